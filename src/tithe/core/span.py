@@ -1,0 +1,54 @@
+"""Spans: the one record that the ledger, what-if, audit and report all read.
+
+A span holds what was seen and nothing derived: monotonic stamps, and one wall-clock anchor a
+process with which a reader turns them into dates.
+"""
+
+import secrets
+import time
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+SpanKind = Literal["task", "step", "call", "attempt", "tool"]
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """The same instant on two clocks: `monotonic` in seconds, `unix` in seconds since the epoch."""
+
+    monotonic: float
+    unix: float
+
+    @classmethod
+    def take(cls, monotonic: float) -> "Anchor":
+        """Anchor a monotonic reading taken just now to the wall clock."""
+        return cls(monotonic=monotonic, unix=time.time())
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that took time. `start` and `end` are monotonic seconds; `end` None means still open.
+
+    Attribute names follow the OpenTelemetry GenAI conventions (`gen_ai.*`) where they have one and
+    are `tithe.*` where they do not. Message content is never among them unless asked for.
+    """
+
+    id: str
+    trace: str
+    kind: SpanKind
+    name: str
+    start: float
+    end: float | None = None
+    parent: str | None = None
+    error: str | None = None
+    attributes: dict[str, Any] = {}
+
+
+class Recorder(Protocol):
+    """Something that keeps spans: a file, a store, a list in a test."""
+
+    def record(self, span: Span) -> None: ...
+
+
+def new_id() -> str:
+    """A random 16-hex-digit span id, as OpenTelemetry's are."""
+    return secrets.token_hex(8)
