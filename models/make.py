@@ -1,0 +1,144 @@
+"""Make a model with random weights: OpenVINO IR in int8, tokenizer, chat template, model card.
+
+    python models/make.py --shape nano --out src/tithe/engine/nano --seed 0
+
+Random weights cost what trained ones cost, so such a model measures an engine; it says nothing of sense.
+The weights are drawn so that its output looks like output to an engine: see `randomize`.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+import tokenizer as tokenization
+from shapes import SHAPES, Shape
+
+HERE = Path(__file__).parent
+STOPS = ("<|im_end|>", "<|endoftext|>")
+PACKAGES = ("torch", "transformers", "optimum", "optimum-intel", "nncf", "openvino", "tokenizers")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make a model with random weights.")
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="nano")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; made if missing")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and of the generated corpus")
+    given = parser.parse_args()
+    make(given.shape, given.out, given.seed)
+
+
+def make(name: str, out: Path, seed: int) -> None:
+    """Write a whole model folder to `out`."""
+    shape = SHAPES[name]
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer, digest = tokenization.train(shape.tokens, seed)
+    tokenizer.save(str(out / "tokenizer.json"))
+    write_json(
+        out / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": shape.max_position_embeddings,
+            "eos_token": STOPS[0],
+            "pad_token": STOPS[1],
+            "bos_token": None,
+            "add_bos_token": False,
+            "clean_up_tokenization_spaces": False,
+        },
+    )
+    shutil.copyfile(HERE / "chat_template.jinja", out / "chat_template.jinja")
+    stops = [tokenizer.token_to_id(token) for token in STOPS]
+    parameters = export(shape, stops, seed, out)
+    write_json(out / "generation_config.json", {"eos_token_id": stops, "pad_token_id": stops[1]})
+    (out / "MODEL_CARD.md").write_text(card(name, shape, seed, parameters, digest), encoding="utf-8")
+
+
+def export(shape: Shape, stops: list[int], seed: int, out: Path) -> int:
+    """Draw the weights, export them as int8 IR with their config; return how many there are."""
+    torch.manual_seed(seed)
+    config = Qwen3Config(**shape.config(), bos_token_id=None, eos_token_id=stops[0], pad_token_id=stops[1])
+    model = Qwen3ForCausalLM(config).eval()
+    randomize(model, shape, torch.Generator().manual_seed(seed))
+    with tempfile.TemporaryDirectory() as scratch:
+        float_folder = Path(scratch, "float")
+        model.save_pretrained(float_folder)
+        exported = OVModelForCausalLM.from_pretrained(
+            float_folder, export=True, quantization_config=OVWeightQuantizationConfig(bits=8)
+        )
+        int8_folder = Path(scratch, "int8")
+        exported.save_pretrained(int8_folder)
+        for file in ("openvino_model.xml", "openvino_model.bin", "config.json"):
+            shutil.copyfile(int8_folder / file, out / file)
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def randomize(model: Qwen3ForCausalLM, shape: Shape, draws: torch.Generator) -> None:
+    """Scale the usual initialization so that decoding neither sticks to a token nor turns uniform.
+
+    With tied embeddings, a random model's likeliest next token is the current one: its own embedding
+    is in the residual stream and scores its own row highest. Random signs in the last norm take that
+    correlation away. Its size sets the spread of the logits to about 3 nats, so that a greedy choice
+    stands clear of the second best by more than rounding; the query norm sharpens attention so that
+    the whole prompt, and not only its mean, decides.
+    """
+    spread = 3.0 / (model.config.initializer_range * shape.hidden_size**0.5)
+    with torch.no_grad():
+        last = model.model.norm.weight
+        last.copy_(spread * (2.0 * torch.randint(0, 2, last.shape, generator=draws) - 1.0))
+        for layer in model.model.layers:
+            layer.self_attn.q_norm.weight.fill_(3.0)
+
+
+def write_json(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def card(name: str, shape: Shape, seed: int, parameters: int, digest: str) -> str:
+    """The model card: what it is, what it was made of, and how to make it again."""
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in PACKAGES)
+    command = f"python models/make.py --shape {name} --out OUT --seed {seed}"
+    padding = shape.vocab_size - shape.tokens
+    return f"""# {name}, random weights
+
+A Qwen3 decoder with random weights, for running and measuring an engine. It has learnt nothing: its text
+is noise, and its tool calls have the right form only where a grammar holds it to one.
+
+| | |
+|---|---|
+| shape | {shape.num_hidden_layers} layers, hidden {shape.hidden_size}, {shape.num_attention_heads} heads, \
+{shape.num_key_value_heads} KV heads of {shape.head_dim}, intermediate {shape.intermediate_size} |
+| parameters | {parameters:,}, embeddings tied |
+| context | {shape.max_position_embeddings:,} tokens |
+| vocabulary | {shape.vocab_size:,} rows, of which {shape.tokens:,} are tokens\
+{f"; the last {padding:,} are padding and must be masked" if padding else ""} |
+| weights | OpenVINO IR, int8 per output channel; activations and KV cache as the engine chooses |
+| licence | Apache-2.0 |
+
+## Data
+
+None for the weights. The tokenizer (byte-level BPE) was trained on the standard library's sources and
+docstrings of Python {platform.python_version()}, the language reference that `help()` shows, and generated
+JSON of tool schemas, calls and results. SHA-256 of that corpus: `{digest}`.
+
+## Recipe
+
+Seed {seed}: `transformers`' own initialization of Qwen3, then random signs and a larger scale in the last
+norm and a sharper query norm, so that greedy output does not stick to one token (`randomize` in
+`models/make.py`). Exported and compressed by `optimum-intel`. With the same versions the same command gives
+the same bytes.
+
+    {command}
+
+{versions}; Python {platform.python_version()}.
+"""
+
+
+if __name__ == "__main__":
+    main()
