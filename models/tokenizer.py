@@ -103,9 +103,9 @@ def library_sources() -> Iterator[str]:
     for path in sorted(root.rglob("*.py")):
         inside = path.relative_to(root).parts
         # What a build or an installer wrote differs from machine to machine.
-        if LEFT_OUT.isdisjoint(inside) and not inside[-1].startswith("_sysconfigdata"):
-            if not inside[0].startswith("config-"):
-                yield path.read_text(encoding="utf-8", errors="ignore")
+        built = inside[-1].startswith("_sysconfigdata") or inside[0].startswith("config-")
+        if LEFT_OUT.isdisjoint(inside) and not built:
+            yield path.read_text(encoding="utf-8", errors="ignore")
 
 
 def docstrings(source: str) -> Iterator[str]:
@@ -125,7 +125,9 @@ NOUNS = (
     "invoice customer product price weather city date time page link query result document table row column "
     "record task project ticket note image url host port process service log error test function class line"
 ).split()
-VERBS = "get list search read write create update delete send run open close find fetch book cancel edit".split()
+VERBS = (
+    "get list search read write create update delete send run open close find fetch book cancel edit".split()
+)
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 
 
@@ -152,7 +154,9 @@ def tool_texts(rng: random.Random, count: int) -> Iterator[str]:
         }
         arguments = {field: value(rng, kind) for field, kind in kinds.items()}
         call = json.dumps({"name": name, "arguments": arguments})
-        result = json.dumps({"ok": rng.random() < 0.9, "result": value(rng, rng.choice(TYPES))}, indent=rng.choice((None, 2)))
+        result = json.dumps(
+            {"ok": rng.random() < 0.9, "result": value(rng, rng.choice(TYPES))}, indent=rng.choice((None, 2))
+        )
         yield json.dumps(schema)
         yield f"\n{call}\n"
         yield f"\n{result}\n"
@@ -161,7 +165,9 @@ def tool_texts(rng: random.Random, count: int) -> Iterator[str]:
 def value(rng: random.Random, kind: str) -> object:
     """A made-up JSON value of a JSON-schema type."""
     if kind == "string":
-        return rng.choice((rng.choice(NOUNS), f"/{rng.choice(NOUNS)}/{rng.choice(NOUNS)}.py", f"the {rng.choice(NOUNS)}"))
+        return rng.choice(
+            (rng.choice(NOUNS), f"/{rng.choice(NOUNS)}/{rng.choice(NOUNS)}.py", f"the {rng.choice(NOUNS)}")
+        )
     if kind == "integer":
         return rng.randint(-10, 10_000)
     if kind == "number":

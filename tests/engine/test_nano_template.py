@@ -38,7 +38,11 @@ arguments = st.one_of(
     st.sampled_from(["{}", '{"a":1}', '{ "a" : [ ] }', '{"city": "Zürich"}']),
 )
 calls = st.builds(
-    lambda name, arguments: {"id": "c", "type": "function", "function": {"name": name, "arguments": arguments}},
+    lambda name, arguments: {
+        "id": "c",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    },
     names,
     arguments,
 )
