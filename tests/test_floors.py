@@ -46,7 +46,12 @@ def named_modules(tree: ast.Module, package: str, root: Path) -> Iterator[tuple[
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name
+                # A bare `import tithe` is judged by what is then asked of it.
+                if alias.name != "tithe" or alias.asname:
+                    yield node.lineno, alias.name
+        elif isinstance(node, ast.Attribute):
+            if isinstance(node.value, ast.Name) and node.value.id == "tithe":
+                yield node.lineno, f"tithe.{node.attr}"
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -176,7 +181,9 @@ def tree(tmp_path: Path, **files: str) -> Path:
         ("net__deep__x", "from ...audit import probe"),
         ("audit__x", "from tithe.net import remote"),
         ("engine__x", "from tithe import *"),
-        ("engine__x", "import tithe"),
+        ("engine__x", "import tithe\nx = tithe.Agent()"),
+        ("engine__x", "import tithe\nx = tithe.cli.serve"),
+        ("engine__x", "import tithe as house"),
         ("report__x", "COMMAND = 'tithe.cli.serve:app'"),
         ("report__x", "COMMAND = 'tithe.cli.serve.App'"),
         ("utils__x", ""),
@@ -197,6 +204,7 @@ def test_what_the_floors_allow_is_let_through(tmp_path: Path) -> None:
         net__x="from tithe import __version__\nfrom tithe.wire import sse\nfrom ..core.errors import TitheError",
         cli__serve="",
         cli__x="from tithe.net import server\nserve = 'tithe.cli.serve:app'\nfrom tithe.report import terminal",
+        audit__x="import tithe\nversion = tithe.__version__",
         trace__x="ATTRIBUTES = ('tithe.stream', 'tithe.cli.wait_s')",
         engine__x='"""tithe.cli.main is named in a sentence."""\nimport titherelated.cli',
     )
