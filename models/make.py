@@ -1,16 +1,21 @@
 """Make a model with random weights: OpenVINO IR in int8, tokenizer, chat template, model card.
 
     python models/make.py --shape nano --out src/tithe/engine/nano --seed 0
+    python models/make.py --shape nano --out src/tithe/engine/nano --seed 0 --check
+
+The second makes it again elsewhere and says which files differ from those in the folder.
 
 Random weights cost what trained ones cost, so such a model measures an engine; it says nothing of sense.
 The weights are drawn so that its output looks like output to an engine: see `randomize`.
 """
 
 import argparse
+import filecmp
 import importlib.metadata
 import json
 import platform
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,8 +36,22 @@ def main() -> None:
     parser.add_argument("--shape", choices=sorted(SHAPES), default="nano")
     parser.add_argument("--out", type=Path, required=True, help="folder to write; made if missing")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and of the generated corpus")
+    parser.add_argument("--check", action="store_true", help="write nothing; compare with what is there")
     given = parser.parse_args()
+    if given.check:
+        differing = differences(given.shape, given.out, given.seed)
+        sys.exit(f"differ: {', '.join(differing)}" if differing else 0)
     make(given.shape, given.out, given.seed)
+
+
+def differences(name: str, out: Path, seed: int) -> list[str]:
+    """The files of `out` that are not byte for byte what making the model again gives."""
+    with tempfile.TemporaryDirectory() as scratch:
+        again = Path(scratch, name)
+        make(name, again, seed)
+        files = {path.name for folder in (again, out) for path in folder.iterdir()}
+        _, differing, missing = filecmp.cmpfiles(again, out, sorted(files), shallow=False)
+    return sorted(differing + missing)
 
 
 def make(name: str, out: Path, seed: int) -> None:

@@ -154,6 +154,11 @@ def test_the_tokenizer_knows_the_templates_tags() -> None:
         assert TOKENIZER.decode(ids, skip_special_tokens=True) == f"a {marker} b"
 
 
+def test_the_shipped_template_is_the_one_that_models_makes() -> None:
+    made_from = Path(__file__).parents[2] / "models" / "chat_template.jinja"
+    assert made_from.read_bytes() == (NANO / "chat_template.jinja").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["openvino_model.xml", "openvino_model.bin"])
 def test_the_shipped_model_is_small(name: str) -> None:
     assert 0 < (NANO / name).stat().st_size <= 8 * 2**20
