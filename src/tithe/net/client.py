@@ -1,0 +1,158 @@
+"""The measuring HTTP client: one request, one attempt, stamped on the socket.
+
+It never retries, follows no redirect, asks for no compression and keeps no cookies, so that what is
+measured is the endpoint and nothing else. Connections are reused. Foreign exceptions become Tithe's
+here: before the response's head has come `Unreachable`, after it `StreamBroken`.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from time import perf_counter
+from typing import Self, cast
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from tithe.core.errors import StreamBroken, Unreachable, UsageError
+from tithe.net.stamps import MeasuredResponse, StampedBody, StampingConnector
+
+# An idle connection is dropped before servers of the field drop theirs, where they are patient at all.
+KEEPALIVE_S = 15.0
+
+
+class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`connect_timeout_s` bounds name lookup, TCP and TLS; `idle_timeout_s` any silence on the socket."""
+
+    connect_timeout_s: float = 10.0
+    idle_timeout_s: float = 120.0
+
+
+class Answer:
+    """A response whose head has come. Times are `perf_counter` seconds.
+
+    `sent_at`: the request's last byte was written. `connected`: the seconds spent opening the connection,
+    0 when it was open already.
+    """
+
+    def __init__(self, url: str, response: MeasuredResponse, began: float, head_at: float) -> None:
+        exchange = response.exchange
+        self._url = url
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        # An endpoint may answer (a 413, say) before it has taken the whole request.
+        self.sent_at = exchange.written_at if exchange.written_at is not None else head_at
+        self.connected = 0.0 if exchange.connected_at is None else exchange.connected_at - began
+        self.last_at = head_at
+
+    async def chunks(self) -> AsyncIterator[tuple[bytes, float]]:
+        """The body as it arrives, each piece with the stamp of the socket read that brought it.
+
+        Raises `StreamBroken` when the connection breaks or falls silent before the body's end.
+        """
+        try:
+            async for data, at in self._response.stamped():
+                self.last_at = at
+                yield data, at
+        except (aiohttp.ClientError, OSError) as error:
+            raise StreamBroken(f"{self._url} {_broke(error)} before its response ended") from error
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The body, or its first `limit` bytes. Raises `StreamBroken`."""
+        body = bytearray()
+        async for data, _ in self.chunks():
+            body += data
+            if limit is not None and len(body) >= limit:
+                return bytes(body[:limit])
+        return bytes(body)
+
+    def close(self) -> None:
+        """Give the connection back; drop it when the body was not read to its end."""
+        self._response.close()
+
+
+class MeasuringClient:
+    """An HTTP client for one endpoint. Opens nothing until the first request."""
+
+    def __init__(self, options: ClientOptions) -> None:
+        self._options = options
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        """Send one request and wait for the response's head. The caller closes the answer.
+
+        Raises:
+            Unreachable: no connection, or it broke or timed out before the head had come.
+        """
+        session = self._session
+        if session is None:
+            session = self._session = self._open()
+        began = perf_counter()
+        data = None if body is None else StampedBody(body)
+        try:
+            response = await session.request(method, url, headers=headers, data=data, allow_redirects=False)
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(
+                f"{url} {_broke(error)} before it answered. Is it running, and is this its address?"
+            ) from error
+        return Answer(str(url), cast(MeasuredResponse, response), began, perf_counter())
+
+    def _open(self) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._options.connect_timeout_s, sock_read=self._options.idle_timeout_s
+        )
+        return aiohttp.ClientSession(
+            connector=StampingConnector(keepalive_s=KEEPALIVE_S),
+            response_class=MeasuredResponse,
+            timeout=timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def endpoint_url(base_url: str) -> URL:
+    """The API's root. A URL without a path means its `/v1`; any other path is taken as it is.
+
+    `http://host:1234`, `http://host:1234/`, `http://host:1234/v1` and `http://host:1234/v1/` are the same.
+    Raises `UsageError` for what is not an http(s) URL.
+    """
+    try:
+        url = URL(base_url.strip())
+        usable = url.scheme in ("http", "https") and bool(url.host)
+    except ValueError:
+        usable, url = False, URL()
+    if not usable:
+        raise UsageError(f"{base_url!r} is not an endpoint's URL: give one like http://127.0.0.1:8383/v1")
+    path = url.path.rstrip("/")
+    return url.with_path(path or "/v1")
+
+
+def _broke(error: Exception) -> str:
+    """What a socket's error says to a person, as the predicate of a sentence about the endpoint."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "took no connection in time"
+    if isinstance(error, TimeoutError):
+        return "fell silent for longer than the idle timeout"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+        return f"failed the TLS handshake ({error})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"took no connection ({error.os_error.strerror or error.os_error})"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"did not speak HTTP ({error.message})"
+    return "closed the connection"

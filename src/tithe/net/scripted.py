@@ -1,0 +1,140 @@
+"""The scripted server: exact bytes at exact delays on a loopback socket.
+
+It ships with the package because a client that measures has to be shown right against known answers,
+ours and anyone's. It speaks just enough HTTP/1.1 to be a server: it reads a request whole, answers with
+what the script says, and keeps the connection.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+import msgspec
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One scripted response.
+
+    `head_after` seconds pass before the head. Each of `chunks` is a delay in seconds and the bytes then
+    written, as one HTTP chunk in one socket write. With `cut` the connection is closed after the last of
+    them, without the mark that ends a body.
+    """
+
+    chunks: Sequence[tuple[float, bytes]] = ()
+    status: int = 200
+    headers: Mapping[str, str] = msgspec.field(default_factory=lambda: {"content-type": "text/event-stream"})
+    head_after: float = 0.0
+    cut: bool = False
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it came. Header names are in lower case. `connection` numbers the connections from 0."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection: int
+
+
+class ScriptedServer:
+    """Answers the requests it gets with `answers` in turn (the last one for ever), or by a function of each.
+
+    `received` keeps every request in order of arrival; `hung_up` counts the clients that closed before
+    their answer's end.
+
+        async with ScriptedServer(Answer(chunks=[(0.05, b"data: [DONE]\\n\\n")])) as server:
+            ... server.url ...
+    """
+
+    def __init__(self, *answers: Answer, by: Callable[[Received], Answer] | None = None) -> None:
+        self._answers = answers
+        self._by = by
+        self._server: asyncio.Server | None = None
+        self._connections = 0
+        self._open: set[asyncio.Task[None]] = set()
+        self.received: list[Received] = []
+        self.hung_up = 0
+
+    @property
+    def url(self) -> str:
+        """The base URL, `http://127.0.0.1:PORT/v1`."""
+        if self._server is None:
+            raise RuntimeError("the scripted server is not started: use it in an `async with`")
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        connection, self._connections = self._connections, self._connections + 1
+        try:
+            while (request := await _read_request(reader, connection)) is not None:
+                self.received.append(request)
+                if not await self._answer(self._choose(request), reader, writer):
+                    return
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.hung_up += 1
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    def _choose(self, request: Received) -> Answer:
+        if self._by is not None:
+            return self._by(request)
+        return self._answers[min(len(self.received), len(self._answers)) - 1]
+
+    async def _answer(
+        self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Play one answer; whether the connection stays."""
+        await self._wait(answer.head_after, reader)
+        head = [f"HTTP/1.1 {answer.status} Scripted", "transfer-encoding: chunked"]
+        head += [f"{name}: {value}" for name, value in answer.headers.items()]
+        writer.write("\r\n".join([*head, "", ""]).encode())
+        for delay, data in answer.chunks:
+            await self._wait(delay, reader)
+            writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+            await writer.drain()
+        if not answer.cut:
+            writer.write(b"0\r\n\r\n")
+            await writer.drain()
+        return not answer.cut
+
+    async def _wait(self, seconds: float, reader: asyncio.StreamReader) -> None:
+        """Wait, unless the client hangs up first."""
+        if seconds <= 0:
+            return
+        until = asyncio.get_running_loop().time() + seconds
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            if reader.at_eof():
+                raise ConnectionResetError("the client hung up")
+            await asyncio.sleep(min(left, 0.01))
+
+
+async def _read_request(reader: asyncio.StreamReader, connection: int) -> Received | None:
+    """The next request on a connection, or None when the client closed it between two."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as end:
+        if end.partial:
+            raise
+        return None
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = first.split(" ", 2)
+    headers = {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+    }
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Received(method=method, target=target, headers=headers, body=body, connection=connection)
