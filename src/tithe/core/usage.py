@@ -19,7 +19,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Where a call's time and tokens went inside the endpoint. Times in seconds.
 
-    queue_s: from arrival to the first step that computed any of its tokens.
+    prepare_s: from arrival until it could be queued: chat template, tokenizer, grammar.
+    queue_s: from there to the first step that computed any of its tokens.
     prefill_s: from there to the first sampled token.
     decode_s: from the first sampled token to the last.
     cached_tokens / uncached_tokens: prompt tokens read from the cache / computed.
@@ -36,6 +37,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     decode_s: float
     cached_tokens: int
     uncached_tokens: int
+    prepare_s: float = 0.0
     forced_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0

@@ -1,0 +1,309 @@
+"""The embedded engine: a `Backend` that computes.
+
+Two threads meet here. The reader's event loop renders, tokenizes and compiles a request, hands it
+over and waits on its inbox. The engine's own thread plans, runs and samples, one step after another
+as long as there is anything to compute, and tells each reader at the end of a step what is new. The
+kernels release the GIL, so the loop serves sockets while a step runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+
+from tithe.core.clock import Clock, SystemClock
+from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded, TitheError
+from tithe.core.event import Event, Sent
+from tithe.core.request import Request
+from tithe.engine import files
+from tithe.engine.answer import Answer
+from tithe.engine.blocks import BlockPool, root
+from tithe.engine.call import Call, Word
+from tithe.engine.generation import Generation
+from tithe.engine.grammar import Grammars
+from tithe.engine.kernels import BLOCK_SIZE, Kernels
+from tithe.engine.options import EngineOptions
+from tithe.engine.runner import Rows, Runner
+from tithe.engine.scheduler import Scheduler
+from tithe.engine.sequence import Sequence
+from tithe.engine.session import Encoded, Sessions, Turns
+from tithe.engine.template import ChatTemplate
+from tithe.engine.vocabulary import Vocabulary
+from tithe.wire.output import OutputParser
+
+LONG_PROMPT = 20_000
+"""Characters from which on a prompt is tokenized beside the event loop and not on it."""
+
+
+class Engine:
+    """Serves requests on the local CPU. Make one with `Engine.load`.
+
+    Attributes:
+        model: the name of the model, as requests give it.
+    """
+
+    def __init__(self, model: files.ModelFiles, options: EngineOptions, clock: Clock | None = None) -> None:
+        self.model = model.name
+        self._options = options
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._template = ChatTemplate(model.template)
+        kernels = Kernels(
+            model.ir, precision=options.precision, threads=options.threads, kv_bytes=options.kv_bytes
+        )
+        self._vocabulary = Vocabulary(model.tokenizer, model.eos, kernels.vocab_size)
+        self._grammars = Grammars(self._vocabulary)
+        self._turns = Turns(self._vocabulary)
+        self._sessions = Sessions()
+        self._pool = BlockPool(kernels.n_blocks, BLOCK_SIZE)
+        self._scheduler = Scheduler(self._pool, options)
+        self._runner = Runner(kernels, self._scheduler)
+        self._context = min(model.context, (kernels.n_blocks - 1) * BLOCK_SIZE)
+        self._of: dict[Sequence, tuple[Call, Generation]] = {}
+        self._news: dict[Call, list[Word]] = {}
+        self._wake = threading.Condition()
+        self._arrivals: deque[Call] = deque()
+        self._departures: deque[Call] = deque()
+        self._queued = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="tithe-engine", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def load(cls, model: str = files.BUNDLED, options: EngineOptions | None = None) -> Engine:
+        """Load a model folder, a Hub id or the bundled model. Raises `ModelFilesError`."""
+        return cls(files.find(model), options if options is not None else EngineOptions())
+
+    def gauges(self) -> Mapping[str, float]:
+        """What the engine holds and does at this moment, for a metrics page."""
+        return {
+            "running": len(self._scheduler.running),
+            "waiting": len(self._scheduler.waiting),
+            "kv_blocks": self._pool.n_blocks,
+            "kv_blocks_used": self._pool.in_use,
+            "kv_blocks_cached": self._pool.cached,
+            "kv_blocks_evicted": self._pool.evicted,
+            "prefix_breaks": self._sessions.breaks,
+            "steps": self._runner.steps,
+            "computed_tokens": self._runner.computed,
+        }
+
+    async def generate(self, request: Request) -> AsyncIterator[Event]:
+        """Answer a request (see `core.Backend`).
+
+        Raises `InvalidRequest`, `ContextOverflow` and `Overloaded` before the first event, and
+        `EngineError` when a step fails.
+        """
+        arrived = self._clock.now()
+        call = await self._prepare(request, arrived)
+        call.queued = self._clock.now()
+        self._hand_over(self._arrivals, call)
+        try:
+            yield Sent(at=arrived)
+            while (word := await call.inbox.get()) is not None:
+                if isinstance(word, TitheError):
+                    raise word
+                for event in word:
+                    yield event
+        finally:
+            self._hand_over(self._departures, call)
+
+    async def aclose(self) -> None:
+        """Stop the engine. Calls still open end with an `EngineError`."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    def _hand_over(self, queue: deque[Call], call: Call) -> None:
+        with self._wake:
+            if self._closing:
+                call.inbox.put_nowait(_closed())
+                return
+            queue.append(call)
+            self._wake.notify()
+
+    async def _prepare(self, request: Request, arrived: float) -> Call:
+        """Everything that a request needs before its first token can be computed."""
+        if len(self._scheduler.waiting) + len(self._arrivals) >= max(1, self._options.max_waiting):
+            raise Overloaded(
+                f"{self._options.max_waiting} requests are waiting already. Try again in a moment, "
+                "or raise --max-waiting."
+            )
+        text = self._template.render(request)
+        if len(text) > LONG_PROMPT:
+            prompt = await asyncio.to_thread(self._turns.encode, text, request.isolation)
+        else:
+            prompt = self._turns.encode(text, request.isolation)
+        if not prompt.ids:
+            raise InvalidRequest("The messages render to an empty prompt.", param="messages")
+        most = self._most(request, len(prompt.ids))
+        reasoning = _reasoning(text, request)
+        grammar = self._grammars.compile(request, reasoning=reasoning)
+        seed = request.sampling.seed if request.sampling.seed is not None else secrets.randbits(64)
+        generations: list[Generation] = []
+        for index in range(request.n):
+            sequence = Sequence(
+                prompt.ids,
+                root=root(request.isolation),
+                arrived=arrived,
+                priority=request.priority,
+                ageing=self._options.ageing,
+            )
+            tools = bool(request.tools) and request.tool_choice.mode != "none"
+            parser = OutputParser(tools=tools, reasoning_open=reasoning == "open")
+            generations.append(
+                Generation(
+                    request,
+                    sequence,
+                    self._vocabulary,
+                    Answer(self._vocabulary, index, request.stop, parser),
+                    index=index,
+                    seed=seed,
+                    most=most,
+                    grammar=grammar.copy() if grammar is not None else None,
+                    drafting=self._options.drafting,
+                )
+            )
+        return Call(request, prompt, generations, self._sessions.break_of(request, prompt.ids), arrived)
+
+    def _most(self, request: Request, n_prompt: int) -> int:
+        """The most tokens that an answer may have. Raises `ContextOverflow` when they do not fit."""
+        room = self._context - n_prompt
+        if room < 1:
+            raise ContextOverflow(
+                f"The messages and tools take {n_prompt} tokens, but a prompt may have at most "
+                f"{self._context - 1} here (the model's context, or what fits the KV cache). "
+                "Shorten them, or serve with a larger --kv-bytes.",
+                param="messages",
+            )
+        if request.max_tokens is not None and request.max_tokens > room:
+            raise ContextOverflow(
+                f"The prompt has {n_prompt} tokens and max_tokens is {request.max_tokens}, together more than "
+                f"the {self._context} that a sequence may have here. Ask for at most {room}.",
+                param="max_tokens",
+            )
+        return request.max_tokens if request.max_tokens is not None else room
+
+    # What follows runs on the engine's thread.
+
+    def _serve(self) -> None:
+        while True:
+            with self._wake:
+                while not (self._arrivals or self._departures or self._closing or self._has_work()):
+                    self._wake.wait()
+                arrivals, departures = list(self._arrivals), list(self._departures)
+                self._arrivals.clear()
+                self._departures.clear()
+                if self._closing:
+                    self._fail({call for call, _ in self._of.values()} | set(arrivals), _closed())
+                    self._tell()
+                    return
+            for call in arrivals:
+                self._admit(call)
+            for call in departures:
+                self._leave(call)
+            if self._has_work():
+                self._step()
+            self._tell()
+
+    def _has_work(self) -> bool:
+        return bool(self._scheduler.running or self._scheduler.waiting)
+
+    def _admit(self, call: Call) -> None:
+        for generation in call.generations:
+            self._of[generation.sequence] = (call, generation)
+            generation.begin()
+            if generation.ended is not None:
+                self._finish(call, generation, self._clock.now())
+        if call.open:
+            # The other choices begin as forks of the first, once its prompt is computed.
+            self._scheduler.add(call.generations[0].sequence)
+
+    def _leave(self, call: Call) -> None:
+        for generation in list(call.open):
+            self._scheduler.end(generation.sequence)
+            self._of.pop(generation.sequence, None)
+        call.open.clear()
+
+    def _step(self) -> None:
+        plan = self._scheduler.plan()
+        now = self._clock.now()
+        touched = {self._of[chunk.sequence][0] for chunk in plan.chunks}
+        for call in touched:
+            call.started = now if call.started is None else call.started
+            call.steps += 1
+        try:
+            self._runner.run(plan, self._sampled)
+        except EngineError as error:
+            self._fail(touched, error)
+
+    def _sampled(self, sequence: Sequence, rows: Rows) -> None:
+        call, generation = self._of[sequence]
+        if call.first is None:
+            self._fork(call, rows)
+        self._advance(call, generation, rows)
+
+    def _fork(self, call: Call, rows: Rows) -> None:
+        """The prompt is computed: start the other choices on its blocks."""
+        for other in call.generations[1:]:
+            if other in call.open:
+                self._runner.copy(self._scheduler.fork(call.generations[0].sequence, other.sequence))
+                if other.sequence.table:
+                    self._advance(call, other, rows)
+
+    def _advance(self, call: Call, generation: Generation, rows: Rows) -> None:
+        generation.accept(rows)
+        at = self._clock.now()
+        call.sampled(at)
+        deltas = generation.answer.drain(at)
+        if deltas:
+            self._news.setdefault(call, []).append(list(deltas))
+        if generation.ended is not None:
+            self._finish(call, generation, at)
+
+    def _finish(self, call: Call, generation: Generation, at: float) -> None:
+        deltas = generation.answer.drain(at)
+        self._scheduler.end(generation.sequence)
+        self._of.pop(generation.sequence, None)
+        output = generation.output
+        self._turns.remember(call.prompt, output)
+        self._sessions.paid(call.request, call.prompt.ids + output)
+        news = self._news.setdefault(call, [])
+        news.append([*deltas, *call.finished(generation, at)])
+        if not call.open:
+            news.append(None)
+
+    def _fail(self, calls: set[Call], error: EngineError) -> None:
+        for call in calls:
+            self._leave(call)
+            self._news.setdefault(call, []).append(error)
+
+    def _tell(self) -> None:
+        """Tell every reader what is new, one wake-up an event loop."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Call, list[Word]]]] = {}
+        for call, words in self._news.items():
+            by_loop.setdefault(call.loop, []).append((call, words))
+        self._news.clear()
+        for loop, told in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_deliver, told)
+
+
+def _deliver(told: list[tuple[Call, list[Word]]]) -> None:
+    for call, words in told:
+        for word in words:
+            call.inbox.put_nowait(word)
+
+
+def _closed() -> EngineError:
+    return EngineError("The engine was closed before the answer was complete.", code="closed")
+
+
+def _reasoning(prompt: str, request: Request) -> str:
+    """Whether an answer to the prompt begins inside the model's thoughts, or may begin with them."""
+    if prompt.rstrip().endswith("<think>"):
+        return "open"
+    return "may" if request.template.get("enable_thinking") is True else "none"

@@ -1,0 +1,175 @@
+"""Constrained output: what a request demands of its answer, as a grammar that masks the model's tokens.
+
+Built on llguidance. A request's tools, `tool_choice` and `response_format` become one Lark grammar:
+
+    text or JSON            what `response_format` asks for
+    call                    <tool_call>\\n{"name": "f", "arguments": ARGUMENTS}\\n</tool_call>
+    auto                    text, then maybe calls: free until a call is opened, then the tool's schema
+    required, named         calls alone
+
+ARGUMENTS is the tool's JSON schema; JSON is written with `", "` and `": "`, as chat templates write
+it, so that a call renders back to the very tokens that were sampled. Where the grammar leaves one
+continuation only, its tokens are *forced*: appended without sampling, and computed in one step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from typing import Any
+
+import llguidance
+
+from tithe.core.errors import InvalidRequest
+from tithe.core.request import Request, Tool
+from tithe.engine.vocabulary import Vocabulary
+
+KEPT = 256
+"""Compiled grammars that are kept: an agent sends the same tools with every step."""
+
+_ANY_OBJECT: dict[str, Any] = {"type": "object"}
+_NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+class Grammar:
+    """One choice's place in a grammar."""
+
+    def __init__(self, matcher: llguidance.LLMatcher) -> None:
+        self._matcher = matcher
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more can follow."""
+        return self._matcher.is_stopped()
+
+    def mask(self) -> bytes:
+        """One bit a token, lowest first: set where the token may come next (EOS where it may end)."""
+        return self._matcher.compute_bitmask()
+
+    def forced(self) -> list[int]:
+        """The tokens that must come next, if any; they still have to be accepted."""
+        return self._matcher.compute_ff_tokens()
+
+    def accept(self, token: int) -> bool:
+        """Advance by a token; False when the grammar does not allow it."""
+        return self._matcher.consume_token(token)
+
+    def copy(self) -> Grammar:
+        """Another choice's place, the same as this one's now."""
+        return Grammar(self._matcher.deep_copy())
+
+
+class Grammars:
+    """Compiles and keeps the grammars of one vocabulary."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._tokenizer = vocabulary.for_grammars
+        self._names = {name: self._tag(vocabulary, name) for name in _TAGS}
+        self._compiled: OrderedDict[str, llguidance.LLMatcher] = OrderedDict()
+
+    def compile(self, request: Request, *, reasoning: str = "none") -> Grammar | None:
+        """The grammar of a request, or None when it leaves the model free.
+
+        `reasoning` tells whether the answer begins inside the model's thoughts (`open`), may begin
+        with them (`may`), or not (`none`); thoughts are free text. Raises `InvalidRequest`, naming
+        the schema, when one is invalid or uses a keyword that is not supported and was to be strict.
+        """
+        source = self._source(request, reasoning)
+        if source is None:
+            return None
+        known = self._compiled.get(source)
+        if known is None:
+            known = llguidance.LLMatcher(self._tokenizer, source, log_level=0)
+            if known.is_error():
+                raise InvalidRequest(
+                    f"The tools and response format do not make a usable grammar: {_first(known.get_error())}.",
+                    param="tools" if request.tools else "response_format",
+                )
+            self._compiled[source] = known
+            if len(self._compiled) > KEPT:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(source)
+        return Grammar(known.deep_copy())
+
+    def _tag(self, vocabulary: Vocabulary, name: str) -> str:
+        """A tag in Lark: the token itself where it is one, else its text."""
+        token = vocabulary.added.get(name)
+        return json.dumps(name) if token is None else f"<[{token}]>"
+
+    def _source(self, request: Request, reasoning: str) -> str | None:
+        mode = request.tool_choice.mode if request.tools else "none"
+        rules: list[str] = []
+        answer = self._format_rule(request, rules)
+        if mode == "named":
+            tools = [(i, t) for i, t in enumerate(request.tools) if t.name == request.tool_choice.name]
+        else:
+            tools = list(enumerate(request.tools))
+        if mode == "auto" and answer is None and all(tool.strict is False for _, tool in tools):
+            mode = "none"
+        if mode == "none" and answer is None:
+            return None
+        tags = self._names
+        if mode != "none":
+            self._call_rules(tools, rules)
+        more = f'("\\n" {tags["<tool_call>"]} call)*' if request.parallel_tool_calls else ""
+        calls = f"{tags['<tool_call>']} call {more}"
+        if mode == "none":
+            start = str(answer)
+        elif mode == "auto":
+            start = f"({answer} | {calls})" if answer is not None else f"free ({calls})?"
+        else:
+            start = calls
+        if reasoning == "open":
+            start = f"TEXT {tags['</think>']} SPACE ({start})"
+        elif reasoning == "may":
+            start = f"({tags['<think>']} TEXT {tags['</think>']} SPACE)? ({start})"
+        rules.append(f"free: TEXT (({tags['<think>']} | {tags['</think>']}) TEXT)*")
+        rules += [r"TEXT: /(.|\n)*/", r"SPACE: /\n*/"]
+        return "\n".join(["%llguidance {}", f"start: {start}", *rules])
+
+    def _format_rule(self, request: Request, rules: list[str]) -> str | None:
+        """Add the rule of the response format; its name, or None when text is free."""
+        wanted = request.response_format
+        if wanted.kind == "text":
+            return None
+        schema = _ANY_OBJECT if wanted.kind == "json_object" else wanted.schema or _ANY_OBJECT
+        rules.append(f"answer: {self._json(schema, wanted.strict is True, 'response_format.json_schema.schema')}")
+        return "answer"
+
+    def _call_rules(self, tools: list[tuple[int, Tool]], rules: list[str]) -> None:
+        bodies: list[str] = []
+        for i, tool in tools:
+            opening = json.dumps(f'\n{{"name": {json.dumps(tool.name)}, "arguments": ')
+            schema = tool.parameters if tool.parameters else _NO_ARGUMENTS
+            if tool.strict is False:
+                schema = _ANY_OBJECT
+            rules.append(f"call_{i}: {opening} {self._json(schema, tool.strict is True, f'tools[{i}].function.parameters')}")
+            bodies.append(f"call_{i}")
+        rules.append(f'call: ({" | ".join(bodies)}) "}}\\n" {self._names["</tool_call>"]}')
+
+    def _json(self, schema: dict[str, Any], strict: bool, param: str) -> str:
+        """A schema in Lark. Raises `InvalidRequest` naming `param` when it cannot be held to."""
+        form = {
+            "whitespace_flexible": False,
+            "item_separator": ", ",
+            "key_separator": ": ",
+            "lenient": not strict,
+        }
+        body = json.dumps({**schema, "x-guidance": form})
+        rule = f"%json {body}"
+        failed, problems = llguidance.LLMatcher.validate_grammar_with_warnings(f"start: {rule}", self._tokenizer)
+        if failed:
+            raise InvalidRequest(
+                f"The JSON schema cannot be held to: {_first(problems[0])}. "
+                "Simplify it, or send strict: false to have it only shown to the model.",
+                param=param,
+                code="invalid_schema",
+            )
+        return rule
+
+
+_TAGS = ("<tool_call>", "</tool_call>", "<think>", "</think>")
+
+
+def _first(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no reason given"

@@ -1,0 +1,94 @@
+"""The chat template: messages and tools to the text that the model continues.
+
+Templates come with models and are code: they run in Jinja's immutable sandbox, with the names that
+Hugging Face's templates use (`messages`, `tools`, `add_generation_prompt`, `tojson`,
+`raise_exception`, `strftime_now`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from tithe.core.errors import InvalidRequest, ModelFilesError
+from tithe.core.message import Message
+from tithe.core.request import Request, Tool
+
+
+class ChatTemplate:
+    """A compiled chat template. Raises `ModelFilesError` when `source` is not a template."""
+
+    def __init__(self, source: str) -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        )
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = _now
+        try:
+            self._template = environment.from_string(source)
+        except jinja2.TemplateError as error:
+            raise ModelFilesError(f"The model's chat template is not valid Jinja: {error}.") from error
+
+    def render(self, request: Request) -> str:
+        """The prompt's text, up to where the model's turn begins.
+
+        Raises `InvalidRequest` when the template refuses the messages or fails on them.
+        """
+        tools = [_tool(tool) for tool in request.tools] if request.tool_choice.mode != "none" else []
+        try:
+            return self._template.render(
+                messages=[_message(message) for message in request.messages],
+                tools=tools or None,
+                add_generation_prompt=True,
+                **{key: value for key, value in request.template.items() if key not in _RESERVED},
+            )
+        # A template is code of the model's: whatever it raises means that it cannot take these messages.
+        except Exception as error:
+            raise InvalidRequest(
+                f"The model's chat template does not take these messages: {error}.", param="messages"
+            ) from error
+
+
+_RESERVED = frozenset({"messages", "tools", "add_generation_prompt"})
+
+
+def _message(message: Message) -> dict[str, Any]:
+    shown: dict[str, Any] = {"role": message.role, "content": message.content or ""}
+    if message.reasoning is not None:
+        shown["reasoning_content"] = message.reasoning
+    if message.tool_calls:
+        shown["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        shown["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        shown["name"] = message.name
+    return shown
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
+    return {"type": "function", "function": function}
+
+
+def _to_json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)
+
+
+def _now(form: str) -> str:
+    return datetime.datetime.now().strftime(form)

@@ -1,0 +1,118 @@
+"""The vocabulary: text to token ids and back, exactly.
+
+Added tokens (`<|im_start|>`, `<tool_call>`, ...) cut a text into segments, and a tokenizer encodes
+each segment by itself; so segments can be encoded, remembered and replaced one by one (`session`)
+and the result is what encoding the whole text would have given. That holds as long as no added token
+swallows white space around it; a tokenizer where one does is encoded as one segment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import llguidance
+from tokenizers import Tokenizer
+
+from tithe.core.errors import ModelFilesError
+
+REMEMBERED_CHARS = 8_000_000
+"""Characters of encoded segments that are kept, so that a long system prompt is encoded once."""
+
+
+class Vocabulary:
+    """A model's tokenizer.
+
+    Args:
+        path: the model's `tokenizer.json`.
+        eos: ids of the tokens that end a turn.
+        n_logits: how many logits the model gives; ids from `size` to there mean nothing.
+
+    Raises `ModelFilesError` when the file cannot be read or holds more tokens than there are logits.
+    """
+
+    def __init__(self, path: Path, eos: Sequence[int], n_logits: int) -> None:
+        try:
+            text = path.read_text("utf-8")
+            self._tokenizer = Tokenizer.from_str(text)
+            self.eos = frozenset(eos)
+            self.for_grammars = llguidance.LLTokenizer(text, n_vocab=n_logits, eos_token=list(eos))
+        # tokenizers and llguidance raise bare Exception and ValueError for an unreadable file.
+        except Exception as error:
+            raise ModelFilesError(
+                f"The tokenizer {path} cannot be used: {error}. A fast tokenizer (tokenizer.json) is needed."
+            ) from error
+        self.size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values())
+        if self.size > n_logits:
+            raise ModelFilesError(
+                f"The tokenizer {path} has {self.size} tokens but the model gives {n_logits} logits: "
+                "they do not belong together. Use the tokenizer that the model was exported with."
+            )
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.added = {token.content: number for number, token in added.items()}
+        self._hidden = {number for number, token in added.items() if token.special}
+        swallows = any(token.lstrip or token.rstrip or token.single_word for token in added.values())
+        whole = swallows or _alters_text(json.loads(text))
+        names = sorted(self.added, key=len, reverse=True)
+        self._cuts = None if whole or not names else re.compile("(" + "|".join(map(re.escape, names)) + ")")
+        self._bytes: dict[int, bytes] = {}
+        self._encoded: OrderedDict[str, tuple[int, ...]] = OrderedDict()
+        self._encoded_chars = 0
+        # Long prompts are encoded beside the event loop.
+        self._lock = threading.Lock()
+
+    def segments(self, text: str) -> list[str]:
+        """Cut a text at the added tokens, which are segments of their own."""
+        if self._cuts is None:
+            return [text] if text else []
+        return [piece for piece in self._cuts.split(text) if piece]
+
+    def encode_segment(self, segment: str) -> tuple[int, ...]:
+        """The token ids of one segment."""
+        with self._lock:
+            known = self._encoded.get(segment)
+            if known is not None:
+                self._encoded.move_to_end(segment)
+                return known
+        ids = tuple(self._tokenizer.encode_batch_fast([segment], add_special_tokens=False)[0].ids)
+        with self._lock:
+            if segment not in self._encoded:
+                self._encoded[segment] = ids
+                self._encoded_chars += len(segment)
+            while self._encoded_chars > REMEMBERED_CHARS:
+                self._encoded_chars -= len(self._encoded.popitem(last=False)[0])
+        return ids
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a text."""
+        return [token for segment in self.segments(text) for token in self.encode_segment(segment)]
+
+    def bytes_of(self, token: int) -> bytes:
+        """The bytes that a token stands for; a part of a character may be among them."""
+        known = self._bytes.get(token)
+        if known is None:
+            known = self.for_grammars.decode_bytes([token]) if token < self.size else b""
+            self._bytes[token] = known
+        return known
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """The text of a run of tokens, with U+FFFD for what is not UTF-8."""
+        return b"".join(map(self.bytes_of, tokens)).decode("utf-8", errors="replace")
+
+    def is_hidden(self, token: int) -> bool:
+        """Whether a token is a control token that never shows in an answer's text."""
+        return token in self._hidden
+
+    def is_added(self, token: int) -> bool:
+        """Whether a token is an added one, at which texts are cut into segments."""
+        return self._cuts is not None and self.added.get(self.text_of([token])) == token
+
+
+def _alters_text(tokenizer: dict[str, object]) -> bool:
+    """Whether the tokenizer puts a space before a text's start, so that a segment is not a text."""
+    found = json.dumps(tokenizer.get("pre_tokenizer")) + json.dumps(tokenizer.get("normalizer"))
+    return "Metaspace" in found or "Prepend" in found or '"add_prefix_space": true' in found
