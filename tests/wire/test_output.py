@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import pytest
@@ -100,7 +101,7 @@ def test_a_call_without_arguments_has_an_empty_object():
 
 
 def test_tags_within_json_strings_are_arguments():
-    arguments = json.dumps({"code": "</tool_call> <think> \\ \" }"})
+    arguments = json.dumps({"code": '</tool_call> <think> \\ " }'})
     text = f'<tool_call>{{"name": "f", "arguments": {arguments}}}</tool_call>'
     assert parse(text) == [CallOpened(0, "f"), CallArguments(0, arguments)]
 
@@ -167,7 +168,7 @@ def test_the_pieces_do_not_depend_on_how_the_text_was_split(
     options = {"tools": tools, "reasoning_open": reasoning_open}
     whole = parse(text, **options)
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    assert merged(pieces_of(*(text[a:b] for a, b in zip(edges, edges[1:], strict=False)), **options)) == whole
+    assert merged(pieces_of(*(text[a:b] for a, b in itertools.pairwise(edges)), **options)) == whole
     assert merged(pieces_of(*text, **options)) == whole
 
 
@@ -198,16 +199,21 @@ JSON = st.recursive(
 @given(
     SAID,
     SAID,
-    st.lists(st.tuples(st.text(min_size=1), st.dictionaries(st.text(), JSON, max_size=3), st.booleans()), max_size=3),
+    st.lists(
+        st.tuples(st.text(min_size=1), st.dictionaries(st.text(), JSON, max_size=3), st.booleans()),
+        max_size=3,
+    ),
     st.integers(1, 9),
 )
 @settings(max_examples=150)
 def test_a_well_formed_turn_comes_apart_exactly(
     thought: str, said: str, calls: list[tuple[str, dict[str, object], bool]], width: int
 ):
-    written = [(name, json.dumps(arguments, ensure_ascii=ascii)) for name, arguments, ascii in calls]
+    written = [(name, json.dumps(arguments, ensure_ascii=escaped)) for name, arguments, escaped in calls]
     bodies = [f'\n{{"name": {json.dumps(name)}, "arguments": {text}}}\n' for name, text in written]
-    turn = f"<think>{thought}</think>\n\n{said}" + "".join(f"\n<tool_call>{body}</tool_call>" for body in bodies)
+    turn = f"<think>{thought}</think>\n\n{said}" + "".join(
+        f"\n<tool_call>{body}</tool_call>" for body in bodies
+    )
     expected: list[Piece] = [Reasoning(thought), Text(said)]
     for call, (name, text) in enumerate(written):
         expected += [CallOpened(call, name), CallArguments(call, text)]

@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,12 +62,16 @@ def test_data_with_line_ends_arrives_with_line_feeds():
 def test_the_events_do_not_depend_on_how_the_stream_was_split(lines: list[str], end: str, cuts: list[int]):
     stream = end.join(lines).encode()
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(edges)]
     assert parse(*pieces) == parse(stream)
     assert parse(*(stream[i : i + 1] for i in range(len(stream)))) == parse(stream)
 
 
-@given(st.lists(st.tuples(st.sampled_from([None, "error", "message"]), st.binary().filter(lambda b: b"\r" not in b))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([None, "error", "message"]), st.binary().filter(lambda b: b"\r" not in b))
+    )
+)
 def test_what_is_encoded_is_what_is_parsed(events: list[tuple[str | None, bytes]]):
     stream = b"".join(sse.encode(data, event=name) for name, data in events)
     assert parse(stream) == [ServerEvent(name or "message", data) for name, data in events]

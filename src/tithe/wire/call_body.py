@@ -89,9 +89,7 @@ class CallBody:
                 at = end
                 if done:
                     self._close_value()
-            elif text[at] in WHITE:
-                at += 1
-            elif self._mark(text[at]):
+            elif text[at] in WHITE or self._mark(text[at]):
                 at += 1
             else:
                 self.ended = self.broken = True
