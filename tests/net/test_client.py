@@ -9,26 +9,33 @@ import pytest
 from yarl import URL
 
 from tithe.core.errors import StreamBroken, Unreachable, UsageError
-from tithe.net.client import ClientOptions, MeasuringClient, endpoint_url
-from tithe.net.scripted import Answer, ScriptedServer
+from tithe.net.client import Answer, ClientOptions, MeasuringClient, endpoint_url
+from tithe.net.scripted import Reply, ScriptedServer
 
 BODY = b'{"x": 1}'
+
+
+async def received(answer: Answer) -> list[tuple[bytes, float]]:
+    pieces: list[tuple[bytes, float]] = []
+    while more := await answer.receive():
+        pieces += more
+    return pieces
 
 
 async def pieces(server: ScriptedServer, client: MeasuringClient) -> list[tuple[bytes, float]]:
     answer = await client.send("POST", URL(server.url), {}, BODY)
     try:
-        return [piece async for piece in answer.chunks()]
+        return await received(answer)
     finally:
         answer.close()
 
 
 async def test_stamps_follow_the_order_of_the_exchange() -> None:
-    script = Answer(chunks=[(0.05, b"one"), (0.05, b"two"), (0.05, b"three")])
+    script = Reply(chunks=[(0.05, b"one"), (0.05, b"two"), (0.05, b"three")])
     async with ScriptedServer(script) as server, MeasuringClient(ClientOptions()) as client:
         began = time.perf_counter()
         answer = await client.send("POST", URL(server.url), {}, BODY)
-        stamped = [piece async for piece in answer.chunks()]
+        stamped = await received(answer)
     ended = time.perf_counter()
     assert [data for data, _ in stamped] == [b"one", b"two", b"three"]
     assert answer.connected > 0
@@ -41,23 +48,23 @@ async def test_stamps_follow_the_order_of_the_exchange() -> None:
 
 async def test_a_late_reader_still_gets_the_stamps_of_the_socket() -> None:
     """The reader comes after both reads have arrived; joined they would carry one stamp."""
-    script = Answer(chunks=[(0.0, b"early"), (0.08, b"late")])
+    script = Reply(chunks=[(0.0, b"early"), (0.08, b"late")])
     async with ScriptedServer(script) as server, MeasuringClient(ClientOptions()) as client:
         answer = await client.send("POST", URL(server.url), {}, BODY)
         await asyncio.sleep(0.2)
         read_at = time.perf_counter()
-        stamped = [piece async for piece in answer.chunks()]
+        stamped = await received(answer)
     assert [data for data, _ in stamped] == [b"early", b"late"]
     assert stamped[1][1] - stamped[0][1] >= 0.06
     assert stamped[1][1] < read_at - 0.05
 
 
 async def test_a_body_larger_than_the_buffers_keeps_its_stamps_in_order() -> None:
-    script = Answer(chunks=[(0.0, b"x" * 700_000), (0.02, b"y" * 700_000)])
+    script = Reply(chunks=[(0.0, b"x" * 700_000), (0.02, b"y" * 700_000)])
     async with ScriptedServer(script) as server, MeasuringClient(ClientOptions()) as client:
         answer = await client.send("POST", URL(server.url), {}, BODY)
         await asyncio.sleep(0.05)
-        stamped = [piece async for piece in answer.chunks()]
+        stamped = await received(answer)
     assert b"".join(data for data, _ in stamped) == b"x" * 700_000 + b"y" * 700_000
     assert all(data for data, _ in stamped)
     stamps = [at for _, at in stamped]
@@ -84,13 +91,13 @@ async def test_a_large_request_was_sent_when_the_server_had_room_for_it() -> Non
     port = server.sockets[0].getsockname()[1]
     async with server, MeasuringClient(ClientOptions()) as client:
         answer = await client.send("POST", URL(f"http://127.0.0.1:{port}/"), {}, b"z" * 30_000_000)
-        [(_, at)] = [piece async for piece in answer.chunks()]
+        [(_, at)] = await received(answer)
     assert released < answer.sent_at < at
 
 
 async def test_the_connection_is_reused_and_connecting_is_counted_once() -> None:
     async with (
-        ScriptedServer(Answer(chunks=[(0.0, b"ok")])) as server,
+        ScriptedServer(Reply(chunks=[(0.0, b"ok")])) as server,
         MeasuringClient(ClientOptions()) as client,
     ):
         connected: list[float] = []
@@ -105,7 +112,7 @@ async def test_the_connection_is_reused_and_connecting_is_counted_once() -> None
 
 
 async def test_it_asks_plainly() -> None:
-    async with ScriptedServer(Answer()) as server, MeasuringClient(ClientOptions()) as client:
+    async with ScriptedServer(Reply()) as server, MeasuringClient(ClientOptions()) as client:
         await pieces(server, client)
     [request] = server.received
     assert request.headers["accept-encoding"] == "identity"
@@ -115,7 +122,7 @@ async def test_it_asks_plainly() -> None:
 
 
 async def test_small_writes_are_not_held_back_by_the_kernel() -> None:
-    script = Answer(chunks=[(0.0, b"a"), (0.01, b"b")])
+    script = Reply(chunks=[(0.0, b"a"), (0.01, b"b")])
     async with ScriptedServer(script) as server, MeasuringClient(ClientOptions()) as client:
         answer = await client.send("POST", URL(server.url), {}, BODY)
         connection: Any = answer._response.connection  # pyright: ignore[reportPrivateUsage]
@@ -125,7 +132,7 @@ async def test_small_writes_are_not_held_back_by_the_kernel() -> None:
 
 
 async def test_redirects_are_answers() -> None:
-    moved = Answer(status=307, headers={"location": "/elsewhere"})
+    moved = Reply(status=307, headers={"location": "/elsewhere"})
     async with ScriptedServer(moved) as server, MeasuringClient(ClientOptions()) as client:
         answer = await client.send("POST", URL(server.url), {}, BODY)
         answer.close()
@@ -144,12 +151,12 @@ async def test_nothing_listens() -> None:
 
 async def test_silence_before_the_head_and_after_it() -> None:
     options = ClientOptions(idle_timeout_s=0.05)
-    async with ScriptedServer(Answer(head_after=5.0)) as server, MeasuringClient(options) as client:
+    async with ScriptedServer(Reply(head_after=5.0)) as server, MeasuringClient(options) as client:
         with pytest.raises(Unreachable, match="fell silent"):
             await client.send("POST", URL(server.url), {}, BODY)
         assert len(server.received) == 1
     async with (
-        ScriptedServer(Answer(chunks=[(0.0, b"a"), (5.0, b"b")])) as server,
+        ScriptedServer(Reply(chunks=[(0.0, b"a"), (5.0, b"b")])) as server,
         MeasuringClient(options) as client,
     ):
         with pytest.raises(StreamBroken, match="fell silent"):
@@ -157,7 +164,7 @@ async def test_silence_before_the_head_and_after_it() -> None:
 
 
 async def test_a_body_that_is_cut_is_broken() -> None:
-    script = Answer(chunks=[(0.0, b"a")], cut=True)
+    script = Reply(chunks=[(0.0, b"a")], cut=True)
     async with ScriptedServer(script) as server, MeasuringClient(ClientOptions()) as client:
         with pytest.raises(StreamBroken, match="before its response ended"):
             await pieces(server, client)
@@ -165,7 +172,7 @@ async def test_a_body_that_is_cut_is_broken() -> None:
 
 
 async def test_closing_an_unread_answer_hangs_up() -> None:
-    script = Answer(chunks=[(0.0, b"a"), (5.0, b"b")])
+    script = Reply(chunks=[(0.0, b"a"), (5.0, b"b")])
     async with ScriptedServer(script) as server, MeasuringClient(ClientOptions()) as client:
         answer = await client.send("POST", URL(server.url), {}, BODY)
         answer.close()

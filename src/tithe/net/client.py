@@ -5,8 +5,10 @@ measured is the endpoint and nothing else. Connections are reused. Foreign excep
 here: before the response's head has come `Unreachable`, after it `StreamBroken`.
 """
 
+import asyncio
+import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Self, cast
 
@@ -46,26 +48,36 @@ class Answer:
         self.connected = 0.0 if exchange.connected_at is None else exchange.connected_at - began
         self.last_at = head_at
 
-    async def chunks(self) -> AsyncIterator[tuple[bytes, float]]:
-        """The body as it arrives, each piece with the stamp of the socket read that brought it.
+    async def receive(self) -> list[tuple[bytes, float]]:
+        """More of the body: pieces, each with the stamp of the socket read that brought it; [] at its end.
 
         Raises `StreamBroken` when the connection breaks or falls silent before the body's end.
         """
         try:
-            async for data, at in self._response.stamped():
-                self.last_at = at
-                yield data, at
+            data = await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise StreamBroken(f"{self._url} {_broke(error)} before its response ended") from error
+        pieces = self._response.exchange.stamped(data)
+        if pieces:
+            self.last_at = pieces[-1][1]
+        return pieces
 
     async def read(self, limit: int | None = None) -> bytes:
         """The body, or its first `limit` bytes. Raises `StreamBroken`."""
         body = bytearray()
-        async for data, _ in self.chunks():
-            body += data
+        while pieces := await self.receive():
+            body += b"".join(data for data, _ in pieces)
             if limit is not None and len(body) >= limit:
                 return bytes(body[:limit])
         return bytes(body)
+
+    async def settle(self, seconds: float) -> None:
+        """Take up what is left of a body of which all that matters is read, so that the connection can be
+        used again; drop the connection when that takes longer than `seconds`."""
+        with contextlib.suppress(TimeoutError, StreamBroken):
+            async with asyncio.timeout(seconds):
+                while await self.receive():
+                    pass
 
     def close(self) -> None:
         """Give the connection back; drop it when the body was not read to its end."""

@@ -12,7 +12,7 @@ from typing import Self
 import msgspec
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """One scripted response.
 
     `head_after` seconds pass before the head. Each of `chunks` is a delay in seconds and the bytes then
@@ -43,11 +43,11 @@ class ScriptedServer:
     `received` keeps every request in order of arrival; `hung_up` counts the clients that closed before
     their answer's end.
 
-        async with ScriptedServer(Answer(chunks=[(0.05, b"data: [DONE]\\n\\n")])) as server:
+        async with ScriptedServer(Reply(chunks=[(0.05, b"data: [DONE]\\n\\n")])) as server:
             ... server.url ...
     """
 
-    def __init__(self, *answers: Answer, by: Callable[[Received], Answer] | None = None) -> None:
+    def __init__(self, *answers: Reply, by: Callable[[Received], Reply] | None = None) -> None:
         self._answers = answers
         self._by = by
         self._server: asyncio.Server | None = None
@@ -90,13 +90,13 @@ class ScriptedServer:
             self._open.discard(task)
             writer.close()
 
-    def _choose(self, request: Received) -> Answer:
+    def _choose(self, request: Received) -> Reply:
         if self._by is not None:
             return self._by(request)
         return self._answers[min(len(self.received), len(self._answers)) - 1]
 
     async def _answer(
-        self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, answer: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Play one answer; whether the connection stays."""
         await self._wait(answer.head_after, reader)

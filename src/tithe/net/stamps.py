@@ -18,7 +18,6 @@ with >=, and would pause an empty buffer for ever.)
 import asyncio
 import functools
 from collections import deque
-from collections.abc import AsyncIterator
 from time import perf_counter
 from typing import Any
 
@@ -38,7 +37,7 @@ class Exchange:
     socket read that brought payload, how far into the payload it reached and its stamp.
     """
 
-    __slots__ = ("connected_at", "payload", "reached", "reads", "written_at")
+    __slots__ = ("_taken", "connected_at", "payload", "reached", "reads", "written_at")
 
     def __init__(self, connected_at: float | None) -> None:
         self.connected_at = connected_at
@@ -46,6 +45,24 @@ class Exchange:
         self.payload: StreamReader | None = None
         self.reached = 0
         self.reads: deque[tuple[int, float]] = deque()
+        self._taken = 0
+
+    def stamped(self, data: bytes) -> list[tuple[bytes, float]]:
+        """Payload just taken from the reader, cut where socket reads met, each piece with its stamp.
+
+        Bytes of different reads are never joined, however late the reader is.
+        """
+        pieces: list[tuple[bytes, float]] = []
+        start = 0
+        while start < len(data):
+            reach, at = self.reads[0]
+            end = min(len(data), start + reach - self._taken)
+            pieces.append((data[start:end], at))
+            self._taken += end - start
+            start = end
+            if self._taken == reach:
+                self.reads.popleft()
+        return pieces
 
 
 class StampingProtocol(ResponseHandler):
@@ -118,23 +135,6 @@ class MeasuredResponse(aiohttp.ClientResponse):
         self.exchange = protocol.exchange
         await super().start(connection)
         return self
-
-    async def stamped(self) -> AsyncIterator[tuple[bytes, float]]:
-        """The body as it comes: bytes, and the stamp of the socket read that brought them.
-
-        Bytes of different reads are never joined, however late the reader is.
-        """
-        reads, taken = self.exchange.reads, 0
-        while data := await self.content.readany():
-            start = 0
-            while start < len(data):
-                reach, at = reads[0]
-                end = min(len(data), start + reach - taken)
-                yield data[start:end], at
-                taken += end - start
-                start = end
-                if taken == reach:
-                    reads.popleft()
 
 
 class StampedBody(aiohttp.Payload):

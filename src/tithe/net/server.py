@@ -1,0 +1,389 @@
+"""The HTTP server: a backend spoken to as OpenAI's Chat Completions.
+
+A call's way: key (`guard`), place (`admission`), body, `wire` decodes it, the backend is asked. Its first
+events are held until one that is not `Sent` has come: what the backend refuses before that is answered
+with its proper status. Then the answer streams, all events that are ready at once in one write. An error
+after that becomes an `error` event, and the stream ends without `[DONE]`. A client that goes away cancels
+its handler, which closes the backend's iterator at once, streaming or not.
+
+Open to everyone: `/health`. Behind the key where there is one: everything else, `/metrics` too (it tells
+how busy the endpoint is).
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+from tithe.core.backend import Backend
+from tithe.core.clock import Clock, SystemClock
+from tithe.core.errors import (
+    Closing,
+    EngineError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    TitheError,
+    TooLarge,
+    UsageError,
+)
+from tithe.core.event import Event, Sent
+from tithe.core.span import Recorder, new_id
+from tithe.net.account import CLIENT_CLOSED, CallAccount
+from tithe.net.admission import Admission
+from tithe.net.batches import Batches
+from tithe.net.guard import Guard
+from tithe.net.metrics import CONTENT_TYPE, Gauges, Metrics
+from tithe.wire import sse
+from tithe.wire.chat_error import encode_error
+from tithe.wire.chat_request import Incoming, decode_request
+from tithe.wire.chat_response import ChunkWriter, Completion
+
+_log = logging.getLogger(__name__)
+
+UNUSED_LIMIT = 1000
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`model` is the one name that requests may ask for. `port` 0 takes any free one.
+
+    `max_concurrent` calls run at once, a further one is answered 429. `drain_s`: how long `stop` lets
+    running calls finish.
+    """
+
+    model: str
+    host: str = "127.0.0.1"
+    port: int = 8383
+    api_keys: tuple[str, ...] = ()
+    max_body_bytes: int = 8 * 1024 * 1024
+    max_concurrent: int = 256
+    drain_s: float = 10.0
+
+
+class Server:
+    """Serves one backend. It neither starts nor closes the backend.
+
+    `recorder` gets a span a call; `gauges` is read at every scrape of `/metrics`. Raises `UsageError` for
+    a host that other machines can reach without an API key.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        options: ServerOptions,
+        *,
+        recorder: Recorder | None = None,
+        gauges: Gauges | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._backend = backend
+        self._options = options
+        self._recorder = recorder
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._guard = Guard(options.host, options.api_keys)
+        self._admission = Admission(options.max_concurrent)
+        self._metrics = Metrics(self._own_gauges, *([gauges] if gauges is not None else []))
+        self._created = int(time.time())
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients, `http://HOST:PORT/v1`. Raises `UsageError` before `start`."""
+        if self._runner is None or not self._runner.addresses:
+            raise UsageError("the server is not started, so it has no URL yet: await start() first")
+        host, port = self._runner.addresses[0][:2]
+        return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+
+    async def start(self) -> None:
+        """Listen. Raises `UsageError` when the address cannot be had."""
+        runner = web.AppRunner(
+            self._app(),
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+        )
+        await runner.setup()
+        site = web.TCPSite(runner, self._options.host, self._options.port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise UsageError(
+                f"cannot listen on {self._options.host}:{self._options.port}: {error.strerror}. "
+                "Give another --port (0 takes any free one)"
+            ) from error
+        self._runner, self._site = runner, site
+
+    async def stop(self) -> None:
+        """Stop listening, answer 503 on connections still open, and return when no call runs any more.
+
+        Calls that outlast `drain_s` end with the error `Closing`. Stopping twice is harmless.
+        """
+        if self._runner is None or self._site is None:
+            return
+        self._admission.closing = True
+        site, self._site = self._site, None
+        await site.stop()
+        await self._admission.drain(self._options.drain_s)
+        await self._runner.cleanup()
+
+    def _app(self) -> web.Application:
+        app = web.Application(client_max_size=self._options.max_body_bytes, middlewares=[self._answer_errors])
+        app.on_response_prepare.append(_name_response)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/v1/models/{model:.+}", self._model)
+        app.router.add_get("/metrics", self._scrape)
+        app.router.add_get("/health", self._health)
+        return app
+
+    def _own_gauges(self) -> Mapping[str, float]:
+        return {"calls_running": float(self._admission.running)}
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        account = CallAccount(self._clock.now())
+        try:
+            isolation = self._guard.admit(request.headers)
+            with self._admission.enter():
+                return await self._call(request, isolation, account)
+        except TitheError as error:
+            account.failed(error)
+            raise
+        except (asyncio.CancelledError, ConnectionError):
+            account.left()
+            raise
+        except Exception as error:
+            fault = _internal(error)
+            account.failed(fault)
+            raise fault from error
+        finally:
+            self._keep_books(account)
+
+    def _keep_books(self, account: CallAccount) -> None:
+        self._metrics.count(account)
+        if self._recorder is not None:
+            try:
+                self._recorder.record(account.span(self._clock.now()))
+            except TitheError as error:
+                # A full disk must not take the answer from a client that has paid for it.
+                _log.error("a call was not recorded: %s", error)
+
+    async def _call(self, request: web.Request, isolation: str, account: CallAccount) -> web.StreamResponse:
+        incoming = decode_request(await self._body(request), isolation=isolation)
+        account.asked(incoming.request, stream=incoming.stream)
+        if incoming.request.model != self._options.model:
+            raise self._no_model(incoming.request.model)
+        try:
+            if incoming.stream:
+                return await self._stream(request, incoming, account)
+            return await self._complete(request, incoming, account)
+        except asyncio.CancelledError:
+            if self._admission.cut:
+                raise _cut() from None
+            raise
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            if (request.content_length or 0) <= self._options.max_body_bytes:
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            pass
+        except web.RequestPayloadError as error:
+            raise InvalidRequest(f"the request's body cannot be read: {error}") from error
+        raise TooLarge(
+            f"the request's body is over this endpoint's limit of {self._options.max_body_bytes} bytes: shorten it"
+        )
+
+    async def _complete(
+        self, request: web.Request, incoming: Incoming, account: CallAccount
+    ) -> web.StreamResponse:
+        """Answer in one piece."""
+        completion = Completion(
+            id=f"chatcmpl-{account.id}",
+            created=int(time.time()),
+            model=self._options.model,
+            want_facts=incoming.want_facts,
+        )
+        async with aclosing(Batches(self._backend.generate(incoming.request))) as batches:
+            async for batch in batches:
+                now = self._clock.now()
+                for event in batch:
+                    account.saw(event, now)
+                    completion.add(event)
+        response = web.Response(
+            body=completion.body(), content_type="application/json", headers=_unused(incoming)
+        )
+        # Written here and not by aiohttp after the handler, so that the books are kept after the answer.
+        await response.prepare(request)
+        await response.write_eof()
+        return response
+
+    async def _stream(
+        self, request: web.Request, incoming: Incoming, account: CallAccount
+    ) -> web.StreamResponse:
+        """Answer in server-sent events."""
+        chunks = ChunkWriter(
+            id=f"chatcmpl-{account.id}",
+            created=int(time.time()),
+            model=self._options.model,
+            include_usage=incoming.include_usage,
+            want_facts=incoming.want_facts,
+        )
+        async with aclosing(Batches(self._backend.generate(incoming.request))) as batches:
+            batch = await _opening(batches)
+            response = web.StreamResponse(headers=_STREAM_HEADERS | _unused(incoming))
+            await response.prepare(request)
+            try:
+                while True:
+                    now = self._clock.now()
+                    frames: list[bytes] = []
+                    for event in batch:
+                        account.saw(event, now)
+                        frames += chunks.write(event)
+                    if frames:
+                        await response.write(b"".join(frames))
+                    batch = await anext(batches)
+            except StopAsyncIteration:
+                last = chunks.done()
+            except (Exception, asyncio.CancelledError) as broken:  # noqa: BLE001 - told to the client or raised again
+                last = self._last_words(broken, account)
+            await response.write_eof(last)
+            return response
+
+    def _last_words(self, broken: BaseException, account: CallAccount) -> bytes:
+        """The event that ends a broken stream. What cannot be told to this client is raised again."""
+        if isinstance(broken, asyncio.CancelledError) and self._admission.cut:
+            error: TitheError = _cut()
+        elif isinstance(broken, TitheError):
+            error = broken
+        elif isinstance(broken, Exception) and not isinstance(broken, ConnectionError):
+            error = _internal(broken)
+        else:
+            raise broken
+        account.failed(error)
+        return sse.encode(encode_error(error))
+
+    async def _models(self, request: web.Request) -> web.Response:
+        self._guard.admit(request.headers)
+        return _json({"object": "list", "data": [self._card()]})
+
+    async def _model(self, request: web.Request) -> web.Response:
+        self._guard.admit(request.headers)
+        if request.match_info["model"] != self._options.model:
+            raise self._no_model(request.match_info["model"])
+        return _json(self._card())
+
+    def _card(self) -> dict[str, Any]:
+        return {"id": self._options.model, "object": "model", "created": self._created, "owned_by": "tithe"}
+
+    def _no_model(self, name: str) -> NotFound:
+        return NotFound(
+            f"the model {name!r} is not served here: ask for {self._options.model!r}",
+            param="model",
+            code="model_not_found",
+        )
+
+    async def _scrape(self, request: web.Request) -> web.Response:
+        self._guard.admit(request.headers)
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _health(self, _: web.Request) -> web.Response:
+        closing = self._admission.closing
+        return _json({"status": "closing" if closing else "ok"}, status=503 if closing else 200)
+
+    @web.middleware
+    async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Everything that is raised before a response began becomes one in OpenAI's shape."""
+        try:
+            return await handler(request)
+        except TitheError as error:
+            return _refusal(error)
+        except web.HTTPMethodNotAllowed as error:
+            refused = InvalidRequest(
+                f"{request.path} does not take {request.method}: use {error.headers['Allow']}",
+                code="method_not_allowed",
+            )
+            return _refusal(refused, status=405, headers={"Allow": error.headers["Allow"]})
+        except web.HTTPException as error:
+            if error.status != 404:
+                raise
+            return _refusal(NotFound(f"there is no {request.path} here: the API's root is /v1"))
+        except ConnectionError:
+            # No one is left to read this; raised, it would be logged as a fault of the server's.
+            return web.Response(status=CLIENT_CLOSED)
+        except Exception as error:  # noqa: BLE001 - logged, and answered in the API's shape
+            return _refusal(_internal(error))
+
+
+_STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    # Proxies in the way (nginx) would otherwise gather chunks before they pass them on.
+    "X-Accel-Buffering": "no",
+}
+
+
+async def _opening(batches: Batches) -> list[Event]:
+    """The events up to the first that shows the request was taken; raises what the backend refuses it with."""
+    opening: list[Event] = []
+    try:
+        while all(isinstance(event, Sent) for event in opening):
+            opening += await anext(batches)
+    except StopAsyncIteration:
+        raise EngineError(
+            "the backend ended without an answer: this is a fault in it, not in the request"
+        ) from None
+    return opening
+
+
+def _refusal(
+    error: TitheError, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    sent = dict(headers or {})
+    if isinstance(error, Overloaded):
+        sent["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if error.status == 401:
+        sent["WWW-Authenticate"] = "Bearer"
+    return web.Response(
+        body=encode_error(error), status=status or error.status, content_type="application/json", headers=sent
+    )
+
+
+def _internal(error: Exception) -> TitheError:
+    """A fault of ours: told in the log, and to the client only that it was one."""
+    _log.error("a request ended with an unexpected %s", type(error).__name__, exc_info=error)
+    return EngineError("the endpoint failed on this request: see its log", code="internal_error")
+
+
+def _cut() -> Closing:
+    return Closing("the endpoint shut down before this answer's end: send the request again")
+
+
+def _unused(incoming: Incoming) -> dict[str, str]:
+    """The header that names the accepted fields which made no difference here."""
+    names = ", ".join(quote(name, safe="._[]") for name in dict.fromkeys(incoming.unused))
+    # A long conversation may name thousands, and clients refuse a response whose head is too long.
+    return (
+        {"x-tithe-unused": names if len(names) <= UNUSED_LIMIT else names[:UNUSED_LIMIT] + "..."}
+        if names
+        else {}
+    )
+
+
+def _json(value: Any, *, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+async def _name_response(_: web.BaseRequest, response: web.StreamResponse) -> None:
+    response.headers["x-request-id"] = f"req_{new_id()}"
