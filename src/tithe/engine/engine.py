@@ -49,11 +49,11 @@ class Engine:
         self.model = model.name
         self._options = options
         self._clock: Clock = clock if clock is not None else SystemClock()
-        self._template = ChatTemplate(model.template)
         kernels = Kernels(
             model.ir, precision=options.precision, threads=options.threads, kv_bytes=options.kv_bytes
         )
         self._vocabulary = Vocabulary(model.tokenizer, model.eos, kernels.vocab_size)
+        self._template = ChatTemplate(model.template, self._vocabulary.guard)
         self._grammars = Grammars(self._vocabulary)
         self._turns = Turns(self._vocabulary)
         self._sessions = Sessions()
@@ -127,7 +127,7 @@ class Engine:
 
     async def _prepare(self, request: Request, arrived: float) -> Call:
         """Everything that a request needs before its first token can be computed."""
-        if len(self._scheduler.waiting) + len(self._arrivals) >= max(1, self._options.max_waiting):
+        if len(self._scheduler.waiting) + len(self._arrivals) >= self._options.max_waiting:
             raise Overloaded(
                 f"{self._options.max_waiting} requests are waiting already. Try again in a moment, "
                 "or raise --max-waiting."

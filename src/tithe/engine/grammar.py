@@ -6,6 +6,7 @@ Built on llguidance. A request's tools, `tool_choice` and `response_format` beco
     call                    <tool_call>\\n{"name": "f", "arguments": ARGUMENTS}\\n</tool_call>
     auto                    text, then maybe calls: free until a call is opened, then the tool's schema
     required, named         calls alone
+    none                    text in which no call can be opened
 
 ARGUMENTS is the tool's JSON schema; JSON is written with `", "` and `": "`, as chat templates write
 it, so that a call renders back to the very tokens that were sampled. Where the grammar leaves one
@@ -107,7 +108,8 @@ class Grammars:
         if mode == "auto" and answer is None and all(tool.strict is False for _, tool in tools):
             mode = "none"
         if mode == "none" and answer is None:
-            return None
+            # The template shows the tools all the same, so that the prefix holds.
+            return self._without_calls() if request.tools and request.tool_choice.mode == "none" else None
         tags = self._names
         if mode != "none":
             self._call_rules(tools, rules)
@@ -123,9 +125,16 @@ class Grammars:
             start = f"TEXT {tags['</think>']} SPACE ({start})"
         elif reasoning == "may":
             start = f"({tags['<think>']} TEXT {tags['</think>']} SPACE)? ({start})"
-        rules.append(f"free: TEXT (({tags['<think>']} | {tags['</think>']}) TEXT)*")
-        rules += [r"TEXT: /(.|\n)*/", r"SPACE: /\n*/"]
-        return "\n".join(["%llguidance {}", f"start: {start}", *rules])
+        return self._lark(start, rules)
+
+    def _without_calls(self) -> str | None:
+        # Where the tag is no token it cannot be kept out, and stays plain text.
+        return self._lark("free", []) if self._names["<tool_call>"].startswith("<[") else None
+
+    def _lark(self, start: str, rules: list[str]) -> str:
+        thoughts = f"({self._names['<think>']} | {self._names['</think>']})"
+        fixed = [f"free: TEXT ({thoughts} TEXT)*", r"TEXT: /(.|\n)*/", r"SPACE: /\n*/"]
+        return "\n".join(["%llguidance {}", f"start: {start}", *rules, *fixed])
 
     def _format_rule(self, request: Request, rules: list[str]) -> str | None:
         """Add the rule of the response format; its name, or None when text is free."""

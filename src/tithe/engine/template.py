@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import jinja2
@@ -21,9 +22,17 @@ from tithe.core.request import Request, Tool
 
 
 class ChatTemplate:
-    """A compiled chat template. Raises `ModelFilesError` when `source` is not a template."""
+    """A compiled chat template.
 
-    def __init__(self, source: str) -> None:
+    Args:
+        source: the template.
+        guard: makes a message's text safe to stand between control tokens (`Vocabulary.guard`).
+
+    Raises `ModelFilesError` when `source` is not a template.
+    """
+
+    def __init__(self, source: str, guard: Callable[[str], str]) -> None:
+        self._guard = guard
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
@@ -40,10 +49,11 @@ class ChatTemplate:
 
         Raises `InvalidRequest` when the template refuses the messages or fails on them.
         """
-        tools = [_tool(tool) for tool in request.tools] if request.tool_choice.mode != "none" else []
+        # Shown whatever `tool_choice` says: a system turn that changed with it would break the prefix.
+        tools = [_tool(tool) for tool in request.tools]
         try:
             return self._template.render(
-                messages=[_message(message) for message in request.messages],
+                messages=[self._message(message) for message in request.messages],
                 tools=tools or None,
                 add_generation_prompt=True,
                 **{key: value for key, value in request.template.items() if key not in _RESERVED},
@@ -54,24 +64,27 @@ class ChatTemplate:
                 f"The model's chat template does not take these messages: {error}.", param="messages"
             ) from error
 
+    def _message(self, message: Message) -> dict[str, Any]:
+        shown: dict[str, Any] = {"role": message.role, "content": self._guard(message.content or "")}
+        if message.reasoning is not None:
+            shown["reasoning_content"] = self._guard(message.reasoning)
+        if message.tool_calls:
+            shown["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": self._guard(call.arguments)},
+                }
+                for call in message.tool_calls
+            ]
+        if message.tool_call_id is not None:
+            shown["tool_call_id"] = message.tool_call_id
+        if message.name is not None:
+            shown["name"] = message.name
+        return shown
+
 
 _RESERVED = frozenset({"messages", "tools", "add_generation_prompt"})
-
-
-def _message(message: Message) -> dict[str, Any]:
-    shown: dict[str, Any] = {"role": message.role, "content": message.content or ""}
-    if message.reasoning is not None:
-        shown["reasoning_content"] = message.reasoning
-    if message.tool_calls:
-        shown["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        shown["tool_call_id"] = message.tool_call_id
-    if message.name is not None:
-        shown["name"] = message.name
-    return shown
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -4,6 +4,10 @@ Added tokens (`<|im_start|>`, `<tool_call>`, ...) cut a text into segments, and 
 each segment by itself; so segments can be encoded, remembered and replaced one by one (`session`)
 and the result is what encoding the whole text would have given. That holds as long as no added token
 swallows white space around it; a tokenizer where one does is encoded as one segment.
+
+Control tokens that a *message* spells out (a web page that says `<|im_end|>`) must not become control
+tokens, or a tool result could forge a turn. `guard` marks them before the template is rendered; a
+marked one cuts nothing, and its mark is taken off when its segment is encoded, as plain text.
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ from tithe.core.errors import ModelFilesError
 
 REMEMBERED_CHARS = 8_000_000
 """Characters of encoded segments that are kept, so that a long system prompt is encoded once."""
+
+
+MARK = "\ufdd0"
+"""Stands behind the first character of a guarded control token. A Unicode noncharacter: never text."""
 
 
 class Vocabulary:
@@ -54,16 +62,26 @@ class Vocabulary:
             )
         added = self._tokenizer.get_added_tokens_decoder()
         self.added = {token.content: number for number, token in added.items()}
+        # Control tokens are encoded by `encode_segment` itself, never by the tokenizer.
+        self._tokenizer.encode_special_tokens = True
         self._hidden = {number for number, token in added.items() if token.special}
         swallows = any(token.lstrip or token.rstrip or token.single_word for token in added.values())
         whole = swallows or _alters_text(json.loads(text))
         names = sorted(self.added, key=len, reverse=True)
         self._cuts = None if whole or not names else re.compile("(" + "|".join(map(re.escape, names)) + ")")
+        controls = sorted((t.content for t in added.values() if t.special), key=len, reverse=True)
+        self._controls = re.compile("|".join(map(re.escape, controls))) if controls else None
         self._bytes: dict[int, bytes] = {}
         self._encoded: OrderedDict[str, tuple[int, ...]] = OrderedDict()
         self._encoded_chars = 0
         # Long prompts are encoded beside the event loop.
         self._lock = threading.Lock()
+
+    def guard(self, text: str) -> str:
+        """A message's text with the control tokens in it marked as mere text."""
+        if self._controls is None:
+            return text
+        return self._controls.sub(lambda found: found.group()[0] + MARK + found.group()[1:], text)
 
     def segments(self, text: str) -> list[str]:
         """Cut a text at the added tokens, which are segments of their own."""
@@ -78,7 +96,10 @@ class Vocabulary:
             if known is not None:
                 self._encoded.move_to_end(segment)
                 return known
-        ids = tuple(self._tokenizer.encode_batch_fast([segment], add_special_tokens=False)[0].ids)
+        if self._cuts is not None and segment in self.added:
+            return (self.added[segment],)
+        text = segment.replace(MARK, "")
+        ids = tuple(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
         with self._lock:
             if segment not in self._encoded:
                 self._encoded[segment] = ids
