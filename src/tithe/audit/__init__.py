@@ -1,0 +1,56 @@
+"""Measuring an endpoint the way an agent uses it: observations, statistics, verdicts."""
+
+from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
+from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
+from tithe.audit.innocence import Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
+from tithe.audit.observation import Failure, Observation, Stamp, observe
+from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
+from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
+from tithe.audit.prompt import Calibration
+from tithe.audit.statistics import Estimate, Share
+from tithe.audit.structured import Structured, StructuredFigures
+from tithe.audit.task import Account, Task, TaskFigures
+from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
+from tithe.audit.verdict import About, Measured, Verdict
+
+__all__ = [
+    "QUICK",
+    "STANDARD",
+    "About",
+    "Account",
+    "AuditPlan",
+    "AuditReport",
+    "Calibration",
+    "ChatFigures",
+    "Client",
+    "Concurrency",
+    "ConcurrencyFigures",
+    "Cost",
+    "Endpoint",
+    "Estimate",
+    "Failure",
+    "Floor",
+    "Judgement",
+    "LagFigures",
+    "LagWatch",
+    "LengthFigures",
+    "Measured",
+    "Observation",
+    "Pairs",
+    "PairsFigures",
+    "Share",
+    "Stamp",
+    "Structured",
+    "StructuredFigures",
+    "Task",
+    "TaskFigures",
+    "ThreadedLagWatch",
+    "TotalFigures",
+    "Totals",
+    "TotalsFigures",
+    "Verdict",
+    "WarmUp",
+    "costs",
+    "observe",
+    "run_audit",
+]

@@ -1,0 +1,172 @@
+"""The audit whole: warm up, prove the client innocent, measure, conclude."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+import tithe
+from tithe.audit.concurrency import measure_concurrency
+from tithe.audit.innocence import Floor, Judgement, LagFigures, LagWatch, lag_figures, measure_floor
+from tithe.audit.observation import Observation
+from tithe.audit.pairs import measure_pairs
+from tithe.audit.plan import AuditPlan
+from tithe.audit.probe import Probe, Progress
+from tithe.audit.prompt import CALIBRATION_WORDS, Calibration, Prompts, calibration_from, words
+from tithe.audit.structured import measure_structured
+from tithe.audit.task import measure_task
+from tithe.audit.totals import measure_totals
+from tithe.audit.verdict import About, Measured, Verdict, judgements, verdicts
+from tithe.core import Anchor, Backend, Clock, Message
+from tithe.core.errors import EndpointError
+
+REPORT_VERSION = 1
+
+T = TypeVar("T")
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What was audited. `embedded` True: the engine that ships with Tithe, started for the audit."""
+
+    url: str
+    model: str
+    embedded: bool = False
+
+
+class WarmUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The calls before any figure: warm-up and calibration. They enter no statistic."""
+
+    observations: tuple[Observation, ...]
+    calibration: Calibration
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the measuring client: its floor, and a judgement for each verdict."""
+
+    floor: Floor | None
+    judgements: dict[About, Judgement]
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an audit saw and concluded. Seconds throughout; `anchor` turns instants into dates."""
+
+    version: int
+    tithe: str
+    date: str
+    anchor: Anchor
+    salt: str
+    endpoint: Endpoint
+    plan: AuditPlan
+    verdicts: tuple[Verdict, ...]
+    measured: Measured
+    client: Client
+    warm_up: WarmUp
+    requests: int
+    failures: int
+    wall_s: float
+
+
+async def run_audit(
+    backend: Backend,
+    endpoint: Endpoint,
+    plan: AuditPlan,
+    *,
+    null: Backend | None,
+    watch: LagWatch,
+    clock: Clock,
+    progress: Progress | None = None,
+    salt: str | None = None,
+) -> AuditReport:
+    """Audit `backend`.
+
+    Args:
+        backend: the endpoint under test; its events are stamped on `clock`.
+        endpoint: how the report names it; its `model` is asked for in every request.
+        null: a backend that answers at once, reached as `backend` is; None withholds every verdict.
+        watch: watches the client's event loop; started and stopped here.
+        progress: told the label of each planned call that has ended.
+        salt: makes this run's prompts unlike any other run's; drawn when None.
+
+    Raises:
+        EndpointError: the endpoint answered no warm-up call, or failed too many calls in a row.
+    """
+    salt = salt if salt is not None else secrets.token_hex(8)
+    start = clock.now()
+    anchor = Anchor.take(start)
+    probe = Probe(backend, endpoint.model, plan, Prompts(calibration_from(None, None), salt), clock, progress)
+    watch.start()
+    try:
+        warm_up = await _warm_up(probe, salt)
+        probe.prompts = Prompts(warm_up.calibration, salt)
+        floor = None
+        if null is not None:
+            floor = await measure_floor(Probe(null, endpoint.model, plan, probe.prompts, clock))
+        measured, lags = await _measure(probe, watch)
+    finally:
+        watch.stop()
+    judged = judgements(measured, floor, lags)
+    return AuditReport(
+        version=REPORT_VERSION,
+        tithe=tithe.__version__,
+        date=datetime.fromtimestamp(anchor.unix, UTC).isoformat(timespec="seconds"),
+        anchor=anchor,
+        salt=salt,
+        endpoint=endpoint,
+        plan=plan,
+        verdicts=verdicts(measured, judged),
+        measured=measured,
+        client=Client(floor=floor, judgements=judged),
+        warm_up=warm_up,
+        requests=probe.requests,
+        failures=probe.failures,
+        wall_s=clock.now() - start,
+    )
+
+
+async def _warm_up(probe: Probe, salt: str) -> WarmUp:
+    """Warm the endpoint and the connection, then learn how words become tokens."""
+    seen = [
+        await probe.call(probe.request((probe.prompts.user(50, f"warm-up/{number}"),)), "warm-up")
+        for number in range(probe.plan.warmups)
+    ]
+    calibrating = [
+        await probe.call(
+            probe.request(
+                (
+                    Message(role="system", content=words(count, salt, f"calibration/{count}")),
+                    Message(role="user", content="Go on."),
+                )
+            ),
+            "calibration",
+        )
+        for count in CALIBRATION_WORDS
+    ]
+    seen += calibrating
+    failures = [one.failure for one in seen if one.failure is not None]
+    if len(failures) == len(seen):
+        raise EndpointError(
+            f"The endpoint answered none of {len(seen)} warm-up calls: {failures[-1].message}"
+        )
+    short, long = (one.prompt_tokens for one in calibrating)
+    return WarmUp(observations=tuple(seen), calibration=calibration_from(short, long))
+
+
+async def _measure(probe: Probe, watch: LagWatch) -> tuple[Measured, dict[About, LagFigures]]:
+    lags: dict[About, LagFigures] = {}
+
+    async def watched(about: About, measure: Callable[[Probe], Awaitable[T]]) -> T:
+        watch.take()
+        result = await measure(probe)
+        lags[about] = lag_figures(watch.take())
+        return result
+
+    measured = Measured(
+        pairs=await watched("cache", measure_pairs),
+        totals=await watched("short generations", measure_totals),
+        structured=await watched("structured output", measure_structured),
+        concurrency=await watched("concurrency", measure_concurrency),
+        task=await watched("task", measure_task),
+    )
+    return measured, lags

@@ -1,0 +1,170 @@
+"""Concurrent steps: N agent loops that share a system prompt, each waiting for its own answers.
+
+A closed loop with think time: an agent sends its next call when the answer is there and its pause is
+over, so the load falls when the endpoint slows, as it does with real agents. Pauses are drawn once
+an agent and step (exponential) and are the same whatever N. The numbers of loops take turns in random
+order, `rounds` times over; the shared prompt is primed beforehand, as it is in a fleet at work.
+
+    tokens/s of an agent = its output tokens / the seconds it waited for answers (sent to last token)
+    aggregate            = all output tokens / wall clock of the round, pauses included
+    Jain's index         over the agents of one N; worst / median of their tokens/s beside it
+
+Calls of one agent are not independent of each other, so the intervals of TTFT are somewhat too narrow.
+"""
+
+import asyncio
+import random
+
+import msgspec
+
+from tithe.audit.loop import AgentLoop
+from tithe.audit.observation import Observation
+from tithe.audit.probe import Probe
+from tithe.audit.statistics import Estimate, jain, median, quantile
+from tithe.core import Message
+
+
+class AgentRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What one agent saw in one round."""
+
+    agent: int
+    observations: tuple[Observation, ...]
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """`agents` loops that ran at once, from `start` to `end` (monotonic seconds)."""
+
+    agents: int
+    round: int
+    start: float
+    end: float
+    runs: tuple[AgentRun, ...]
+
+
+class ConcurrencyFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One N. Rates in tokens a second, None where the endpoint reports no usage."""
+
+    agents: int
+    ttft_p50_s: Estimate | None
+    ttft_p95_s: Estimate | None
+    agent_tokens_per_s: Estimate | None
+    aggregate_tokens_per_s: float | None
+    jain: float | None
+    worst_over_median: float | None
+    cached_tokens: float | None
+    prompt_tokens: float | None
+    calls: int
+    failed: int
+
+
+class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
+    """The measurement whole: what was seen, and what follows from it."""
+
+    primes: tuple[Observation, ...]
+    rounds: tuple[Round, ...]
+    figures: tuple[ConcurrencyFigures, ...]
+
+
+async def measure_concurrency(probe: Probe) -> Concurrency:
+    """Prime the shared prompt, then visit every number of loops in random order, `rounds` times."""
+    plan = probe.plan
+    system = probe.prompts.system(plan.prefix, "concurrency/shared")
+    prime = await probe.call(
+        probe.request((system, probe.prompts.user(plan.tail, "concurrency/prime"))), "concurrency.prime"
+    )
+    order = random.Random(f"{plan.seed}/concurrency")
+    visits = [
+        (agents, number)
+        for number in range(plan.rounds)
+        for agents in order.sample(plan.concurrency, len(plan.concurrency))
+    ]
+    rounds = [await run_round(probe, system, agents, number) for agents, number in visits]
+    return Concurrency(
+        primes=(prime,), rounds=tuple(rounds), figures=concurrency_figures(tuple(rounds), seed=plan.seed)
+    )
+
+
+async def run_round(probe: Probe, system: Message, agents: int, number: int) -> Round:
+    """Run `agents` loops at once to their ends."""
+    start = probe.clock.now()
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_run_agent(probe, system, agents, number, agent)) for agent in range(agents)
+        ]
+    return Round(
+        agents=agents,
+        round=number,
+        start=start,
+        end=probe.clock.now(),
+        runs=tuple(task.result() for task in tasks),
+    )
+
+
+async def _run_agent(probe: Probe, system: Message, agents: int, number: int, agent: int) -> AgentRun:
+    plan = probe.plan
+    loop = AgentLoop(probe, system, f"concurrency/{agents}/{number}/{agent}")
+    pauses = random.Random(f"{plan.seed}/think/{number}/{agent}")
+    observations: list[Observation] = []
+    for _ in range(plan.agent_steps):
+        # The pause comes first, so that the agents do not all start in one instant.
+        await probe.clock.sleep(pauses.expovariate(1 / plan.think) if plan.think > 0 else 0.0)
+        seen = await probe.call(loop.request(), f"concurrency.{agents}")
+        observations.append(seen)
+        if seen.failure is None:
+            loop.advance(seen)
+    return AgentRun(agent=agent, observations=tuple(observations))
+
+
+def concurrency_figures(rounds: tuple[Round, ...], *, seed: int) -> tuple[ConcurrencyFigures, ...]:
+    """Everything that follows from the rounds, a row for each N; failed calls are counted apart."""
+    return tuple(
+        _figures(agents, [one for one in rounds if one.agents == agents], seed)
+        for agents in sorted({one.agents for one in rounds})
+    )
+
+
+def _figures(agents: int, rounds: list[Round], seed: int) -> ConcurrencyFigures:
+    runs = [run for one in rounds for run in one.runs]
+    calls = [seen for run in runs for seen in run.observations]
+    answered = [seen for seen in calls if seen.answered]
+    ttfts = [seen.ttft for seen in answered if seen.ttft is not None]
+    rates = [rate for run in runs if (rate := _agent_rate(run)) is not None]
+    middle = median(rates, seed=seed)
+    wall = sum(one.end - one.start for one in rounds)
+    tokens = [seen.output_tokens for seen in answered if seen.output_tokens is not None]
+    prompt = median([float(seen.prompt_tokens) for seen in answered if seen.prompt_tokens is not None])
+    cached = median([float(seen.cached_tokens) for seen in answered if seen.cached_tokens is not None])
+    return ConcurrencyFigures(
+        agents=agents,
+        ttft_p50_s=median(ttfts, seed=seed),
+        ttft_p95_s=quantile(ttfts, 0.95, seed=seed),
+        agent_tokens_per_s=middle,
+        aggregate_tokens_per_s=sum(tokens) / wall if tokens and wall > 0 else None,
+        jain=_fairness(rounds),
+        worst_over_median=min(rates) / middle.value if middle is not None and middle.value else None,
+        cached_tokens=cached.value if cached is not None else None,
+        prompt_tokens=prompt.value if prompt is not None else None,
+        calls=len(calls),
+        failed=len(calls) - len(answered),
+    )
+
+
+def _agent_rate(run: AgentRun) -> float | None:
+    """Output tokens a second of waiting; an agent whose calls all failed got nothing: 0."""
+    answered = [seen for seen in run.observations if seen.answered]
+    if not answered:
+        return 0.0
+    tokens = [seen.output_tokens for seen in answered if seen.output_tokens is not None]
+    waited = sum(seen.total for seen in answered if seen.total is not None)
+    return sum(tokens) / waited if len(tokens) == len(answered) and waited > 0 else None
+
+
+def _fairness(rounds: list[Round]) -> float | None:
+    """The least fair round's index: agents of different rounds never shared the endpoint."""
+    indices: list[float] = []
+    for one in rounds:
+        rates = [rate for run in one.runs if (rate := _agent_rate(run)) is not None]
+        index = jain(rates)
+        if index is not None:
+            indices.append(index)
+    return min(indices, default=None)

@@ -1,0 +1,184 @@
+"""Is the client innocent? A figure is only as good as the client that took it.
+
+Two things are watched. **Loop lag**: how late the event loop answers when something outside it asks
+for attention, which is how late a token's arrival could have been stamped. A thread asks every 10 ms;
+lateness counts from the instant it meant to ask, so its own waiting is held against us. **The floor**:
+the same calls, by the same client, against a backend that answers at once (the null backend, over a
+real socket). What the floor shows was never the endpoint's.
+
+A verdict is withheld when the lag's p99 or the floor's median is over a fifth of the figure it stands on.
+"""
+
+import asyncio
+import threading
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from tithe.audit.concurrency import Round, concurrency_figures, run_round
+from tithe.audit.observation import Observation
+from tithe.audit.probe import Probe
+from tithe.audit.statistics import Estimate, median
+from tithe.core import Clock
+
+FAR_BELOW = 0.2
+LAG_INTERVAL_S = 0.01
+_FLOOR_CALLS = 10
+
+
+class LagFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds by which the event loop was late, over `n` looks; None: it was not looked at."""
+
+    n: int
+    p50_s: float | None
+    p99_s: float | None
+    max_s: float | None
+
+
+class Floor(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client alone takes, in seconds: the calls seen against the null backend, and their medians.
+
+    `ttft_s` is of a full prompt, `step_s` of a step's `step_tokens` to the last of them,
+    `crowd_ttft_s` of `agents` loops at once.
+    """
+
+    observations: tuple[Observation, ...]
+    crowd: tuple[Round, ...]
+    agents: int
+    step_tokens: int
+    ttft_s: Estimate | None
+    step_s: Estimate | None
+    crowd_ttft_s: Estimate | None
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a figure may carry a verdict; `withheld` is the reason when it may not."""
+
+    lag: LagFigures
+    floor_s: float | None
+    figure_s: float | None
+    withheld: str | None
+
+
+class LagWatch(Protocol):
+    """Something that watches the running event loop's lag."""
+
+    def start(self) -> None: ...
+
+    def take(self) -> tuple[float, ...]:
+        """The lags seen since the last take, in seconds."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class ThreadedLagWatch:
+    """Watches the running loop from a thread of its own."""
+
+    def __init__(self, clock: Clock, interval_s: float = LAG_INTERVAL_S) -> None:
+        self._clock = clock
+        self._interval = interval_s
+        self._lags: list[float] = []
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to watch; call from inside the running loop."""
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._watch, args=(loop,), name="lag-watch", daemon=True)
+        self._thread.start()
+
+    def take(self) -> tuple[float, ...]:
+        taken, self._lags = tuple(self._lags), []
+        return taken
+
+    def stop(self) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        answered = threading.Event()
+
+        def answer(due: float) -> None:
+            self._lags.append(self._clock.now() - due)
+            answered.set()
+
+        while True:
+            due = self._clock.now() + self._interval
+            if self._over.wait(self._interval):
+                return
+            answered.clear()
+            try:
+                loop.call_soon_threadsafe(answer, due)
+            except RuntimeError:  # the loop was closed first
+                return
+            # One question at a time: a blocked loop gives one long lag, not a hundred of the same.
+            while not answered.wait(self._interval):
+                if self._over.is_set():
+                    return
+
+
+def lag_figures(lags: tuple[float, ...]) -> LagFigures:
+    """Median, p99 and maximum of the lags."""
+    if not lags:
+        return LagFigures(n=0, p50_s=None, p99_s=None, max_s=None)
+    p50, p99, most = np.quantile(np.asarray(lags, dtype=np.float64), [0.5, 0.99, 1.0])
+    return LagFigures(n=len(lags), p50_s=float(p50), p99_s=float(p99), max_s=float(most))
+
+
+async def measure_floor(null: Probe) -> Floor:
+    """The audit's kinds of call, against the null backend that `null` probes."""
+    plan = null.plan
+    longest, agents = max(plan.lengths), max(plan.concurrency)
+    seen: list[Observation] = []
+    for number in range(_FLOOR_CALLS):
+        messages = (
+            null.prompts.system(longest, f"floor/{number}"),
+            null.prompts.user(plan.tail, f"floor/{number}/tail"),
+        )
+        seen.append(await null.call(null.request(messages, plan.step_tokens), "floor"))
+    system = null.prompts.system(plan.prefix, "floor/shared")
+    crowd = (await run_round(null, system, agents, 0),)
+    answered = [one for one in seen if one.answered]
+    return Floor(
+        observations=tuple(seen),
+        crowd=crowd,
+        agents=agents,
+        step_tokens=plan.step_tokens,
+        ttft_s=median([one.ttft for one in answered if one.ttft is not None], seed=plan.seed),
+        step_s=median([one.total for one in answered if one.total is not None], seed=plan.seed),
+        crowd_ttft_s=concurrency_figures(crowd, seed=plan.seed)[0].ttft_p50_s,
+    )
+
+
+def judge(figure: Estimate | None, floor: Estimate | None, lag: LagFigures) -> Judgement:
+    """Whether `figure` (seconds) stands far enough above the client's floor and lag to carry a verdict."""
+    return Judgement(
+        lag=lag,
+        floor_s=floor.value if floor is not None else None,
+        figure_s=figure.value if figure is not None else None,
+        withheld=_reason(figure, floor, lag),
+    )
+
+
+def _reason(figure: Estimate | None, floor: Estimate | None, lag: LagFigures) -> str | None:
+    if figure is None:
+        return "no call that it stands on was answered"
+    if floor is None:
+        return "the client's floor was not measured"
+    if lag.p99_s is None:
+        return "the client's event loop was not watched"
+    most = FAR_BELOW * figure.value
+    if floor.value > most:
+        return (
+            f"the client alone takes {floor.value * 1e3:.2f} ms, over a fifth of the "
+            f"{figure.value * 1e3:.2f} ms measured"
+        )
+    if lag.p99_s > most:
+        return (
+            f"the client's event loop was up to {lag.p99_s * 1e3:.2f} ms late (p99), over a fifth of the "
+            f"{figure.value * 1e3:.2f} ms measured"
+        )
+    return None

@@ -1,0 +1,229 @@
+"""One call as the client saw it. What was seen is kept; every figure is derived from it, late.
+
+Definitions (DESIGN.md, vocabulary; MEASURING.md, pitfalls 1 to 6):
+
+    TTFT          = first generated token - sent        reasoning, text and tool-call deltas all count;
+                                                        a role-only or empty delta is no token
+    visible TTFT  = first token that is not reasoning - sent
+    total         = last generated token - sent         the end is the last content, not `[DONE]`
+    decode rate   = (output tokens - 1) / (last - first)   output tokens from `usage`, never from chunks
+    ITC           = time between chunks (a chunk may hold several tokens)
+"""
+
+from typing import Literal
+
+import msgspec
+
+from tithe.core import (
+    Backend,
+    Clock,
+    Delta,
+    Event,
+    Facts,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    Reported,
+    Request,
+    Sent,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from tithe.core.errors import StreamBroken, TitheError
+
+TokenKind = Literal["text", "reasoning", "tool_call"]
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a call gave no whole answer: the error's class, its message, the HTTP status where there was one."""
+
+    kind: str
+    message: str
+    http_status: int | None = None
+
+    @classmethod
+    def of(cls, error: TitheError) -> "Failure":
+        status = getattr(error, "http_status", None)
+        return cls(kind=type(error).__name__, message=error.message, http_status=status)
+
+
+class Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """When a chunk with generated tokens arrived (monotonic seconds), and what it held."""
+
+    at: float
+    kind: TokenKind
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt at one call. Instants are monotonic seconds on the run's clock; None is "did not happen".
+
+    `begun` and `ended` bracket everything, as the caller of the backend saw it; `sent` is when the
+    request had left, `connected` the seconds before that spent on opening a connection.
+    """
+
+    label: str
+    begun: float
+    ended: float
+    sent: float | None = None
+    connected: float = 0.0
+    stamps: tuple[Stamp, ...] = ()
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish: FinishReason | None = None
+    usage: Usage | None = None
+    facts: Facts | None = None
+    failure: Failure | None = None
+
+    @property
+    def answered(self) -> bool:
+        """A whole answer with at least one generated token: only these enter the statistics."""
+        return self.failure is None and self.sent is not None and bool(self.stamps)
+
+    @property
+    def first(self) -> float | None:
+        return self.stamps[0].at if self.stamps else None
+
+    @property
+    def last(self) -> float | None:
+        return self.stamps[-1].at if self.stamps else None
+
+    @property
+    def first_visible(self) -> float | None:
+        return next((stamp.at for stamp in self.stamps if stamp.kind != "reasoning"), None)
+
+    @property
+    def ttft(self) -> float | None:
+        """Seconds; None when no token came."""
+        return _between(self.sent, self.first)
+
+    @property
+    def visible_ttft(self) -> float | None:
+        """Seconds; None when no visible token came."""
+        return _between(self.sent, self.first_visible)
+
+    @property
+    def total(self) -> float | None:
+        """Seconds from sent to the last generated token; None when no token came."""
+        return _between(self.sent, self.last)
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Generated tokens as the endpoint reported them; None is not reported."""
+        return self.usage.completion_tokens if self.usage is not None else None
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Prompt tokens as the endpoint reported them; None is not reported."""
+        return self.usage.prompt_tokens if self.usage is not None else None
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Prompt tokens read from the cache, as reported; None is not reported, never zero."""
+        return self.usage.cached_tokens if self.usage is not None else None
+
+    @property
+    def decode_rate(self) -> float | None:
+        """Tokens a second after the first; None without usage, or when all came in one instant."""
+        tokens, spent = self.output_tokens, _between(self.first, self.last)
+        return (tokens - 1) / spent if tokens is not None and tokens > 1 and spent else None
+
+    @property
+    def gaps(self) -> tuple[float, ...]:
+        """Seconds between chunks."""
+        return tuple(
+            later.at - earlier.at for earlier, later in zip(self.stamps, self.stamps[1:], strict=False)
+        )
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return end - start if start is not None and end is not None else None
+
+
+async def observe(backend: Backend, request: Request, clock: Clock, label: str) -> Observation:
+    """Make one call and keep what was seen of it. A `TitheError` becomes the observation's `failure`.
+
+    The backend's events must be stamped on `clock`, or on a clock with the same origin.
+    """
+    assembly = _Assembly(label, clock.now())
+    try:
+        async for event in backend.generate(request):
+            assembly.add(event)
+    except TitheError as error:
+        return assembly.observation(clock.now(), Failure.of(error))
+    if assembly.finish is None:
+        error = StreamBroken("The answer ended without a finish reason; the endpoint cut the stream short.")
+        return assembly.observation(clock.now(), Failure.of(error))
+    return assembly.observation(clock.now(), None)
+
+
+class _Call:
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+
+
+class _Assembly:
+    """Collects the events of one call; choice 0 only, since the audit asks for one."""
+
+    def __init__(self, label: str, begun: float) -> None:
+        self.label = label
+        self.begun = begun
+        self.sent: Sent | None = None
+        self.stamps: list[Stamp] = []
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.calls: dict[int, _Call] = {}
+        self.finish: FinishReason | None = None
+        self.reported: Reported | None = None
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Sent():
+                self.sent = event
+            case Finished():
+                self.finish = event.reason
+            case Reported():
+                self.reported = event
+            case _:
+                self._add_delta(event)
+
+    def _add_delta(self, delta: Delta) -> None:
+        match delta:
+            case TextDelta():
+                self.text.append(delta.text)
+                held, kind = delta.text, "text"
+            case ReasoningDelta():
+                self.reasoning.append(delta.text)
+                held, kind = delta.text, "reasoning"
+            case ToolCallDelta():
+                call = self.calls.setdefault(delta.call, _Call())
+                call.id = delta.id or call.id
+                call.name = delta.name or call.name
+                call.arguments.append(delta.arguments)
+                held, kind = (delta.name or "") + delta.arguments, "tool_call"
+        if held:
+            self.stamps.append(Stamp(delta.at, kind))
+
+    def observation(self, ended: float, failure: Failure | None) -> Observation:
+        return Observation(
+            label=self.label,
+            begun=self.begun,
+            ended=ended,
+            sent=self.sent.at if self.sent is not None else None,
+            connected=self.sent.connected if self.sent is not None else 0.0,
+            stamps=tuple(self.stamps),
+            text="".join(self.text),
+            reasoning="".join(self.reasoning),
+            tool_calls=tuple(
+                ToolCall(id=call.id, name=call.name, arguments="".join(call.arguments))
+                for _, call in sorted(self.calls.items())
+            ),
+            finish=self.finish,
+            usage=self.reported.usage if self.reported is not None else None,
+            facts=self.reported.facts if self.reported is not None else None,
+            failure=failure,
+        )

@@ -1,0 +1,89 @@
+"""Synthetic prompts of a wanted token length, without the endpoint's tokenizer.
+
+A text is the same 128 plain words over and over, each round in an order drawn from a salt and a key.
+The order is the salt: two texts of different keys part ways at the first word, so one never finds
+the other's prefix in a cache, yet both have the same length in tokens wherever words are tokenized
+on their own. Two calls of known word counts give the endpoint's tokens a word and what its chat
+template adds; from then on the lengths that figures use are the ones that the endpoint reported.
+
+    tokens(words) = overhead + tokens_a_word * words
+"""
+
+import random
+
+import msgspec
+
+from tithe.core import Message
+
+WORDS = tuple(
+    """river stone window garden silver morning paper bridge candle forest market harbor winter copper
+    engine letter mountain kitchen shadow ladder orange village pocket thunder carpet feather island
+    mirror button castle desert summer basket pepper meadow travel butter planet rocket cotton dinner
+    camera violin gentle simple yellow bright hollow narrow steady quiet golden broken frozen hidden
+    modern distant humble clever patient honest ancient careful little follow gather listen wander
+    borrow answer repair deliver measure remember notice carry begin finish arrive return explain
+    discover protect imagine across under behind beside between during against around within toward
+    always often never perhaps almost together slowly again doctor sailor farmer teacher painter driver
+    writer singer soldier baker hunter child neighbor stranger brother captain student guest friend
+    lantern valley ribbon anchor barrel compass tunnel""".split()
+)
+
+KEEP_WRITING = "Now write a very long story that uses all of these words, and do not stop early."
+
+# Whole rounds of the word list, so that both calibration prompts hold every word equally often.
+CALIBRATION_WORDS = (len(WORDS), 5 * len(WORDS))
+_ASSUMED_TOKENS_A_WORD = 1.3
+_ASSUMED_OVERHEAD = 12.0
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """How words become tokens here. `reported` False: the endpoint told no usage, so this is assumed."""
+
+    tokens_a_word: float
+    overhead: float
+    reported: bool
+
+
+def calibration_from(short_tokens: int | None, long_tokens: int | None) -> Calibration:
+    """Solve for tokens a word and overhead from the reported prompt tokens of the two calibration prompts."""
+    short_words, long_words = CALIBRATION_WORDS
+    if short_tokens is not None and long_tokens is not None and long_tokens > short_tokens:
+        slope = (long_tokens - short_tokens) / (long_words - short_words)
+        return Calibration(tokens_a_word=slope, overhead=short_tokens - slope * short_words, reported=True)
+    return Calibration(tokens_a_word=_ASSUMED_TOKENS_A_WORD, overhead=_ASSUMED_OVERHEAD, reported=False)
+
+
+def words(count: int, salt: str, key: str) -> str:
+    """`count` words in the order that `salt` and `key` draw."""
+    order = random.Random(f"{salt}/{key}")
+    drawn: list[str] = []
+    while len(drawn) < count:
+        drawn.extend(order.sample(WORDS, len(WORDS)))
+    return " ".join(drawn[:count])
+
+
+class Prompts:
+    """Makes the messages of an audit. `salt` is fresh every run, so no run meets an earlier one's cache."""
+
+    def __init__(self, calibration: Calibration, salt: str) -> None:
+        self._calibration = calibration
+        self._salt = salt
+
+    def text(self, tokens: int, key: str) -> str:
+        """About `tokens` tokens of words that no other key shares a prefix with."""
+        return words(max(1, round(tokens / self._calibration.tokens_a_word)), self._salt, key)
+
+    def system(self, tokens: int, key: str) -> Message:
+        """A system prompt of about `tokens` tokens, the chat template's own not counted."""
+        return Message(role="system", content=self.text(tokens, key))
+
+    def user(self, tokens: int, key: str) -> Message:
+        """A user's turn of about `tokens` tokens that begins with salted words and asks for a long answer."""
+        instruction = len(KEEP_WRITING.split()) * self._calibration.tokens_a_word
+        own = self.text(max(1, round(tokens - instruction)), key)
+        return Message(role="user", content=f"{own}. {KEEP_WRITING}")
+
+    def tool_result(self, tokens: int, key: str) -> Message:
+        """What a simulated tool returned, as a user's turn: every model takes one, called a tool or not."""
+        result = self.user(tokens, key)
+        return Message(role="user", content=f"Tool result: {result.content}")

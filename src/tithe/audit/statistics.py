@@ -1,0 +1,126 @@
+"""Intervals for what was measured. Few assumptions, a fixed seed, no means without a spread.
+
+Quantiles interpolate linearly between order statistics (Hyndman & Fan 1996, type 7: numpy's default).
+
+Intervals of medians, quantiles and paired differences are percentile bootstrap intervals (Efron &
+Tibshirani 1993, ch. 13): resample with replacement, take the statistic of each resample, cut the
+outer (1 - level) / 2 on both sides. They rest on independent samples, and with fewer than about ten
+they are too narrow; every estimate therefore carries its n, and below three samples no interval is given.
+
+A share of successes gets Wilson's score interval (Wilson 1927), which stays inside [0, 1] and does
+not collapse at 0 of n:
+
+    centre = (p + z^2 / 2n) / (1 + z^2 / n)
+    half   = z / (1 + z^2 / n) * sqrt(p (1 - p) / n + z^2 / 4n^2)
+
+Jain's fairness index (Jain, Chiu, Hawe 1984): (sum x)^2 / (n sum x^2); 1 is equal shares, 1/n is one
+taking all.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+LEVEL = 0.95
+_Z95 = 1.959963984540054
+_FEWEST = 3
+
+Floats = NDArray[np.float64]
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure with its 95 % interval, in the unit of the field that holds it. None: too few samples."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """`successes` of `n`, with Wilson's 95 % interval of the share behind it."""
+
+    successes: int
+    n: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        return self.successes / self.n
+
+
+def quantile(values: Sequence[float], q: float, *, seed: int = 0) -> Estimate | None:
+    """The q-quantile with its bootstrap interval; None for no values."""
+    if not values:
+        return None
+    data = np.asarray(values, dtype=np.float64)
+    point = float(np.quantile(data, q))
+    if len(data) < _FEWEST:
+        return Estimate(value=point, low=None, high=None, n=len(data))
+    low, high = _interval(np.quantile(_resamples(data, _generator(seed)), q, axis=1))
+    return Estimate(value=point, low=low, high=high, n=len(data))
+
+
+def median(values: Sequence[float], *, seed: int = 0) -> Estimate | None:
+    """The median with its bootstrap interval; None for no values."""
+    return quantile(values, 0.5, seed=seed)
+
+
+def paired_difference(pairs: Sequence[tuple[float, float]], *, seed: int = 0) -> Estimate | None:
+    """Median of (first - second) over the pairs, resampled as pairs; None for no pairs."""
+    return median([first - second for first, second in pairs], seed=seed)
+
+
+def slope_of_medians(groups: Mapping[float, Sequence[float]], *, seed: int = 0) -> Estimate | None:
+    """Least-squares slope of the groups' medians over their keys; None with fewer than two groups.
+
+    Medians first, so that one hiccup does not tilt the line; each resample draws within its group.
+    """
+    filled = {x: np.asarray(ys, dtype=np.float64) for x, ys in sorted(groups.items()) if len(ys) > 0}
+    if len(filled) < 2:
+        return None
+    xs = np.asarray(list(filled), dtype=np.float64)
+    weights = (xs - xs.mean()) / float(np.sum((xs - xs.mean()) ** 2))
+    point = float(weights @ np.asarray([float(np.median(ys)) for ys in filled.values()]))
+    n = min(len(ys) for ys in filled.values())
+    if n < _FEWEST:
+        return Estimate(value=point, low=None, high=None, n=n)
+    generator = _generator(seed)
+    medians = np.stack([np.median(_resamples(ys, generator), axis=1) for ys in filled.values()])
+    low, high = _interval(weights @ medians)
+    return Estimate(value=point, low=low, high=high, n=n)
+
+
+def wilson(successes: int, n: int) -> Share | None:
+    """The share of successes with Wilson's interval; None for n = 0."""
+    if n == 0:
+        return None
+    p, z2 = successes / n, _Z95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z95 / (1 + z2 / n) * float(np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Share(successes=successes, n=n, low=low, high=high)
+
+
+def jain(values: Sequence[float]) -> float | None:
+    """Jain's fairness index of the values; None for none, or when all are zero."""
+    squares = sum(value * value for value in values)
+    return sum(values) ** 2 / (len(values) * squares) if squares > 0 else None
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def _resamples(data: Floats, generator: np.random.Generator) -> Floats:
+    return data[generator.integers(0, len(data), size=(RESAMPLES, len(data)))]
+
+
+def _interval(statistics: Floats) -> tuple[float, float]:
+    low, high = np.quantile(statistics, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -1,0 +1,166 @@
+"""Short generations: what an agent step takes, beside what the chat figure says it should.
+
+Time to N tokens is sent to last token, with the prefix cached, for N of an agent's size; 50, 100 and
+200 tokens and the step's own length run interleaved with the chat figure, which is what a speed
+comparison of chat endpoints quotes: a fresh 1,024-token prompt, 512 tokens out,
+
+    chat figure = output tokens / (last token - sent)                     tok/s
+    predicted   = step tokens / chat figure                               what a reader of it expects
+    misjudged   = measured time of a step / predicted                     over 1: the step is slower
+
+A model may end before the length asked for; it is asked again (`reasks`), and the figure stands on
+the answers that reached the length. If fewer than half did, on all of them, and `generated` tells.
+"""
+
+import functools
+import random
+
+import msgspec
+
+from tithe.audit.observation import Observation
+from tithe.audit.plan import PROBE_TOKENS
+from tithe.audit.probe import Probe, fell_short
+from tithe.audit.statistics import Estimate, median
+from tithe.core import Request
+
+
+class TotalSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation of `wanted` tokens: every attempt at it, the one that counts last."""
+
+    wanted: int
+    chat: bool
+    repeat: int
+    attempts: tuple[Observation, ...]
+
+    @property
+    def observation(self) -> Observation:
+        return self.attempts[-1]
+
+
+class TotalFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One generation length. `generated` is the median number of tokens that came; None: not reported."""
+
+    wanted: int
+    generated: float | None
+    total_s: Estimate | None
+    ttft_s: Estimate | None
+    decode_tokens_per_s: Estimate | None
+    fell_short: int
+    failed: int
+
+
+class ChatFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The chat figure and how it misjudges an agent step; see the top of the file."""
+
+    figures: TotalFigures
+    tokens_per_s: Estimate | None
+    step_tokens: int
+    predicted_step_s: float | None
+    measured_step_s: Estimate | None
+    misjudged: float | None
+
+
+class TotalsFigures(msgspec.Struct, frozen=True, kw_only=True):
+    lengths: tuple[TotalFigures, ...]
+    chat: ChatFigures
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The measurement whole: what was seen, and what follows from it."""
+
+    primes: tuple[Observation, ...]
+    samples: tuple[TotalSample, ...]
+    figures: TotalsFigures
+
+
+async def measure_totals(probe: Probe) -> Totals:
+    """Prime the prefix, then run every length and the chat figure in one random order."""
+    plan = probe.plan
+    prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
+    runs = [(wanted, False, repeat) for wanted in plan.generation_lengths for repeat in range(plan.repeats)]
+    runs += [(plan.chat_output, True, repeat) for repeat in range(plan.chat_repeats)]
+    random.Random(f"{plan.seed}/totals").shuffle(runs)
+    samples: list[TotalSample] = []
+    for wanted, chat, repeat in runs:
+        if chat:
+            attempts = await probe.full_length(functools.partial(_chat, probe, repeat), "totals.chat")
+        else:
+            short = functools.partial(_short, probe, wanted, repeat)
+            attempts = await probe.full_length(short, f"totals.{wanted}")
+        samples.append(TotalSample(wanted=wanted, chat=chat, repeat=repeat, attempts=attempts))
+    figures = totals_figures(tuple(samples), step_tokens=plan.step_tokens, seed=plan.seed)
+    return Totals(primes=(prime,), samples=tuple(samples), figures=figures)
+
+
+def _short(probe: Probe, wanted: int, repeat: int, attempt: int) -> Request:
+    messages = (
+        probe.prompts.system(probe.plan.prefix, "totals/known"),
+        probe.prompts.user(probe.plan.tail, f"totals/{wanted}/{repeat}/{attempt}"),
+    )
+    return probe.request(messages, wanted)
+
+
+def _chat(probe: Probe, repeat: int, attempt: int) -> Request:
+    """A fresh prompt of the chat figure's length, in one user's turn as chat benchmarks send it."""
+    message = probe.prompts.user(probe.plan.chat_input, f"totals/chat/{repeat}/{attempt}")
+    return probe.request((message,), probe.plan.chat_output)
+
+
+def totals_figures(samples: tuple[TotalSample, ...], *, step_tokens: int, seed: int) -> TotalsFigures:
+    """Everything that follows from the samples; failed calls are counted apart."""
+    short = [sample for sample in samples if not sample.chat]
+    rows = tuple(
+        _figures(wanted, [sample for sample in short if sample.wanted == wanted], seed)
+        for wanted in sorted({sample.wanted for sample in short})
+    )
+    step = next((row for row in rows if row.wanted == step_tokens), None)
+    return TotalsFigures(
+        lengths=rows,
+        chat=_chat_figures([sample for sample in samples if sample.chat], step, step_tokens, seed),
+    )
+
+
+def _figures(wanted: int, samples: list[TotalSample], seed: int) -> TotalFigures:
+    used = _used(samples)
+    tokens = median([float(one.output_tokens) for one in used if one.output_tokens is not None])
+    return TotalFigures(
+        wanted=wanted,
+        generated=tokens.value if tokens is not None else None,
+        total_s=median([one.total for one in used if one.total is not None], seed=seed),
+        ttft_s=median([one.ttft for one in used if one.ttft is not None], seed=seed),
+        decode_tokens_per_s=median(
+            [one.decode_rate for one in used if one.decode_rate is not None], seed=seed
+        ),
+        fell_short=sum(fell_short(sample.observation, wanted) for sample in samples),
+        failed=sum(not sample.observation.answered for sample in samples),
+    )
+
+
+def _used(samples: list[TotalSample]) -> list[Observation]:
+    """The answers that reached their length or, when fewer than half of them did, all."""
+    answered = [sample for sample in samples if sample.observation.answered]
+    whole = [sample for sample in answered if not fell_short(sample.observation, sample.wanted)]
+    chosen = whole if 2 * len(whole) >= len(answered) else answered
+    return [sample.observation for sample in chosen]
+
+
+def _chat_figures(
+    samples: list[TotalSample], step: TotalFigures | None, step_tokens: int, seed: int
+) -> ChatFigures:
+    rates = [
+        one.output_tokens / one.total for one in _used(samples) if one.output_tokens is not None and one.total
+    ]
+    rate = median(rates, seed=seed)
+    # A step that came out short is compared with what the figure predicts for the tokens that came.
+    tokens = step.generated if step is not None and step.generated is not None else float(step_tokens)
+    predicted = tokens / rate.value if rate is not None else None
+    measured = step.total_s if step is not None else None
+    wanted = samples[0].wanted if samples else 0
+    return ChatFigures(
+        figures=_figures(wanted, samples, seed),
+        tokens_per_s=rate,
+        step_tokens=step_tokens,
+        predicted_step_s=predicted,
+        measured_step_s=measured,
+        misjudged=measured.value / predicted if measured is not None and predicted else None,
+    )

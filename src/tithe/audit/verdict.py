@@ -1,0 +1,138 @@
+"""What the figures amount to, as data: a word that a program can act on, or the reason there is none.
+
+| about | outcome | when |
+|---|---|---|
+| cache | caches, does_not_cache, unclear | pairs.py |
+| short generations | slower_than_chat, faster_than_chat, as_chat, unclear | a step against the chat figure's prediction, 10 % either way |
+| structured output | constrained_cheaper, free_cheaper, alike, never_valid, unclear | expected time of a tool call with retries, 10 % either way |
+| concurrency | scales, slows, unfair, unclear | TTFT p50 at the most loops up to twice that at the fewest; Jain's index at least 0.9 |
+| task | ttft, decode, tool, retry, overhead, unclear | the largest part of the wall clock |
+"""
+
+from typing import Literal
+
+import msgspec
+
+from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
+from tithe.audit.innocence import Floor, Judgement, LagFigures, judge
+from tithe.audit.pairs import Pairs
+from tithe.audit.statistics import Estimate
+from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
+from tithe.audit.task import Task
+from tithe.audit.totals import Totals
+
+About = Literal["cache", "short generations", "structured output", "concurrency", "task"]
+
+_ALIKE = 0.1
+_SLOWS_ABOVE = 2.0
+_UNFAIR_BELOW = 0.9
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """The five measurements of an audit."""
+
+    pairs: Pairs
+    totals: Totals
+    structured: Structured
+    concurrency: Concurrency
+    task: Task
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A conclusion. `withheld` is why it may not be drawn; `outcome` is then what the figures alone say."""
+
+    about: About
+    outcome: str
+    withheld: str | None
+
+
+def judgements(
+    measured: Measured, floor: Floor | None, lags: dict[About, LagFigures]
+) -> dict[About, Judgement]:
+    """For each verdict, whether the client can vouch for the figure that it stands on."""
+    crowd = measured.concurrency.figures[-1].ttft_p50_s if measured.concurrency.figures else None
+    stands_on: dict[About, Estimate | None] = {
+        "cache": measured.pairs.figures.lengths[-1].uncached_ttft_s,
+        "short generations": measured.totals.figures.chat.measured_step_s,
+        "structured output": _fastest(measured.structured.figures),
+        "concurrency": crowd,
+        "task": measured.task.figures.step_inference_s,
+    }
+    ttft, total, crowded = _floors(floor)
+    floors = {
+        "cache": ttft,
+        "short generations": total,
+        "structured output": total,
+        "concurrency": crowded,
+        "task": total,
+    }
+    return {about: judge(figure, floors[about], lags[about]) for about, figure in stands_on.items()}
+
+
+def _floors(floor: Floor | None) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
+    return (floor.ttft_s, floor.step_s, floor.crowd_ttft_s) if floor is not None else (None, None, None)
+
+
+def _fastest(arms: tuple[StructuredFigures, ...]) -> Estimate | None:
+    known = [arm.valid_total_s for arm in arms if arm.valid_total_s is not None]
+    known = known or [arm.ttft_s for arm in arms if arm.ttft_s is not None]
+    return min(known, key=lambda estimate: estimate.value, default=None)
+
+
+def verdicts(measured: Measured, judged: dict[About, Judgement]) -> tuple[Verdict, ...]:
+    """One verdict for each measurement, in the order that they ran."""
+    outcomes: dict[About, str] = {
+        "cache": measured.pairs.figures.caching,
+        "short generations": _short_generations(measured.totals),
+        "structured output": _structured_output(measured.structured.figures),
+        "concurrency": _concurrency(measured.concurrency.figures),
+        "task": _task(measured.task),
+    }
+    return tuple(
+        Verdict(about=about, outcome=outcome, withheld=judged[about].withheld)
+        for about, outcome in outcomes.items()
+    )
+
+
+def _short_generations(totals: Totals) -> str:
+    misjudged = totals.figures.chat.misjudged
+    if misjudged is None:
+        return "unclear"
+    if misjudged > 1 + _ALIKE:
+        return "slower_than_chat"
+    return "faster_than_chat" if misjudged < 1 - _ALIKE else "as_chat"
+
+
+def _structured_output(arms: tuple[StructuredFigures, ...]) -> str:
+    by_arm: dict[StructuredArm, StructuredFigures] = {arm.arm: arm for arm in arms}
+    constrained, free = by_arm["call constrained"], by_arm["call free"]
+    if constrained.valid is None or free.valid is None:
+        return "unclear"
+    if constrained.expected_s is None:
+        return "never_valid" if free.expected_s is None else "free_cheaper"
+    if free.expected_s is None or constrained.expected_s < (1 - _ALIKE) * free.expected_s:
+        return "constrained_cheaper"
+    return "free_cheaper" if free.expected_s < (1 - _ALIKE) * constrained.expected_s else "alike"
+
+
+def _concurrency(rows: tuple[ConcurrencyFigures, ...]) -> str:
+    fewest, most = rows[0], rows[-1]
+    if fewest.ttft_p50_s is None or most.ttft_p50_s is None or fewest is most:
+        return "unclear"
+    if most.jain is not None and most.jain < _UNFAIR_BELOW:
+        return "unfair"
+    return "slows" if most.ttft_p50_s.value > _SLOWS_ABOVE * fewest.ttft_p50_s.value else "scales"
+
+
+def _task(task: Task) -> str:
+    split = task.figures.account
+    if split is None:
+        return "unclear"
+    parts = {
+        "ttft": split.ttft_s,
+        "decode": split.decode_s,
+        "tool": split.tool_s,
+        "retry": split.retry_s,
+        "overhead": split.overhead_s,
+    }
+    return max(parts, key=lambda part: parts[part])
