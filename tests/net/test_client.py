@@ -5,12 +5,14 @@ import socket
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 from yarl import URL
 
 from tithe.core.errors import StreamBroken, Unreachable, UsageError
 from tithe.net.client import Answer, ClientOptions, MeasuringClient, endpoint_url
 from tithe.net.scripted import Reply, ScriptedServer
+from tithe.net.stamps import MeasuredResponse
 
 BODY = b'{"x": 1}'
 
@@ -129,6 +131,16 @@ async def test_small_writes_are_not_held_back_by_the_kernel() -> None:
         sock = connection.transport.get_extra_info("socket")
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         answer.close()
+
+
+async def test_a_connection_that_does_not_stamp_is_refused() -> None:
+    """What happens when a release of aiohttp no longer takes the protocol from where we put it."""
+    async with (
+        ScriptedServer(Reply()) as server,
+        aiohttp.ClientSession(response_class=MeasuredResponse) as session,
+    ):
+        with pytest.raises(TypeError, match="no stamps"):
+            await session.get(server.url)
 
 
 async def test_redirects_are_answers() -> None:

@@ -17,7 +17,7 @@ from tithe.wire.chat_request import encode_request
 # Of a refusal only this much is read: a proxy's error page need not be kept whole.
 REFUSAL_LIMIT = 64 * 1024
 # After `[DONE]`, how long the response's end may take before the connection is given up.
-SETTLE_S = 1.0
+SETTLE_S = 0.25
 
 
 class _Model(msgspec.Struct):
