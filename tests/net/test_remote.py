@@ -232,10 +232,7 @@ async def test_nothing_is_retried_when_a_kept_connection_was_closed() -> None:
         assert [request.connection for request in server.received] == [0, 0]
 
 
-async def test_a_response_that_does_not_end_after_done_holds_nobody_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(remote, "SETTLE_S", 0.05)
+async def test_a_response_that_does_not_end_after_done_holds_nobody_up() -> None:
     whole = chunk({"content": "a"}, "stop") + usage(1, 1) + DONE
     events = await ask(Reply(chunks=[(0.0, whole), (3600.0, b"")]))
     assert [type(event) for event in events] == [Sent, TextDelta, Finished, Reported]
