@@ -159,7 +159,6 @@ async def test_an_edited_history_is_a_prefix_break(engine: Engine):
     edited = await answer(engine, ask("12:07 " + SYSTEM, "hello", said.text, "go on", max_tokens=5))
     assert kept.facts.prefix_break is None
     assert edited.facts.prefix_break is not None and edited.facts.prefix_break < 10
-    assert engine.gauges()["prefix_breaks"] == 1
 
 
 async def test_choices_share_the_prompt_and_differ(exact: Engine):
@@ -207,7 +206,9 @@ async def test_json_schema_and_no_calls(engine: Engine):
 
 
 async def test_an_unsupported_schema_is_refused_by_name(engine: Engine):
-    bad = Tool(name="f", parameters={"type": "object", "properties": {"a": {"type": "nonsense"}}}, strict=True)
+    bad = Tool(
+        name="f", parameters={"type": "object", "properties": {"a": {"type": "nonsense"}}}, strict=True
+    )
     with pytest.raises(InvalidRequest) as caught:
         await answer(engine, ask(SYSTEM, "x", tools=(bad,), max_tokens=5))
     assert caught.value.param == "tools[0].function.parameters"

@@ -41,7 +41,11 @@ class Answer:
         inside = self._parser.reasoning
         if scored is not None:
             self._logprobs.append(self._logprob(scored))
-        text = "" if self._vocabulary.is_hidden(token) else self._decoder.decode(self._vocabulary.bytes_of(token))
+        text = (
+            ""
+            if self._vocabulary.is_hidden(token)
+            else self._decoder.decode(self._vocabulary.bytes_of(token))
+        )
         stopped = self._say(text) if self._stop else self._parse(text)
         self.reasoning_tokens += inside or self._parser.reasoning
         return stopped

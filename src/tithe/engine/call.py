@@ -22,7 +22,12 @@ class Call:
     """
 
     def __init__(
-        self, request: Request, prompt: Encoded, generations: list[Generation], prefix_break: int | None, arrived: float
+        self,
+        request: Request,
+        prompt: Encoded,
+        generations: list[Generation],
+        prefix_break: int | None,
+        arrived: float,
     ) -> None:
         self.request = request
         self.prompt = prompt

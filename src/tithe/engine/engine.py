@@ -85,7 +85,6 @@ class Engine:
             "kv_blocks_used": self._pool.in_use,
             "kv_blocks_cached": self._pool.cached,
             "kv_blocks_evicted": self._pool.evicted,
-            "prefix_breaks": self._sessions.breaks,
             "steps": self._runner.steps,
             "computed_tokens": self._runner.computed,
         }

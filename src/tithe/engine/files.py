@@ -80,7 +80,9 @@ def _read(folder: Path, name: str) -> ModelFiles:
     tokenizer = _json(folder / "tokenizer_config.json")
     context = config.get("max_position_embeddings")
     if not isinstance(context, int) or context < 1:
-        raise ModelFilesError(f"{folder / 'config.json'} names no max_position_embeddings: the context is unknown.")
+        raise ModelFilesError(
+            f"{folder / 'config.json'} names no max_position_embeddings: the context is unknown."
+        )
     eos = _ids(generation.get("eos_token_id")) or _ids(config.get("eos_token_id"))
     if not eos:
         raise ModelFilesError(

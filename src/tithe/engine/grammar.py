@@ -142,7 +142,9 @@ class Grammars:
         if wanted.kind == "text":
             return None
         schema = _ANY_OBJECT if wanted.kind == "json_object" else wanted.schema or _ANY_OBJECT
-        rules.append(f"answer: {self._json(schema, wanted.strict is True, 'response_format.json_schema.schema')}")
+        rules.append(
+            f"answer: {self._json(schema, wanted.strict is True, 'response_format.json_schema.schema')}"
+        )
         return "answer"
 
     def _call_rules(self, tools: list[tuple[int, Tool]], rules: list[str]) -> None:
@@ -152,7 +154,9 @@ class Grammars:
             schema = tool.parameters if tool.parameters else _NO_ARGUMENTS
             if tool.strict is False:
                 schema = _ANY_OBJECT
-            rules.append(f"call_{i}: {opening} {self._json(schema, tool.strict is True, f'tools[{i}].function.parameters')}")
+            rules.append(
+                f"call_{i}: {opening} {self._json(schema, tool.strict is True, f'tools[{i}].function.parameters')}"
+            )
             bodies.append(f"call_{i}")
         rules.append(f'call: ({" | ".join(bodies)}) "}}\\n" {self._names["</tool_call>"]}')
 
@@ -166,7 +170,9 @@ class Grammars:
         }
         body = json.dumps({**schema, "x-guidance": form})
         rule = f"%json {body}"
-        failed, problems = llguidance.LLMatcher.validate_grammar_with_warnings(f"start: {rule}", self._tokenizer)
+        failed, problems = llguidance.LLMatcher.validate_grammar_with_warnings(
+            f"start: {rule}", self._tokenizer
+        )
         if failed:
             raise InvalidRequest(
                 f"The JSON schema cannot be held to: {_first(problems[0])}. "

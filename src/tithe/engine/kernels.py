@@ -101,7 +101,9 @@ class Kernels:
             request.start_async()
             request.wait()
         except RuntimeError as error:
-            raise EngineError(f"A step of {len(inputs.input_ids)} tokens failed: {_first_line(error)}") from error
+            raise EngineError(
+                f"A step of {len(inputs.input_ids)} tokens failed: {_first_line(error)}"
+            ) from error
         logits: NDArray[np.float32] = request.get_output_tensor(0).data
         return logits.reshape(-1, self.vocab_size)
 

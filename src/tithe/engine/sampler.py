@@ -29,9 +29,7 @@ class Scored(NamedTuple):
     top: list[tuple[int, float]]
 
 
-def shaped(
-    logits: Row, sampling: Sampling, counts: Mapping[int, int], mask: bytes | None, size: int
-) -> Row:
+def shaped(logits: Row, sampling: Sampling, counts: Mapping[int, int], mask: bytes | None, size: int) -> Row:
     """The logits a token is drawn from, before temperature: penalized, biased and masked.
 
     Args:

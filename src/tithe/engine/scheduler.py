@@ -174,7 +174,9 @@ class Scheduler:
         idle = sum(self.pool.refs(block) == 0 for block in shared.blocks)
         needed = self._blocks_for(len(sequence.tokens)) - len(shared.blocks) + 1
         promised = sum(
-            max(0, self._blocks_for(len(s.tokens)) - len(s.table)) for s in self.running if not self._is_decoding(s)
+            max(0, self._blocks_for(len(s.tokens)) - len(s.table))
+            for s in self.running
+            if not self._is_decoding(s)
         )
         # Alone, a sequence always fits: `fits` was asked before it was queued.
         if self.running and self.pool.available - idle - promised < needed:
@@ -277,7 +279,9 @@ class Scheduler:
         full, part = divmod(min(sequence.computed, sequence.decided), size)
         if part and full == sequence.registered and full < len(sequence.table):
             tokens = sequence.tokens[full * size : full * size + part]
-            sequence.table[full] = self.pool.register(sequence.table[full], sequence.digest(full, size), tokens)
+            sequence.table[full] = self.pool.register(
+                sequence.table[full], sequence.digest(full, size), tokens
+            )
         for block in reversed(sequence.table):
             self.pool.release(block)
         sequence.table = []

@@ -37,7 +37,9 @@ class Sequence:
         passed: how often another was admitted while this one, ahead of it, did not fit.
     """
 
-    def __init__(self, prompt: Run[int], *, root: bytes, arrived: float, priority: float, ageing: float) -> None:
+    def __init__(
+        self, prompt: Run[int], *, root: bytes, arrived: float, priority: float, ageing: float
+    ) -> None:
         self.prompt_len = len(prompt)
         self.tokens = list(prompt)
         self.computed = 0

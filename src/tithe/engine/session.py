@@ -125,10 +125,9 @@ class Sessions:
     def __init__(self) -> None:
         self._leaves: OrderedDict[bytes, deque[_Leaf]] = OrderedDict()
         self._lock = threading.Lock()
-        self.breaks = 0
 
     def break_of(self, request: Request, ids: Sequence[int]) -> int | None:
-        """The position at which a call breaks its session's prefix, or None; counts the breaks."""
+        """The position at which a call breaks its session's prefix, or None."""
         with self._lock:
             leaves = list(self._leaves.get(_session_key(request), ()))
         if not leaves:
@@ -141,7 +140,6 @@ class Sessions:
             if leaf.is_kept_by(common, len(new), turns):
                 return None
             longest = max(longest, common)
-        self.breaks += 1
         return longest
 
     def paid(self, request: Request, ids: Sequence[int]) -> None:

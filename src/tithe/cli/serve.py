@@ -1,0 +1,128 @@
+"""`tithe serve`: the embedded endpoint, a drop-in for agents that speak to OpenAI's API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json as jsonlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tithe.core.errors import UsageError
+from tithe.engine import Engine, EngineOptions
+from tithe.net.server import Server, ServerOptions
+from tithe.trace.jsonl import JsonlRecorder
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that wants the GIL gets it: a tenth of Python's own, for the engine's
+thread must not wait 5 ms for the event loop's when a step has ended."""
+
+
+def serve(
+    model: str = "nano",
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8383,
+    api_key: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    max_body_bytes: int = 8 * 1024 * 1024,
+    max_concurrent: int = 256,
+    drain: float = 10.0,
+    trace: Path | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    engine: Annotated[EngineOptions, Parameter(name="*")] = EngineOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Serve a model on this machine's CPU, as OpenAI's Chat Completions.
+
+    Parameters
+    ----------
+    model
+        nano (the bundled model), a folder with an OpenVINO model, or a Hub id.
+    host
+        Address to listen on. Any but loopback needs an API key.
+    port
+        Port to listen on; 0 takes any free one.
+    api_key
+        A key that requests must send; may be given several times. Also from TITHE_API_KEYS (comma-separated).
+    max_body_bytes
+        The largest request body.
+    max_concurrent
+        The most calls in the house at once; one more is answered 429.
+    drain
+        Seconds that running calls may take to finish after SIGTERM.
+    trace
+        Write a span of every call to this file, one JSON object a line. Never message content.
+    json
+        Print one JSON line when ready, in place of text.
+    """
+    keys = api_key or tuple(filter(None, os.environ.get("TITHE_API_KEYS", "").split(",")))
+    options = ServerOptions(
+        model="",
+        host=host,
+        port=port,
+        api_keys=keys,
+        max_body_bytes=max_body_bytes,
+        max_concurrent=max_concurrent,
+        drain_s=drain,
+    )
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    run = asyncio.run
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        run = uvloop.run
+    run(_serve(model, engine, options, trace, json))
+
+
+async def _serve(
+    model: str, options: EngineOptions, listening: ServerOptions, trace: Path | None, json: bool
+) -> None:
+    import msgspec
+
+    recorder = JsonlRecorder(trace) if trace is not None else None
+    backend = Engine.load(model, options)
+    try:
+        server = Server(
+            backend,
+            msgspec.structs.replace(listening, model=backend.model),
+            recorder=recorder,
+            gauges=backend.gauges,
+        )
+        await server.start()
+        _announce(server.url, backend.model, json)
+        await _until_told_to_stop()
+        await server.stop()
+    finally:
+        await backend.aclose()
+        if recorder is not None:
+            recorder.close()
+
+
+def _announce(url: str, model: str, json: bool) -> None:
+    if json:
+        print(jsonlib.dumps({"url": url, "model": model, "pid": os.getpid()}), flush=True)
+        return
+    print(
+        f"Tithe serves {model} at {url}\n\n"
+        f"  export OPENAI_BASE_URL={url}\n"
+        "  export OPENAI_API_KEY=none        # or one of the keys given\n\n"
+        f"Metrics at {url.removesuffix('/v1')}/metrics. Ctrl-C stops it.",
+        flush=True,
+    )
+
+
+async def _until_told_to_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(name, stop.set)
+        except NotImplementedError as error:
+            raise UsageError(
+                "This platform's event loop takes no signals; run under Linux or macOS."
+            ) from error
+    await stop.wait()
