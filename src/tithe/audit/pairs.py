@@ -1,8 +1,9 @@
 """Cached against uncached TTFT, as pairs: does this endpoint cache prefixes, and what is one worth?
 
 Both calls of a pair have the same length. The uncached one has a fresh salt from its first word on;
-the cached one repeats a prefix that the endpoint has seen and ends in a new tail. All lengths and
-both arms run in one random order, so that a slow minute strikes them alike. With P prefix tokens,
+the cached one repeats a prefix that the endpoint has seen and ends in a new tail. They run one right
+after the other, whichever is first by lot, and the pairs of all lengths in one random order: a slow
+minute strikes both arms and every length alike. With P prefix tokens,
 
     saved(P)             = uncached TTFT(P) - cached TTFT(P)      paired by repeat
     worth of a token     = slope of the median saved(P) over P
@@ -72,19 +73,17 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def measure_pairs(probe: Probe) -> Pairs:
-    """Prime each length's prefix, then run every arm of every length in one random order."""
+    """Prime each length's prefix, then run the pairs of all lengths in one random order."""
     plan = probe.plan
     primes = [
         await probe.call(_request(probe, length, _known(length), "prime"), f"pairs.prime.{length}")
         for length in plan.lengths
     ]
-    runs: list[tuple[int, Arm, int]] = [
-        (length, arm, repeat)
-        for length in plan.lengths
-        for arm in ("uncached", "cached")
-        for repeat in range(plan.repeats)
-    ]
-    random.Random(f"{plan.seed}/pairs").shuffle(runs)
+    order = random.Random(f"{plan.seed}/pairs")
+    pairs = [(length, repeat) for length in plan.lengths for repeat in range(plan.repeats)]
+    order.shuffle(pairs)
+    arms: tuple[Arm, Arm] = ("uncached", "cached")
+    runs = [(length, arm, repeat) for length, repeat in pairs for arm in order.sample(arms, 2)]
     samples: list[PairSample] = []
     for length, arm, repeat in runs:
         prefix = _known(length) if arm == "cached" else f"pairs/{length}/fresh/{repeat}"

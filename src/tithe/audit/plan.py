@@ -7,7 +7,6 @@ import msgspec
 
 from tithe.core.errors import UsageError
 
-
 _MAY_BE_ZERO = {"think", "tool", "reasks", "seed", "warmups"}
 
 

@@ -1,0 +1,92 @@
+"""An audit of an endpoint whose answers are known, on a clock turned by hand."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pytest
+
+from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit
+from tithe.audit.known import KnownEndpoint, KnownOptions
+from tithe.audit.probe import Probe
+from tithe.audit.prompt import Prompts, calibration_from
+from tithe.core import FakeClock, ScriptedBackend
+
+T = TypeVar("T")
+
+SMALL = AuditPlan(
+    lengths=(128, 512, 1024),
+    repeats=4,
+    prefix=256,
+    totals=(10, 20),
+    step_tokens=16,
+    step_input=40,
+    chat_input=256,
+    chat_output=64,
+    chat_repeats=3,
+    structured_tokens=48,
+    concurrency=(1, 3),
+    agent_steps=2,
+    rounds=2,
+    task_repeats=2,
+)
+
+
+class StillLoop:
+    """A lag watch of a loop that is always `lag` seconds late."""
+
+    def __init__(self, lag: float) -> None:
+        self.lag = lag
+        self.running = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def take(self) -> tuple[float, ...]:
+        return (self.lag,) * 20
+
+    def stop(self) -> None:
+        self.running = False
+
+
+class Bench:
+    """One known endpoint, a null backend, and a clock."""
+
+    def __init__(self, options: KnownOptions, plan: AuditPlan, lag: float, floor_s: float) -> None:
+        self.plan = plan
+        self.clock = FakeClock()
+        self.watch = StillLoop(lag)
+        self.backend = ScriptedBackend(KnownEndpoint(options), self.clock)
+        null = KnownOptions(base_s=floor_s, uncached_token_s=0.0, decode_s=0.0)
+        self.null = ScriptedBackend(KnownEndpoint(null), self.clock)
+        # One word is one token at this endpoint, so lengths come out exactly.
+        self.probe = Probe(self.backend, "m", plan, Prompts(calibration_from(138, 650), "salt"), self.clock)
+
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        async def main() -> T:
+            return await self.clock.run(asyncio.ensure_future(work()), idle_turns=8)
+
+        return asyncio.run(main())
+
+    def audit(self, *, with_null: bool = True) -> AuditReport:
+        return self.run(
+            lambda: run_audit(
+                self.backend,
+                Endpoint(url="http://127.0.0.1:1/v1", model="m"),
+                self.plan,
+                null=self.null if with_null else None,
+                watch=self.watch,
+                clock=self.clock,
+                salt="salt",
+            )
+        )
+
+
+@pytest.fixture
+def bench() -> Callable[..., Bench]:
+    def make(lag: float = 0.0001, floor_s: float = 0.0001, repeats: int = 4, **truth: object) -> Bench:
+        plan = dataclasses.replace(SMALL, repeats=repeats)
+        return Bench(KnownOptions(**truth), plan, lag, floor_s)  # type: ignore[arg-type]
+
+    return make

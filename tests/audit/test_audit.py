@@ -1,0 +1,100 @@
+import msgspec
+import pytest
+
+from tithe.audit import AuditReport, Endpoint, costs
+from tithe.audit.audit import run_audit
+from tithe.core.errors import EndpointError
+
+
+def outcomes(report: AuditReport) -> dict[str, str]:
+    return {verdict.about: verdict.outcome for verdict in report.verdicts}
+
+
+def test_an_audit_of_a_known_endpoint_says_what_is_true(bench):
+    made = bench(base_s=0.1, uncached_token_s=0.0005, decode_s=0.001, tokens_a_word=2, free_valid_every=3)
+    report = made.audit()
+    assert outcomes(report) == {
+        "cache": "caches",
+        "short generations": "slower_than_chat",
+        "structured output": "constrained_cheaper",
+        "concurrency": "scales",
+        "task": "tool",
+    }
+    assert {verdict.withheld for verdict in report.verdicts} == {None}
+    assert report.warm_up.calibration.tokens_a_word == 2.0
+    assert report.measured.pairs.figures.token_worth_s.value == pytest.approx(0.0005, rel=0.02)
+    assert report.failures == 0
+    assert not made.watch.running
+
+
+def test_the_plan_says_beforehand_what_the_audit_asks(bench):
+    made = bench()
+    ended: list[str] = []
+    report = made.run(
+        lambda: run_audit(
+            made.backend,
+            Endpoint(url="http://127.0.0.1:1/v1", model="m"),
+            made.plan,
+            null=made.null,
+            watch=made.watch,
+            clock=made.clock,
+            progress=ended.append,
+            salt="salt",
+        )
+    )
+    planned = sum(cost.requests for cost in costs(made.plan))
+    assert report.requests == planned == len(made.backend.requests) == len(ended)
+    output = sum(request.max_tokens for request in made.backend.requests)
+    assert output <= sum(cost.output_tokens for cost in costs(made.plan))
+    first = [label.split(".")[0] for label in ended]
+    assert list(dict.fromkeys(first)) == [
+        "warm-up", "calibration", "pairs", "totals", "structured", "concurrency", "task",
+    ]  # fmt: skip
+
+
+def test_a_report_survives_json(bench):
+    report = bench().audit()
+    assert msgspec.json.decode(msgspec.json.encode(report), type=AuditReport) == report
+
+
+def test_two_runs_of_one_salt_ask_the_same(bench):
+    one, other = bench(), bench()
+    one.audit()
+    other.audit()
+    assert one.backend.requests == other.backend.requests
+
+
+def test_every_prompt_is_asked_once(bench):
+    """No identical prompt twice, except where a loop's step is retried: a repeat would be a false cache hit."""
+    made = bench()
+    made.audit()
+    assert len({request.messages for request in made.backend.requests}) == len(made.backend.requests)
+
+
+def test_a_slow_client_gives_no_verdict(bench):
+    report = bench(lag=0.5).audit()
+    assert all("late" in verdict.withheld for verdict in report.verdicts)
+    report = bench(floor_s=0.5).audit()
+    assert all("client alone" in verdict.withheld for verdict in report.verdicts)
+    report = bench().audit(with_null=False)
+    assert all("floor was not measured" in verdict.withheld for verdict in report.verdicts)
+
+
+def test_an_endpoint_without_usage_is_audited_by_time_alone(bench):
+    report = bench(reports_usage=False).audit()
+    assert not report.warm_up.calibration.reported
+    assert outcomes(report)["cache"] == "caches"
+    assert outcomes(report)["short generations"] == "unclear"
+
+
+def test_an_endpoint_that_fails_now_and_then_is_still_audited(bench):
+    report = bench(repeats=12, fails_every=3).audit()
+    assert report.failures == report.requests // 3
+    assert outcomes(report)["cache"] == "caches"
+
+
+def test_an_endpoint_that_answers_nothing_ends_the_audit(bench):
+    made = bench(fails_every=1)
+    with pytest.raises(EndpointError, match="none of 5 warm-up calls"):
+        made.audit()
+    assert not made.watch.running

@@ -1,0 +1,85 @@
+import pytest
+
+from tithe.audit.concurrency import AgentRun, Round, concurrency_figures, measure_concurrency
+from tithe.audit.observation import Failure, Observation, Stamp
+from tithe.core import Usage
+
+
+def measured(bench):
+    return bench.run(lambda: measure_concurrency(bench.probe))
+
+
+def test_agents_that_never_meet_are_served_alike(bench):
+    """The scripted endpoint answers everyone as if alone: TTFT and rate are the same at every N."""
+    figures = measured(bench(base_s=0.02, uncached_token_s=0.0, decode_s=0.002)).figures
+    assert [(row.agents, row.calls) for row in figures] == [(1, 4), (3, 12)]
+    for row in figures:
+        assert row.ttft_p50_s.value == row.ttft_p95_s.value == pytest.approx(0.02)
+        assert row.agent_tokens_per_s.value == pytest.approx(16 / (0.02 + 15 * 0.002))
+        assert (row.jain, row.worst_over_median) == pytest.approx((1.0, 1.0))
+        assert row.failed == 0
+    assert figures[1].aggregate_tokens_per_s > figures[0].aggregate_tokens_per_s
+
+
+def test_loops_run_at_once_and_histories_only_grow(bench):
+    made = bench()
+    rounds = measured(made).rounds
+    three = next(one for one in rounds if one.agents == 3)
+    spans = [(run.observations[0].begun, run.observations[-1].ended) for run in three.runs]
+    assert max(start for start, _ in spans) < max(end for _, end in spans)
+    first, second = (
+        [request.messages for request in made.backend.requests if len(request.messages) == length]
+        for length in (2, 4)
+    )
+    assert all(any(longer[:2] == shorter for shorter in first) for longer in second)
+
+
+def test_the_shared_prompt_is_in_the_cache_of_every_call(bench):
+    concurrency = measured(bench())
+    cached = [
+        seen.cached_tokens for one in concurrency.rounds for run in one.runs for seen in run.observations
+    ]
+    assert min(cached) >= 256
+
+
+def call(ttft: float, total: float, tokens: int | None, *, failed: bool = False) -> Observation:
+    return Observation(
+        label="x",
+        begun=0.0,
+        sent=0.0,
+        ended=total,
+        finish="length",
+        stamps=(Stamp(ttft, "text"), Stamp(total, "text")),
+        usage=Usage(prompt_tokens=1, completion_tokens=tokens) if tokens is not None else None,
+        failure=Failure(kind="Overloaded", message="full") if failed else None,
+    )
+
+
+def test_unfair_shares_show():
+    runs = (
+        AgentRun(agent=0, observations=(call(0.5, 1.0, 100),)),
+        AgentRun(agent=1, observations=(call(0.5, 1.0, 100),)),
+        AgentRun(agent=2, observations=(call(0.5, 4.0, 100),)),
+    )
+    row = concurrency_figures((Round(agents=3, round=0, start=0.0, end=5.0, runs=runs),), seed=0)[0]
+    assert row.agent_tokens_per_s.value == 100.0
+    assert row.worst_over_median == 0.25
+    assert row.jain == pytest.approx(225.0**2 / (3 * (100**2 + 100**2 + 25**2)))
+    assert row.aggregate_tokens_per_s == 60.0
+
+
+def test_an_agent_that_got_nothing_counts_as_nothing():
+    runs = (
+        AgentRun(agent=0, observations=(call(0.5, 1.0, 100),)),
+        AgentRun(agent=1, observations=(call(0.5, 1.0, 100, failed=True),)),
+    )
+    row = concurrency_figures((Round(agents=2, round=0, start=0.0, end=2.0, runs=runs),), seed=0)[0]
+    assert (row.failed, row.calls) == (1, 2)
+    assert row.jain == pytest.approx(0.5)
+    assert row.ttft_p50_s.n == 1
+
+
+def test_without_usage_there_are_times_and_no_rates(bench):
+    row = measured(bench(reports_usage=False)).figures[0]
+    assert row.ttft_p50_s is not None
+    assert (row.agent_tokens_per_s, row.aggregate_tokens_per_s, row.jain) == (None, None, None)

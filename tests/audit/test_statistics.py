@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tithe.audit.statistics import jain, median, paired_difference, quantile, slope_of_medians, wilson
+
+FLOATS = st.floats(min_value=0, max_value=1e6)
+
+
+def test_median_and_quantile_interpolate():
+    estimate = median([1.0, 2.0, 3.0, 4.0])
+    assert estimate is not None
+    assert (estimate.value, estimate.n) == (2.5, 4)
+    p95 = quantile(list(range(101)), 0.95)
+    assert p95 is not None
+    assert p95.value == 95.0
+
+
+def test_nothing_measured_is_nothing_estimated():
+    assert median([]) is None
+    assert wilson(0, 0) is None
+    assert jain([]) is None
+    assert slope_of_medians({1.0: [1.0], 2.0: []}) is None
+
+
+def test_two_samples_have_no_interval():
+    estimate = median([1.0, 2.0])
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == (None, None)
+
+
+@given(st.lists(FLOATS, min_size=3, max_size=30), st.sampled_from([0.05, 0.5, 0.95]))
+def test_an_interval_lies_within_the_samples_and_holds_its_median(values, q):
+    estimate = quantile(values, q)
+    assert estimate is not None
+    assert min(values) <= estimate.low <= estimate.high <= max(values)
+    assert estimate == quantile(values, q)
+
+
+def test_the_bootstrap_interval_of_a_median_has_its_known_coverage():
+    """Of 200 samples of 25 normal deviates, about 95 % of the intervals hold the true median 0."""
+    generator = np.random.default_rng(1)
+    held = 0
+    for _ in range(200):
+        estimate = median(generator.normal(size=25).tolist())
+        held += estimate.low <= 0 <= estimate.high
+    assert 0.90 <= held / 200 <= 0.99
+
+
+def test_differences_are_resampled_as_pairs():
+    """A difference that is the same in every pair has no spread, however wide the samples spread."""
+    estimate = paired_difference([(10.0, 8.0), (1000.0, 998.0), (50.0, 48.0)])
+    assert (estimate.value, estimate.low, estimate.high) == (2.0, 2.0, 2.0)
+
+
+def test_slope_of_a_line_is_its_slope_and_a_hiccup_does_not_tilt_it():
+    groups = {x: [3.0 + 0.5 * x] * 5 for x in (1.0, 2.0, 8.0)}
+    groups[8.0][0] = 1e6
+    estimate = slope_of_medians(groups)
+    assert estimate.value == pytest.approx(0.5)
+    assert estimate.n == 5
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    # Newcombe 1998, table I, method 3; the last two rows by the formula's closed forms z2/(n+z2).
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (29, 29, 0.8830, 1.0)],
+)
+def test_wilson_matches_published_values(successes, n, low, high):
+    share = wilson(successes, n)
+    assert share.low == pytest.approx(low, abs=5e-5)
+    assert share.high == pytest.approx(high, abs=5e-5)
+    assert share.value == successes / n
+
+
+def test_jain_of_equal_shares_is_one_and_of_one_taker_one_nth():
+    assert jain([5.0, 5.0, 5.0]) == pytest.approx(1.0)
+    assert jain([8.0, 0.0, 0.0, 0.0]) == pytest.approx(0.25)
+    assert jain([0.0, 0.0]) is None
