@@ -1,13 +1,9 @@
 """Every body that is refused, with the path that the refusal names."""
 
-import copy
-import math
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tithe.core.errors import InvalidRequest
 from tithe.wire.chat_request import decode_request
@@ -323,118 +319,3 @@ def test_a_legacy_field_says_what_to_use():
 
 def test_a_long_unknown_name_is_shortened():
     assert len(refusal(msgspec.json.encode(BASE | {"x" * 10_000: 1})).message) < 500
-
-
-FULL: dict[str, Any] = {
-    "model": "nano",
-    "messages": [
-        {"role": "system", "content": "be kind", "name": "s"},
-        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
-        {**CALLING, "reasoning_content": "hm", "refusal": None},
-        {"role": "tool", "content": "done", "tool_call_id": "c1"},
-    ],
-    "tools": [TOOL],
-    "tool_choice": {"type": "function", "function": {"name": "look"}},
-    "parallel_tool_calls": False,
-    "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}},
-    "max_tokens": 5,
-    "stop": ["a"],
-    "n": 2,
-    "temperature": 0.5,
-    "top_p": 0.5,
-    "seed": 1,
-    "frequency_penalty": 0.1,
-    "presence_penalty": 0.1,
-    "logit_bias": {"5": 1},
-    "logprobs": True,
-    "top_logprobs": 2,
-    "stream": True,
-    "stream_options": {"include_usage": True},
-    "store": False,
-    "modalities": ["text"],
-    "user": "u",
-    "metadata": {"a": "b"},
-    "priority": 1,
-    "cache_salt": "s",
-    "session_id": "x",
-    "chat_template_kwargs": {"a": 1},
-    "reasoning_effort": "low",
-    "tithe": {"facts": True},
-}
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner: list[tuple[Any, ...]] = [path] if path else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        inner += places(item, (*path, key))
-    return inner
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from(["auto", "tool"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
-CHANGE = st.tuples(
-    st.sampled_from(places(FULL)), st.sampled_from(["set", "drop", "add"]), JSON, st.text(max_size=6)
-)
-
-
-def changed(body: dict[str, Any], path: tuple[Any, ...], how: str, value: Any, name: str) -> None:
-    holder: Any = body
-    for key in path[:-1]:
-        if not isinstance(holder, dict | list) or (isinstance(holder, list) and key >= len(holder)):
-            return
-        holder = holder.get(key) if isinstance(holder, dict) else holder[key]
-    key = path[-1]
-    if isinstance(holder, dict):
-        if how == "set":
-            holder[key] = value
-        elif how == "drop":
-            holder.pop(key, None)
-        else:
-            holder[name] = value
-    elif isinstance(holder, list) and isinstance(key, int) and key < len(holder):
-        if how == "set":
-            holder[key] = value
-        elif how == "drop":
-            del holder[key]
-        else:
-            holder.append(value)
-
-
-def accepted_or_refused(body: bytes) -> None:
-    refused: InvalidRequest | None = None
-    try:
-        decode_request(body, isolation="k")
-    except InvalidRequest as error:
-        refused = error
-    assert refused is None or (refused.message and refused.code)
-    assert refused is None or refused.param is not None or refused.code in ("invalid_json", "invalid_type")
-
-
-@given(st.lists(CHANGE, min_size=1, max_size=3))
-@settings(max_examples=400)
-def test_a_damaged_body_is_accepted_or_refused_and_nothing_else(changes: list[tuple[Any, str, Any, str]]):
-    body = copy.deepcopy(FULL)
-    for path, how, value, name in changes:
-        changed(body, path, how, value, name)
-    accepted_or_refused(msgspec.json.encode(body))
-
-
-@given(st.binary(max_size=40), st.integers(0, 2000), st.integers(0, 2000))
-@settings(max_examples=200)
-def test_damaged_bytes_are_accepted_or_refused_and_nothing_else(junk: bytes, start: int, end: int):
-    whole = msgspec.json.encode(FULL)
-    accepted_or_refused(whole[:start] + junk + whole[end:])
-
-
-def test_the_body_that_is_damaged_above_is_sound():
-    assert decode_request(msgspec.json.encode(FULL)).request.n == 2
-    assert math.isclose(decode_request(msgspec.json.encode(FULL)).request.sampling.top_p, 0.5)
