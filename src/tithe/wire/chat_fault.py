@@ -104,6 +104,8 @@ def _of_field(what: str, param: str) -> InvalidRequest:
             param=param,
             code="invalid_type",
         )
+    if not param:
+        return InvalidRequest(f"The request body has to be an object: {what}.", code="invalid_type")
     if found := _WRONG_VALUE.fullmatch(what):
         return invalid_value(param, f"expected {_words(found.group(1))} {found.group(2)}.")
     return invalid_value(param, f"{what}."[:_LONGEST_NAME])
