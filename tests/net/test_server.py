@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 from tithe.core import (
     Event,
     Facts,
+    Finished,
     ReasoningDelta,
     Request,
     Script,
@@ -231,6 +232,27 @@ async def test_facts_are_sent_to_those_who_ask(serve: Serve) -> None:
     assert msgspec.convert(body["tithe"], Facts) == FACTS
     _, body, _ = await post(server, json=ASK)
     assert "tithe" not in body
+
+
+async def test_what_is_ready_at_once_leaves_in_one_write(serve: Serve) -> None:
+    class Ready(ScriptedBackend):
+        async def generate(self, request: Request) -> AsyncIterator[Event]:
+            yield Sent(at=0.0)
+            for word in ("one", "two", "three"):
+                yield TextDelta(at=0.0, text=word)
+            yield Finished(at=0.0, reason="stop")
+
+    server = await serve(Ready(Script()))
+    port = int(server.url.rsplit(":", 1)[1].removesuffix("/v1"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = msgspec.json.encode(ASK | {"stream": True})
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    got = await reader.read(65536)
+    writer.close()
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert got.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

@@ -31,6 +31,11 @@ class Batches:
         self._step: tuple[Generator[Any, Any, Event], Any] | None = None
         self._failure: BaseException | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is known already that no event follows."""
+        return isinstance(self._failure, StopAsyncIteration)
+
     def __aiter__(self) -> "Batches":
         return self
 

@@ -43,7 +43,7 @@ class Answer:
         self._response = response
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        # An endpoint may answer (a 413, say) before it has taken the whole request.
+        # A request without a body is written before anything here could see it.
         self.sent_at = exchange.written_at if exchange.written_at is not None else head_at
         self.connected = 0.0 if exchange.connected_at is None else exchange.connected_at - began
         self.last_at = head_at

@@ -9,10 +9,13 @@ A stamp is tied to payload bytes by count: after the parser has taken a socket r
 `total_bytes` says up to which byte of the body that read (and its stamp) reached.
 
 When the request was written: aiohttp sends the head and a body of bytes with one `transport.write`. The
-transport's high-water mark is set to a single byte, so it calls `pause_writing` when the kernel did not
-take the whole at once and `resume_writing` at the moment it has. The request was fully written when the
-write returned without a pause, or else at that resume. (The mark is 1 and not 0: TLS transports compare
-with >=, and would pause an empty buffer for ever.)
+clock is read right before it, because the kernel may run the endpoint before that call returns (on one
+machine with few cores it does, and a stamp taken after it swallows the endpoint's whole work). Where the
+kernel has no room for all of it, the stamp is replaced by the moment at which it has taken the rest: the
+transport's high-water mark is set to a single byte, so that it calls `pause_writing` when something was
+left over, and `resume_writing` when nothing is any more. (The mark is 1 and not 0: TLS transports compare
+with >=, and would pause an empty buffer for ever.) Over TLS the transport does not tell of what lies
+below it: there a body larger than the kernel's buffer counts as written when it has been encrypted.
 """
 
 import asyncio
@@ -33,7 +36,7 @@ class Exchange:
     """What was seen on the socket of one request and its response. Times are `perf_counter` seconds.
 
     `connected_at` is when the connection stood, or None when it was open already. `written_at` is when
-    the last byte of the request was written (None: not yet, or it has no body). `reads` holds, for each
+    the last byte of the request was written (None: it has no body). `reads` holds, for each
     socket read that brought payload, how far into the payload it reached and its stamp.
     """
 
@@ -86,10 +89,9 @@ class StampingProtocol(ResponseHandler):
         self._connected_at = None
         super().set_response_params(**params)
 
-    def written(self) -> None:
-        """The request's one write was handed over; the stamp stands unless the kernel left some of it."""
-        if not self.writing_paused:
-            self.exchange.written_at = perf_counter()
+    def writing(self) -> None:
+        """The request's one write comes now; the stamp stands unless the kernel leaves some of it."""
+        self.exchange.written_at = perf_counter()
 
     def resume_writing(self) -> None:
         self.exchange.written_at = perf_counter()
@@ -138,7 +140,7 @@ class MeasuredResponse(aiohttp.ClientResponse):
 
 
 class StampedBody(aiohttp.Payload):
-    """A request's JSON body that tells its connection when it has been written.
+    """A request's JSON body that tells its connection when it is written.
 
     It goes out in one write whatever its length; aiohttp's own payload of bytes warns from 1 MiB on.
     """
@@ -162,6 +164,6 @@ class StampedBody(aiohttp.Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        await writer.write(self._body if content_length is None else self._body[:content_length])
         if isinstance(writer, StreamWriter) and isinstance(writer.protocol, StampingProtocol):
-            writer.protocol.written()
+            writer.protocol.writing()
+        await writer.write(self._body if content_length is None else self._body[:content_length])
