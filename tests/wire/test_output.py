@@ -44,7 +44,7 @@ def test_plain_text_comes_at_once():
 
 
 def test_reasoning_is_told_apart_and_the_space_after_it_dropped():
-    assert parse("<think>\nlet me see\n</think>\n\nYes.") == [Reasoning("\nlet me see\n"), Text("Yes.")]
+    assert parse("<think>\nlet me see\n</think>\n\nYes.") == [Reasoning("let me see"), Text("Yes.")]
 
 
 def test_empty_reasoning_is_none():

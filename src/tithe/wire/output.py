@@ -9,8 +9,9 @@ pieces do not depend on how the text was cut up.
 
 White space. The newlines that templates set around tags are not part of what the model said, and they
 come back when the conversation is rendered again: in the answer, white space directly before `<think>`
-and `<tool_call>`, between calls, and after `</think>` and `</tool_call>` is dropped. Reasoning is given
-out as written, unless it is nothing but white space: an empty `<think>\\n\\n</think>` is no reasoning.
+and `<tool_call>`, between calls, and after `</think>` and `</tool_call>` is dropped. Of
+reasoning the newlines at both ends are dropped, since templates set them again around what is sent
+back; reasoning that is nothing but white space (`<think>\\n\\n</think>`) is none.
 
 A `<tool_call>` in which no name can be read is not a call: it comes back as text, verbatim.
 """
@@ -87,7 +88,7 @@ class OutputParser:
         """Take more text; return the pieces that are certain now. Never raises."""
         if not self._held and self._body is None and text and "<" not in text:
             if self._reasoning:
-                if not self._blank:
+                if not self._blank and text[-1] != "\n":
                     return [Reasoning(text)]
             elif not self._after_tag and text[-1] not in WHITE:
                 return [Text(text)]
@@ -144,12 +145,15 @@ class OutputParser:
         return True
 
     def _advance_reasoning(self, pieces: list[Piece]) -> bool:
+        if self._blank:
+            self._held = self._held.lstrip("\n")
         held = self._held
         found = _REASONING_TAGS.search(held)
         end = _certain(held, _REASONING_TAGS) if found is None else found.start()
-        given = self._give_reasoning(held[:end], pieces)
+        said = held[:end].rstrip("\n")
+        given = self._give_reasoning(said, pieces)
         if found is None:
-            self._held = held[end:] if given else held
+            self._held = held[len(said) :] if given else held
             return False
         self._held = held[found.end() :]
         self._reasoning = False
