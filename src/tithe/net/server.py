@@ -12,9 +12,8 @@ how busy the endpoint is).
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
@@ -29,18 +28,18 @@ from tithe.core.errors import (
     EngineError,
     InvalidRequest,
     NotFound,
-    Overloaded,
     TitheError,
     TooLarge,
     UsageError,
 )
 from tithe.core.event import Event, Sent
 from tithe.core.span import Recorder, new_id
-from tithe.net.account import CLIENT_CLOSED, CallAccount
+from tithe.net.account import CallAccount
 from tithe.net.admission import Admission
 from tithe.net.batches import Batches
 from tithe.net.guard import Guard
 from tithe.net.metrics import CONTENT_TYPE, Gauges, Metrics
+from tithe.net.refusal import answer_errors, internal
 from tithe.wire import sse
 from tithe.wire.chat_error import encode_error
 from tithe.wire.chat_request import Incoming, decode_request
@@ -49,8 +48,6 @@ from tithe.wire.chat_response import ChunkWriter, Completion
 _log = logging.getLogger(__name__)
 
 UNUSED_LIMIT = 1000
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +136,7 @@ class Server:
         await self._runner.cleanup()
 
     def _app(self) -> web.Application:
-        app = web.Application(client_max_size=self._options.max_body_bytes, middlewares=[self._answer_errors])
+        app = web.Application(client_max_size=self._options.max_body_bytes, middlewares=[answer_errors])
         app.on_response_prepare.append(_name_response)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
@@ -164,7 +161,7 @@ class Server:
             account.left()
             raise
         except Exception as error:
-            fault = _internal(error)
+            fault = internal(error)
             account.failed(fault)
             raise fault from error
         finally:
@@ -271,7 +268,7 @@ class Server:
         elif isinstance(broken, TitheError):
             error = broken
         elif isinstance(broken, Exception) and not isinstance(broken, ConnectionError):
-            error = _internal(broken)
+            error = internal(broken)
         else:
             raise broken
         account.failed(error)
@@ -305,29 +302,6 @@ class Server:
         closing = self._admission.closing
         return _json({"status": "closing" if closing else "ok"}, status=503 if closing else 200)
 
-    @web.middleware
-    async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Everything that is raised before a response began becomes one in OpenAI's shape."""
-        try:
-            return await handler(request)
-        except TitheError as error:
-            return _refusal(error)
-        except web.HTTPMethodNotAllowed as error:
-            refused = InvalidRequest(
-                f"{request.path} does not take {request.method}: use {error.headers['Allow']}",
-                code="method_not_allowed",
-            )
-            return _refusal(refused, status=405, headers={"Allow": error.headers["Allow"]})
-        except web.HTTPException as error:
-            if error.status != 404:
-                raise
-            return _refusal(NotFound(f"there is no {request.path} here: the API's root is /v1"))
-        except ConnectionError:
-            # No one is left to read this; raised, it would be logged as a fault of the server's.
-            return web.Response(status=CLIENT_CLOSED)
-        except Exception as error:  # noqa: BLE001 - logged, and answered in the API's shape
-            return _refusal(_internal(error))
-
 
 class _EventStream(web.StreamResponse):
     # The head leaves with the first events. aiohttp has this for whole responses alone; should it rename
@@ -354,25 +328,6 @@ async def _opening(batches: Batches) -> list[Event]:
             "the backend ended without an answer: this is a fault in it, not in the request"
         ) from None
     return opening
-
-
-def _refusal(
-    error: TitheError, *, status: int | None = None, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    sent = dict(headers or {})
-    if isinstance(error, Overloaded):
-        sent["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-    if error.status == 401:
-        sent["WWW-Authenticate"] = "Bearer"
-    return web.Response(
-        body=encode_error(error), status=status or error.status, content_type="application/json", headers=sent
-    )
-
-
-def _internal(error: Exception) -> TitheError:
-    """A fault of ours: told in the log, and to the client only that it was one."""
-    _log.error("a request ended with an unexpected %s", type(error).__name__, exc_info=error)
-    return EngineError("the endpoint failed on this request: see its log", code="internal_error")
 
 
 def _cut() -> Closing:
