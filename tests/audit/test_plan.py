@@ -12,7 +12,7 @@ def test_the_quick_plan_asks_for_less_of_everything():
 
 
 @pytest.mark.parametrize(
-    "options", [{"lengths": ()}, {"repeats": 0}, {"concurrency": (1, 0)}, {"think": -0.1}, {"seed": -1}]
+    "options", [{"lengths": ()}, {"repeats": 0}, {"concurrency": (1, 0)}, {"think_s": -0.1}, {"seed": -1}]
 )
 def test_a_plan_that_cannot_be_run_is_refused_by_name(options):
     with pytest.raises(UsageError) as raised:

@@ -83,7 +83,9 @@ async def measure_pairs(probe: Probe) -> Pairs:
     pairs = [(length, repeat) for length in plan.lengths for repeat in range(plan.repeats)]
     order.shuffle(pairs)
     arms: tuple[Arm, Arm] = ("uncached", "cached")
-    runs = [(length, arm, repeat) for length, repeat in pairs for arm in order.sample(arms, 2)]
+    runs: list[tuple[int, Arm, int]] = [
+        (length, arm, repeat) for length, repeat in pairs for arm in order.sample(arms, 2)
+    ]
     samples: list[PairSample] = []
     for length, arm, repeat in runs:
         prefix = _known(length) if arm == "cached" else f"pairs/{length}/fresh/{repeat}"

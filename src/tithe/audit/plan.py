@@ -7,7 +7,7 @@ import msgspec
 
 from tithe.core.errors import UsageError
 
-_MAY_BE_ZERO = {"think", "tool", "reasks", "seed", "warmups"}
+_MAY_BE_ZERO = {"think_s", "tool_s", "reasks", "seed", "warmups"}
 
 
 def _check(name: str, value: float | tuple[int, ...]) -> None:
@@ -40,10 +40,10 @@ class AuditPlan:
         concurrency: Numbers of agent loops that run at once.
         agent_steps: Steps that each concurrent loop takes.
         rounds: Times that each number of loops is visited.
-        think: Mean pause between the steps of a concurrent loop, in seconds.
+        think_s: Mean pause between the steps of a concurrent loop, in seconds.
         task_steps: Steps of the task.
         task_repeats: Times that the task is run.
-        tool: Mean run time of the task's simulated tools, in seconds.
+        tool_s: Mean run time of the task's simulated tools, in seconds.
         reasks: Times to ask again when an answer ends before the wanted length.
         warmups: Warm-up calls, shown apart and never in a figure.
         give_up_after: Failed calls in a row after which the audit stops.
@@ -64,10 +64,10 @@ class AuditPlan:
     concurrency: tuple[int, ...] = (1, 2, 4, 8)
     agent_steps: int = 5
     rounds: int = 2
-    think: float = 0.1
+    think_s: float = 0.1
     task_steps: int = 10
     task_repeats: int = 3
-    tool: float = 0.4
+    tool_s: float = 0.4
     reasks: int = 2
     warmups: int = 3
     give_up_after: int = 25
@@ -85,14 +85,14 @@ class AuditPlan:
 
 STANDARD = AuditPlan()
 QUICK = AuditPlan(
-    repeats=6,
-    chat_repeats=3,
+    repeats=5,
+    chat_repeats=2,
     structured_tokens=96,
-    agent_steps=3,
+    agent_steps=2,
     rounds=1,
-    think=0.05,
+    think_s=0.05,
     task_repeats=1,
-    tool=0.1,
+    tool_s=0.05,
     reasks=1,
 )
 

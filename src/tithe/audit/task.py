@@ -106,7 +106,7 @@ async def _run(probe: Probe, system: Message, repeat: int) -> TaskRun:
             steps.append(TaskStep(attempts=tuple(attempts)))
             break
         tool_start = clock.now()
-        await clock.sleep(tools.expovariate(1 / plan.tool) if plan.tool > 0 else 0.0)
+        await clock.sleep(tools.expovariate(1 / plan.tool_s) if plan.tool_s > 0 else 0.0)
         steps.append(TaskStep(attempts=tuple(attempts), tool_start=tool_start, tool_end=clock.now()))
         loop.advance(attempts[-1])
     return TaskRun(repeat=repeat, start=start, end=clock.now(), steps=tuple(steps))

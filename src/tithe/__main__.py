@@ -1,0 +1,5 @@
+"""`python -m tithe`."""
+
+from tithe.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The command line: composes the rooms, and alone reads environment variables."""

@@ -1,0 +1,20 @@
+"""The embedded endpoint, started for one command and ended with it."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from tithe.cli.child import Ready, child_server
+from tithe.cli.extras import require_engine
+
+
+@contextlib.asynccontextmanager
+async def embedded_endpoint() -> AsyncGenerator[Ready, None]:
+    """`tithe serve` on a free port, in a process of its own, for as long as the block lasts.
+
+    Raises:
+        UsageError: the engine's extra is not installed, or the endpoint did not start.
+    """
+    require_engine()
+    arguments = ("-m", "tithe", "serve", "--port", "0", "--json")
+    async with child_server(arguments, what="The embedded endpoint") as ready:
+        yield ready

@@ -1,0 +1,63 @@
+"""`tithe`: finds the command, and turns errors into one line and an exit status.
+
+| exit status | means |
+|---|---|
+| 0 | done |
+| 1 | the endpoint failed |
+| 2 | what was asked for cannot be done |
+| 130, 143 | ended by Ctrl-C, by SIGTERM |
+
+Commands are named by dotted path and imported when asked for: the base install has no engine.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+import tithe
+from tithe.cli.extras import ENGINE_HINT, is_engine_module
+from tithe.core.errors import EndpointError, TitheError
+
+app = App(
+    name="tithe",
+    version=tithe.__version__,
+    help="Measures, explains and cuts the agentic inference tax.",
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+)
+app.command("tithe.cli.audit:app", name="audit", help="Measure an endpoint the way an agent uses it.")
+app.command("tithe.cli.serve:serve", name="serve", help="Serve a model on this machine, made for agents.")
+
+ENDPOINT_FAILED, CANNOT, INTERRUPTED = 1, 2, 130
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit status. Errors go to stderr, without a traceback."""
+    try:
+        app(arguments)
+    except CycloptsError:
+        return CANNOT  # cyclopts has said what is wrong
+    except EndpointError as error:
+        return _say(error.message, ENDPOINT_FAILED)
+    except TitheError as error:
+        return _say(error.message, CANNOT)
+    except ImportError as error:
+        if not is_engine_module(error):
+            raise
+        return _say(f"The embedded engine is not installed. {ENGINE_HINT}", CANNOT)
+    except KeyboardInterrupt:
+        return _say("Interrupted.", INTERRUPTED)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def _say(message: str, status: int) -> int:
+    sys.stderr.write(f"tithe: {message}\n")
+    return status

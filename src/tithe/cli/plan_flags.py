@@ -1,0 +1,35 @@
+"""The flags of a plan: each option is stated once, in `AuditPlan`, and this fills in the rest.
+
+cyclopts makes flag, type and help from the plan's fields. Added here: a list may be given with
+commas (`--lengths 256,1024`), and `--quick` gives every option that was not named its quick value.
+"""
+
+import dataclasses
+
+from cyclopts import App, ArgumentCollection, Token
+
+from tithe.audit import QUICK
+
+
+def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """A cyclopts config: called with what was parsed, before it becomes values."""
+    quick = any(argument.name == "--quick" and argument.has_tokens for argument in arguments)
+    options = {"--" + field.name.replace("_", "-"): field.name for field in dataclasses.fields(QUICK)}
+    for argument in arguments:
+        field = options.get(argument.name)
+        if field is None:
+            continue
+        if argument.tokens:
+            values, source = [piece for token in argument.tokens for piece in token.value.split(",")], "cli"
+        elif quick:
+            values, source = _written(getattr(QUICK, field)), "--quick"
+        else:
+            continue
+        argument.tokens = [
+            Token(keyword=argument.name, value=value, source=source, index=index)
+            for index, value in enumerate(values)
+        ]
+
+
+def _written(value: float | tuple[int, ...]) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, tuple) else [str(value)]

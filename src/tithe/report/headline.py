@@ -1,0 +1,180 @@
+"""The audit in five sentences: what an engineer takes away in ten seconds."""
+
+import msgspec
+
+from tithe.audit import (
+    About,
+    AuditReport,
+    ConcurrencyFigures,
+    Pairs,
+    StructuredFigures,
+    Task,
+    Totals,
+    Verdict,
+)
+from tithe.report.figures import number, percent, seconds
+
+
+class Headline(msgspec.Struct, frozen=True, kw_only=True):
+    """One conclusion. `good` None: neither good nor bad, or not told."""
+
+    about: str
+    outcome: str
+    sentence: str
+    good: bool | None
+
+
+def headlines(report: AuditReport) -> tuple[Headline, ...]:
+    """One for each verdict, in order; a withheld one says why instead of what."""
+    return tuple(_headline(verdict, report) for verdict in report.verdicts)
+
+
+def _headline(verdict: Verdict, report: AuditReport) -> Headline:
+    if verdict.withheld is not None:
+        return Headline(
+            about=_NAMES[verdict.about], outcome="withheld", sentence=f"{verdict.withheld}.", good=None
+        )
+    measured = report.measured
+    match verdict.about:
+        case "cache":
+            return _cache(verdict, measured.pairs)
+        case "short generations":
+            return _short_generations(verdict, measured.totals)
+        case "structured output":
+            return _structured(verdict, measured.structured.figures)
+        case "concurrency":
+            return _concurrency(verdict, measured.concurrency.figures)
+        case "task":
+            return _task(verdict, measured.task)
+
+
+_NAMES: dict[About, str] = {
+    "cache": "Prefix cache",
+    "short generations": "Agent step",
+    "structured output": "Tool calls",
+    "concurrency": "Concurrency",
+    "task": "Task",
+}
+
+
+def _cache(verdict: Verdict, pairs: Pairs) -> Headline:
+    figures, longest = pairs.figures, pairs.figures.lengths[-1]
+    worth = figures.token_worth_s
+    if longest.uncached_ttft_s is None or longest.cached_ttft_s is None:
+        return _unclear(verdict)
+    uncached, cached = longest.uncached_ttft_s.value, longest.cached_ttft_s.value
+    if verdict.outcome == "caches":
+        sentence = (
+            f"TTFT after {longest.length:,} tokens: {seconds(uncached)} uncached, {seconds(cached)} cached"
+        )
+        saves = f"; a cached token saves {seconds(worth.value)}" if worth is not None else ""
+        outcome = f"yes, from {figures.caches_from:,}"
+        return Headline(about=_NAMES["cache"], outcome=outcome, sentence=f"{sentence}{saves}.", good=True)
+    if verdict.outcome == "does_not_cache":
+        price = figures.uncached_token_s
+        costs = f", {seconds(price.value)} a token" if price is not None else ""
+        sentence = (
+            f"A repeated prefix is paid for again: {seconds(uncached)} for {longest.length:,} tokens{costs}."
+        )
+        return Headline(about=_NAMES["cache"], outcome="no", sentence=sentence, good=False)
+    sentence = (
+        f"TTFT does not tell: {seconds(uncached)} uncached and {seconds(cached)} cached after "
+        f"{longest.length:,} tokens."
+    )
+    return Headline(about=_NAMES["cache"], outcome="unclear", sentence=sentence, good=None)
+
+
+def _short_generations(verdict: Verdict, totals: Totals) -> Headline:
+    chat = totals.figures.chat
+    if chat.misjudged is None or chat.measured_step_s is None or chat.predicted_step_s is None:
+        return _unclear(verdict)
+    rate = f" ({number(chat.tokens_per_s.value)} tok/s)" if chat.tokens_per_s is not None else ""
+    sentence = (
+        f"{chat.step_tokens} tokens take {seconds(chat.measured_step_s.value)}; the chat figure{rate} "
+        f"promises {seconds(chat.predicted_step_s)}."
+    )
+    outcome = f"{number(chat.misjudged)}x chat"
+    return Headline(
+        about=_NAMES[verdict.about],
+        outcome=outcome,
+        sentence=sentence,
+        good=verdict.outcome != "slower_than_chat",
+    )
+
+
+def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...]) -> Headline:
+    constrained, free = arms[0], arms[1]
+    words = {
+        "constrained_cheaper": ("constrain", True),
+        "free_cheaper": ("leave free", None),
+        "alike": ("alike", True),
+        "never_valid": ("never valid", False),
+    }
+    if verdict.outcome not in words:
+        return _unclear(verdict)
+    outcome, good = words[verdict.outcome]
+    return Headline(
+        about=_NAMES[verdict.about],
+        outcome=outcome,
+        sentence=f"Constrained {_arm(constrained)}; free {_arm(free)}.",
+        good=good,
+    )
+
+
+def _arm(figures: StructuredFigures) -> str:
+    if figures.valid is None:
+        return "not answered"
+    if figures.expected_s is None:
+        return f"never valid in {figures.valid.n}"
+    return f"{percent(figures.valid.successes, figures.valid.n)} valid, {seconds(figures.expected_s)} with retries"
+
+
+def _concurrency(verdict: Verdict, rows: tuple[ConcurrencyFigures, ...]) -> Headline:
+    fewest, most = rows[0], rows[-1]
+    if fewest.ttft_p50_s is None or most.ttft_p50_s is None or verdict.outcome == "unclear":
+        return _unclear(verdict)
+    fair = f", fairness {most.jain:.2f}" if most.jain is not None else ""
+    sentence = (
+        f"TTFT p50 {seconds(fewest.ttft_p50_s.value)} with {_loops(fewest)}, "
+        f"{seconds(most.ttft_p50_s.value)} with {most.agents}{fair}."
+    )
+    return Headline(
+        about=_NAMES[verdict.about],
+        outcome=verdict.outcome,
+        sentence=sentence,
+        good=verdict.outcome == "scales",
+    )
+
+
+def _loops(row: ConcurrencyFigures) -> str:
+    return f"{row.agents} agent" if row.agents == 1 else f"{row.agents} agents"
+
+
+def _task(verdict: Verdict, task: Task) -> Headline:
+    figures = task.figures
+    if figures.account is None:
+        return _unclear(verdict)
+    split = figures.account
+    parts = (
+        ("TTFT", split.ttft_s),
+        ("decode", split.decode_s),
+        ("tools", split.tool_s),
+        ("retries", split.retry_s),
+        ("overhead", split.overhead_s),
+    )
+    told = ", ".join(f"{percent(value, split.wall_s)} {name}" for name, value in parts if value > 0)
+    return Headline(
+        about=_NAMES["task"],
+        outcome=seconds(split.wall_s),
+        sentence=f"{figures.steps} steps: {told}.",
+        good=None,
+    )
+
+
+def _unclear(verdict: Verdict) -> Headline:
+    return Headline(
+        about=_NAMES[verdict.about],
+        outcome="unclear",
+        sentence="Too little was answered or reported to tell.",
+        good=None,
+    )

@@ -1,0 +1,206 @@
+"""The audit's tables, one a measurement: medians with their 95 % intervals, units in the head, notes below."""
+
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from tithe.audit import (
+    Concurrency,
+    ConcurrencyFigures,
+    Pairs,
+    Structured,
+    StructuredFigures,
+    Task,
+    TotalFigures,
+    Totals,
+)
+from tithe.report.figures import (
+    NOT_REPORTED,
+    NOTHING,
+    interval,
+    milliseconds,
+    number,
+    percent,
+    seconds,
+    share,
+    tokens,
+)
+
+_BAR_WIDTH = 30
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement as it is shown."""
+
+    title: str
+    table: Table
+    notes: tuple[str, ...]
+
+
+def _table(*heads: str) -> Table:
+    """A calm table: one rule under the head, the first column to the left and figures to the right."""
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
+    )
+    for position, head in enumerate(heads):
+        table.add_column(head, justify="left" if position == 0 else "right", no_wrap=True, vertical="bottom")
+    return table
+
+
+def pairs_section(pairs: Pairs) -> Section:
+    """TTFT with and without the prefix in the cache, a row for each length."""
+    table = _table("prefix\n(tokens)", "uncached\n(ms)", "cached\n(ms)", "saved\n(ms)", "cached/all\ntokens")
+    for row in pairs.figures.lengths:
+        table.add_row(
+            f"{row.length:,}",
+            milliseconds(row.uncached_ttft_s),
+            milliseconds(row.cached_ttft_s),
+            milliseconds(row.saved_s),
+            _reported(row.cached_tokens, row.prompt_tokens),
+        )
+    figures, notes = pairs.figures, list[str]()
+    if figures.token_worth_s is not None and figures.uncached_token_s is not None:
+        notes.append(
+            f"A prefix token costs {interval(figures.uncached_token_s, 1e6)} µs uncached; cached, it saves "
+            f"{interval(figures.token_worth_s, 1e6)} µs."
+        )
+    notes += _failed(sum(row.failed for row in figures.lengths))
+    if any(row.cached_tokens is None for row in figures.lengths):
+        notes.append(f"{NOT_REPORTED}: the endpoint does not report cached tokens.")
+    return Section(title="Cached against uncached TTFT", table=table, notes=tuple(notes))
+
+
+def _reported(cached: float | None, prompt: float | None) -> str:
+    return f"{tokens(cached)}/{tokens(prompt)}" if cached is not None else NOT_REPORTED
+
+
+def totals_section(totals: Totals) -> Section:
+    """Time to N tokens with the prefix cached, and the chat figure as the last row."""
+    table = _table("tokens\nout", "came", "total\n(ms)", "TTFT\n(ms)", "decode\n(tok/s)")
+    chat = totals.figures.chat
+    for row in totals.figures.lengths:
+        name = f"{row.wanted} (step)" if row.wanted == chat.step_tokens else str(row.wanted)
+        _add_total(table, name, row)
+    if chat.figures.total_s is not None:
+        table.add_section()
+        _add_total(table, f"{chat.figures.wanted} (chat)", chat.figures)
+    notes: list[str] = []
+    if chat.misjudged is not None and chat.measured_step_s is not None and chat.predicted_step_s is not None:
+        notes.append(
+            f"Chat figure: {interval(chat.tokens_per_s)} tok/s from a fresh prompt. For a step it predicts "
+            f"{seconds(chat.predicted_step_s)}; measured {seconds(chat.measured_step_s.value)}, "
+            f"{number(chat.misjudged)} times that."
+        )
+    short = sum(row.fell_short for row in totals.figures.lengths) + chat.figures.fell_short
+    if short:
+        notes.append(
+            f"{short} answers ended before the length asked for, even when asked again; `came` is their median."
+        )
+    notes += _failed(sum(row.failed for row in totals.figures.lengths) + chat.figures.failed)
+    return Section(title="Short generations, prefix cached", table=table, notes=tuple(notes))
+
+
+def _add_total(table: Table, name: str, row: TotalFigures) -> None:
+    table.add_row(
+        name,
+        tokens(row.generated),
+        milliseconds(row.total_s),
+        milliseconds(row.ttft_s),
+        interval(row.decode_tokens_per_s),
+    )
+
+
+def structured_section(structured: Structured) -> Section:
+    """Validity and time to a valid answer, constrained against free."""
+    table = _table("answer", "valid\n(%)", "TTFT\n(ms)", "valid answer\n(ms)", "with\nretries\n(ms)")
+    for row in structured.figures:
+        table.add_row(
+            row.arm,
+            share(row.valid),
+            milliseconds(row.ttft_s),
+            milliseconds(row.valid_total_s),
+            _with_retries(row),
+        )
+    notes = [f"{row.arm}: {_classes(row)}." for row in structured.figures if set(row.classes) - {"valid"}]
+    notes.append("With retries: mean time of an attempt / share valid, each attempt like the others.")
+    return Section(title="Structured output, time to a valid answer", table=table, notes=tuple(notes))
+
+
+def _with_retries(row: StructuredFigures) -> str:
+    if row.expected_s is not None:
+        return number(row.expected_s * 1e3)
+    return f"over {number(row.expected_at_least_s * 1e3)}" if row.expected_at_least_s is not None else NOTHING
+
+
+def _classes(row: StructuredFigures) -> str:
+    return ", ".join(
+        f"{count} {found}" for found, count in sorted(row.classes.items(), key=lambda one: -one[1])
+    )
+
+
+def concurrency_section(concurrency: Concurrency) -> Section:
+    """TTFT and tokens a second with N agent loops at once."""
+    table = _table(
+        "agents", "TTFT p50\n(ms)", "TTFT p95\n(ms)", "an agent\n(tok/s)", "all\n(tok/s)", "Jain's\nindex"
+    )
+    for row in concurrency.figures:
+        table.add_row(
+            str(row.agents),
+            milliseconds(row.ttft_p50_s),
+            milliseconds(row.ttft_p95_s),
+            interval(row.agent_tokens_per_s),
+            number(row.aggregate_tokens_per_s) if row.aggregate_tokens_per_s is not None else NOT_REPORTED,
+            f"{row.jain:.2f}" if row.jain is not None else NOTHING,
+        )
+    most = concurrency.figures[-1]
+    notes = [
+        "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
+        *_worst(most),
+        *_failed(sum(row.failed for row in concurrency.figures)),
+    ]
+    return Section(title="Concurrent agent loops, shared system prompt", table=table, notes=tuple(notes))
+
+
+def _worst(row: ConcurrencyFigures) -> list[str]:
+    if row.worst_over_median is None or row.agents == 1:
+        return []
+    return [
+        f"Of {row.agents} agents, the worst served gets {row.worst_over_median:.2f} of the median's rate."
+    ]
+
+
+def task_section(task: Task) -> Section:
+    """The task's wall clock, split into parts that sum to it."""
+    table = _table("part", "(s)", "share", "")
+    table.columns[3].justify = "left"
+    figures, notes = task.figures, list[str]()
+    if figures.account is not None:
+        split = figures.account
+        parts = {
+            "TTFT": (split.ttft_s, "cyan"),
+            "decode": (split.decode_s, "blue"),
+            "tools (simulated)": (split.tool_s, "green"),
+            "retries": (split.retry_s, "red"),
+            "overhead": (split.overhead_s, "yellow"),
+        }
+        for name, (value, colour) in parts.items():
+            filled = round(_BAR_WIDTH * value / split.wall_s) if split.wall_s else 0
+            table.add_row(name, number(value), percent(value, split.wall_s), Text("█" * filled, style=colour))
+        table.add_section()
+        table.add_row("wall clock", number(split.wall_s), "100 %", "")
+        cached = (
+            f", {tokens(figures.cached_tokens)} of them cached" if figures.cached_tokens is not None else ""
+        )
+        which = f"the median run of {figures.completed}" if figures.completed > 1 else "one run"
+        notes.append(
+            f"{figures.steps} steps, {tokens(figures.output_tokens)} tokens out, "
+            f"{tokens(figures.prompt_tokens)} in{cached}; {which}."
+        )
+    if figures.failed:
+        notes.append(f"{figures.failed} runs failed and are in no figure.")
+    return Section(title="The task", table=table, notes=tuple(notes))
+
+
+def _failed(count: int) -> list[str]:
+    return [f"{count} calls failed or came back empty; they are in no figure."] if count else []

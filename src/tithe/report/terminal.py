@@ -1,0 +1,121 @@
+"""An audit on the terminal: verdicts first, then one table a measurement, then the client's own part.
+
+Colour only repeats what the words say, so nothing is lost without it.
+"""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tithe.audit import AuditReport, Failure, Observation
+from tithe.report.figures import NOTHING, seconds
+from tithe.report.headline import headlines
+from tithe.report.tables import (
+    Section,
+    concurrency_section,
+    pairs_section,
+    structured_section,
+    task_section,
+    totals_section,
+)
+
+_STYLES = {True: "green", False: "red", None: "yellow"}
+
+
+def print_audit(report: AuditReport, console: Console) -> None:
+    """Print the whole report; made for 80 columns and wider."""
+    measured = report.measured
+    _print_head(report, console)
+    sections = (
+        pairs_section(measured.pairs),
+        totals_section(measured.totals),
+        structured_section(measured.structured),
+        concurrency_section(measured.concurrency),
+        task_section(measured.task),
+    )
+    for section in sections:
+        _print_section(section, console)
+    _print_client(report, console)
+
+
+def _print_head(report: AuditReport, console: Console) -> None:
+    endpoint = report.endpoint
+    where = "the embedded endpoint" if endpoint.embedded else endpoint.url
+    console.print()
+    console.print(Text.assemble(("tithe audit", "bold"), "  ", (endpoint.model, "bold cyan"), f"  {where}"))
+    failed = f"{report.failures} failed" if report.failures else "none failed"
+    asked = f"{report.requests:,} calls in {seconds(report.wall_s)}, {failed}"
+    console.print(Text(f"{report.date}  {asked}", style="dim"))
+    console.print()
+    verdicts = Table.grid(padding=(0, 2))
+    verdicts.add_column(no_wrap=True)
+    verdicts.add_column(no_wrap=True)
+    verdicts.add_column()
+    for line in headlines(report):
+        verdicts.add_row(
+            Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
+        )
+    console.print(Padding(verdicts, (0, 0, 0, 2)), highlight=False)
+    for failure, count in _failures(report):
+        said = Text(f"{count} x {failure.kind}: {failure.message}", style="red")
+        console.print(Padding(said, (0, 0, 0, 2)))
+    console.print()
+
+
+def _failures(report: AuditReport) -> list[tuple[Failure, int]]:
+    """The three most frequent failures of the whole audit."""
+    counted = Counter(seen.failure for seen in _observations(report) if seen.failure is not None)
+    return counted.most_common(3)
+
+
+def _observations(report: AuditReport) -> list[Observation]:
+    measured = report.measured
+    primed = (measured.pairs, measured.totals, measured.structured, measured.concurrency, measured.task)
+    return [
+        *report.warm_up.observations,
+        *(seen for one in primed for seen in one.primes),
+        *(sample.observation for sample in measured.pairs.samples),
+        *(seen for sample in measured.totals.samples for seen in sample.attempts),
+        *(sample.observation for sample in measured.structured.samples),
+        *(seen for one in measured.concurrency.rounds for run in one.runs for seen in run.observations),
+        *(seen for run in measured.task.runs for step in run.steps for seen in step.attempts),
+    ]
+
+
+def _print_section(section: Section, console: Console) -> None:
+    console.print(Text(section.title, style="bold"))
+    console.print(Padding(section.table, (0, 0, 0, 2)), highlight=False)
+    for note in section.notes:
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+    console.print()
+
+
+def _print_client(report: AuditReport, console: Console) -> None:
+    """What the client took for itself, and how words became tokens."""
+    floor, judged = report.client.floor, report.client.judgements
+    lags = [judgement.lag.p99_s for judgement in judged.values() if judgement.lag.p99_s is not None]
+    lines: list[str] = []
+    if floor is not None:
+        answered = [
+            ("TTFT", floor.ttft_s),
+            (f"{floor.step_tokens} tokens", floor.step_s),
+            (f"TTFT of {floor.agents} at once", floor.crowd_ttft_s),
+        ]
+        told = ", ".join(
+            f"{name} {seconds(figure.value) if figure is not None else NOTHING}" for name, figure in answered
+        )
+        lines.append(f"Against an endpoint that answers at once: {told}.")
+    if lags:
+        lines.append(f"Event loop late by at most {seconds(max(lags))} (p99 of the worst measurement).")
+    calibration = report.warm_up.calibration
+    source = "as the endpoint reports" if calibration.reported else "assumed: the endpoint reports no usage"
+    lines.append(
+        f"A prompt word is {calibration.tokens_a_word:.2f} tokens, {source}. Figures: p50 [95 % interval]."
+    )
+    console.print(Text("The client", style="bold"))
+    for line in lines:
+        console.print(Padding(Text(line, style="dim"), (0, 0, 0, 2)))
+    console.print()
