@@ -274,16 +274,30 @@ async def test_a_client_that_goes_away_frees_its_call(
         await until(lambda: backend.abandoned == 1)
 
 
+class Gated(ScriptedBackend):
+    """Answers when its gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__(Script.of_text("one two"))
+        self.gate = asyncio.Event()
+
+    async def generate(self, request: Request) -> AsyncIterator[Event]:
+        async for event in super().generate(request):
+            yield event
+            await self.gate.wait()
+
+
 async def test_a_full_house_turns_away_and_then_takes_again(
     serve: Serve, openai: OpenAI, until: Until
 ) -> None:
-    backend = ScriptedBackend(Script.of_text("one two", ttft=0.1))
+    backend = Gated()
     client = openai(await serve(backend, max_concurrent=1))
     first = asyncio.ensure_future(client.chat.completions.create(**ASK))
     await until(lambda: bool(backend.requests))
     with pytest.raises(sdk.RateLimitError) as refused:
         await client.chat.completions.create(**ASK)
     assert int(refused.value.response.headers["retry-after"]) >= 1
+    backend.gate.set()
     await first
     assert (await client.chat.completions.create(**ASK)).choices[0].message.content == "one two"
 
@@ -291,19 +305,23 @@ async def test_a_full_house_turns_away_and_then_takes_again(
 async def test_stop_lets_running_calls_finish_and_takes_no_new_ones(
     serve: Serve, openai: OpenAI, until: Until
 ) -> None:
-    backend = ScriptedBackend(Script.of_text("one two", ttft=0.1))
-    server = await serve(backend, drain_s=10.0)
+    backend = Gated()
+    server = await serve(backend, drain_s=60.0)
+    url = server.url
     async with aiohttp.ClientSession() as session:
-        async with session.get(server.url + "/models") as response:
+        async with session.get(url + "/models") as response:
             await response.read()
         running = asyncio.ensure_future(openai(server).chat.completions.create(**ASK))
         await until(lambda: bool(backend.requests))
-        url = server.url
         stopping = asyncio.ensure_future(server.stop())
         await asyncio.sleep(0.01)
         async with session.post(f"{url}/chat/completions", json=ASK) as response:
             assert response.status == 503
             assert (await response.json())["error"]["code"] == "shutting_down"
+        async with session.get(url.removesuffix("/v1") + "/health") as response:
+            assert (response.status, await response.json()) == (503, {"status": "closing"})
+        assert not stopping.done()
+        backend.gate.set()
         assert (await running).choices[0].message.content == "one two"
         await stopping
         with pytest.raises(aiohttp.ClientConnectionError):
