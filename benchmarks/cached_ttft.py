@@ -53,7 +53,8 @@ async def sample(backend: RemoteBackend, asked: Request) -> tuple[float, Facts]:
             facts = event.facts
         elif first is None:
             first = event.at
-    assert first is not None and facts is not None
+    assert first is not None
+    assert facts is not None
     return first - sent, facts
 
 

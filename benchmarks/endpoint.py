@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def machine() -> str:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         cpu = f"{len(names)} cores of {names[0]}" if names else cpu
-    return f"{date.today().isoformat()}, {cpu}, Python {platform.python_version()}"
+    return f"{datetime.now(UTC).date().isoformat()}, {cpu}, Python {platform.python_version()}"
 
 
 def spread(values: NDArray[np.float64] | list[float], scale: float = 1.0) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from enum import Enum
+from enum import Enum, StrEnum
 
 import openai
 import pydantic
@@ -105,7 +105,8 @@ async def test_a_required_tool_is_called_with_valid_arguments(client: openai.Asy
     assert done.choices[0].finish_reason == "tool_calls"
     assert call.function.name in ("get_weather", "get_time")
     arguments = json.loads(call.function.arguments)
-    assert arguments["unit"] in ("c", "f") and 1 <= arguments["days"] <= 9
+    assert arguments["unit"] in ("c", "f")
+    assert 1 <= arguments["days"] <= 9
 
 
 async def test_a_named_tool_streams_its_arguments(client: openai.AsyncOpenAI):
@@ -171,10 +172,11 @@ async def test_a_loop_extends_its_prefix(client: openai.AsyncOpenAI):
         messages.append(done.choices[0].message.model_dump(exclude_none=True))
         messages.append({"role": "tool", "tool_call_id": call.id, "content": "It is 7 degrees."})
         prompt = done.usage.prompt_tokens
-    assert cached == sorted(cached) and cached[-1] > prompt * 0.8
+    assert cached == sorted(cached)
+    assert cached[-1] > prompt * 0.8
 
 
-class Unit(str, Enum):
+class Unit(StrEnum):
     c = "c"
     f = "f"
 
@@ -306,4 +308,5 @@ async def test_errors_name_the_field(client: openai.AsyncOpenAI, fields: dict, p
 async def test_an_unknown_model(client: openai.AsyncOpenAI):
     with pytest.raises(openai.NotFoundError) as caught:
         await client.chat.completions.create(model="gpt-5", messages=HELLO)
-    assert caught.value.param == "model" and caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+    assert caught.value.code == "model_not_found"

@@ -53,8 +53,10 @@ class Answered:
         self.arguments = "".join(e.arguments for e in events if isinstance(e, ToolCallDelta))
         self.reasons = {e.index: e.reason for e in events if isinstance(e, Finished)}
         reported = [e for e in events if isinstance(e, Reported)]
-        assert len(reported) == 1 and events[-1] is reported[0]
-        assert reported[0].usage is not None and reported[0].facts is not None
+        assert len(reported) == 1
+        assert events[-1] is reported[0]
+        assert reported[0].usage is not None
+        assert reported[0].facts is not None
         self.usage: Usage = reported[0].usage
         self.facts: Facts = reported[0].facts
 
@@ -129,7 +131,8 @@ async def test_greedy_equals_the_reference_whatever_the_batch(exact: Engine, exp
     assert [a.text for a in answers] == [expected(r) for r in requests]
     again = await answer(exact, requests[3])
     assert again.text == expected(requests[3])
-    assert again.usage.cached_tokens is not None and again.usage.cached_tokens > 0
+    assert again.usage.cached_tokens is not None
+    assert again.usage.cached_tokens > 0
 
 
 async def test_a_small_cache_preempts_and_loses_nothing(expected):
@@ -158,7 +161,8 @@ async def test_an_edited_history_is_a_prefix_break(engine: Engine):
     kept = await answer(engine, ask(SYSTEM, "hello", said.text, "go on", max_tokens=5))
     edited = await answer(engine, ask("12:07 " + SYSTEM, "hello", said.text, "go on", max_tokens=5))
     assert kept.facts.prefix_break is None
-    assert edited.facts.prefix_break is not None and edited.facts.prefix_break < 10
+    assert edited.facts.prefix_break is not None
+    assert edited.facts.prefix_break < 10
 
 
 async def test_choices_share_the_prompt_and_differ(exact: Engine):
@@ -198,7 +202,8 @@ async def test_a_required_call_fits_its_schema(engine: Engine):
 async def test_json_schema_and_no_calls(engine: Engine):
     form = ResponseFormat(kind="json_schema", name="x", schema=WEATHER.parameters, strict=True)
     said = await answer(engine, ask(SYSTEM, "json", response_format=form, max_tokens=60))
-    assert said.text.startswith('{"unit": "') and said.reasons[0] == "stop"
+    assert said.text.startswith('{"unit": "')
+    assert said.reasons[0] == "stop"
     none = await answer(
         engine, ask(SYSTEM, "free", tools=(WEATHER,), tool_choice=ToolChoice(mode="none"), max_tokens=20)
     )
@@ -275,7 +280,8 @@ async def test_a_full_house_says_so():
     calls = [asyncio.ensure_future(answer(engine, ask("", f"{i}", max_tokens=200))) for i in range(8)]
     done = await asyncio.gather(*calls, return_exceptions=True)
     refused = [d for d in done if isinstance(d, Overloaded)]
-    assert refused and len(refused) < 8
+    assert refused
+    assert len(refused) < 8
     assert all(isinstance(d, Overloaded | Answered) for d in done)
     await engine.aclose()
 

@@ -104,15 +104,16 @@ async def _serve(
 
 def _announce(url: str, model: str, json: bool) -> None:
     if json:
-        print(jsonlib.dumps({"url": url, "model": model, "pid": os.getpid()}), flush=True)
-        return
-    print(
-        f"Tithe serves {model} at {url}\n\n"
-        f"  export OPENAI_BASE_URL={url}\n"
-        "  export OPENAI_API_KEY=none        # or one of the keys given\n\n"
-        f"Metrics at {url.removesuffix('/v1')}/metrics. Ctrl-C stops it.",
-        flush=True,
-    )
+        said = jsonlib.dumps({"url": url, "model": model, "pid": os.getpid()})
+    else:
+        said = (
+            f"Tithe serves {model} at {url}\n\n"
+            f"  export OPENAI_BASE_URL={url}\n"
+            "  export OPENAI_API_KEY=none        # or one of the keys given\n\n"
+            f"Metrics at {url.removesuffix('/v1')}/metrics. Ctrl-C stops it."
+        )
+    sys.stdout.write(said + "\n")
+    sys.stdout.flush()
 
 
 async def _until_told_to_stop() -> None:

@@ -29,7 +29,7 @@ from tithe.engine.options import EngineOptions
 from tithe.engine.runner import Rows, Runner
 from tithe.engine.scheduler import Scheduler
 from tithe.engine.sequence import Sequence
-from tithe.engine.session import Encoded, Sessions, Turns
+from tithe.engine.session import Sessions, Turns
 from tithe.engine.template import ChatTemplate
 from tithe.engine.vocabulary import Vocabulary
 from tithe.wire.output import OutputParser

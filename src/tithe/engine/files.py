@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -55,10 +55,12 @@ def find(model: str) -> ModelFiles:
 
 
 def _download(hub_id: str) -> Path:
+    # Here and not above: the Hub client takes a third of a second to import, and most models are local.
     import huggingface_hub
 
     try:
-        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=_WANTED))
+        got = huggingface_hub.snapshot_download(hub_id, allow_patterns=_WANTED)  # pyright: ignore[reportUnknownMemberType] - its progress bar is untyped
+        return Path(got)
     # The Hub client raises its own errors, those of its HTTP library, OSError and ValueError.
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -105,7 +107,7 @@ def _template(folder: Path, tokenizer: dict[str, Any]) -> str:
         return beside.read_text("utf-8")
     inside = tokenizer.get("chat_template")
     if isinstance(inside, list):
-        named = {entry.get("name"): entry.get("template") for entry in inside if isinstance(entry, dict)}
+        named = {entry.get("name"): entry.get("template") for entry in _objects(cast(list[object], inside))}
         inside = named.get("tool_use") or named.get("default")
     if not isinstance(inside, str):
         raise ModelFilesError(
@@ -119,8 +121,12 @@ def _ids(value: object) -> tuple[int, ...]:
     if isinstance(value, int):
         return (value,)
     if isinstance(value, list):
-        return tuple(entry for entry in value if isinstance(entry, int))
+        return tuple(entry for entry in cast(list[object], value) if isinstance(entry, int))
     return ()
+
+
+def _objects(entries: list[object]) -> list[dict[str, object]]:
+    return [cast(dict[str, object], entry) for entry in entries if isinstance(entry, dict)]
 
 
 def _json(path: Path) -> dict[str, Any]:

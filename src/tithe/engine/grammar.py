@@ -151,7 +151,7 @@ class Grammars:
         bodies: list[str] = []
         for i, tool in tools:
             opening = json.dumps(f'\n{{"name": {json.dumps(tool.name)}, "arguments": ')
-            schema = tool.parameters if tool.parameters else _NO_ARGUMENTS
+            schema = tool.parameters or _NO_ARGUMENTS
             if tool.strict is False:
                 schema = _ANY_OBJECT
             rules.append(

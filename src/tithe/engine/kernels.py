@@ -21,6 +21,9 @@ The transformation is a private module of openvino, so openvino is pinned exactl
 the 32 of the value cache's shape: a u8 key cache shows 40, which counts its scales too.
 """
 
+# pyright: reportUnknownMemberType=false
+# openvino ships no types for its operations.
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -82,7 +85,6 @@ class Kernels:
             self._caches.append(tensor)
         self._views = [_byte_view(tensor) for tensor in self._caches]
         self._scalar = np.zeros((), dtype=np.int32)
-        self._known = {port.any_name for port in compiled.inputs}
         self.vocab_size = int(compiled.outputs[0].partial_shape[-1].get_length())
 
     def step(self, inputs: StepInputs) -> NDArray[np.float32]:
@@ -92,10 +94,9 @@ class Kernels:
         until the next step. The GIL is released while the kernels run.
         """
         request = self._request
-        for name, array in zip(StepInputs._fields, inputs, strict=True):
-            if name == "max_context_len":
-                self._scalar[...] = array
-                array = self._scalar
+        self._scalar[...] = inputs.max_context_len
+        arrays = inputs._asdict() | {"max_context_len": self._scalar}
+        for name, array in arrays.items():
             request.set_tensor(name, ov.Tensor(array, shared_memory=True))
         try:
             request.start_async()

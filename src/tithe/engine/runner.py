@@ -37,8 +37,8 @@ class Runner:
         at = 0
         for chunk in plan.chunks:
             sequence = chunk.sequence
-            self.computed += chunk.count
-            sequence.computed += chunk.count
+            self.computed += chunk.n
+            sequence.computed += chunk.n
             if not chunk.whole:
                 self._scheduler.settle(sequence)
                 continue

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def draw(row: Row, sampling: Sampling, uniform: float) -> int:
         return _pick(np.cumsum(weights), uniform)
     order = np.argsort(-weights, kind="stable")
     total = np.cumsum(weights[order])
-    kept = int(np.searchsorted(total, sampling.top_p * total[-1])) + 1
+    kept = _index(total, sampling.top_p * float(total[-1])) + 1
     return int(order[_pick(total[:kept], uniform)])
 
 
@@ -87,5 +87,9 @@ def uniform(seed: int, choice: int, position: int) -> float:
 
 def _pick(cumulative: NDArray[np.float64], number: float) -> int:
     """The first index whose cumulative weight passes `number` times the total."""
-    at = int(np.searchsorted(cumulative, number * cumulative[-1], side="right"))
-    return min(at, len(cumulative) - 1)
+    passed = _index(cumulative, number * float(cumulative[-1]), side="right")
+    return min(passed, len(cumulative) - 1)
+
+
+def _index(ascending: NDArray[np.float64], value: float, side: Literal["left", "right"] = "left") -> int:
+    return int(ascending.searchsorted(value, side))

@@ -14,7 +14,8 @@ first token is paid again at every step of a loop. The rules follow from that:
 5. A prompt is admitted when the blocks for all of it can be had. One that does not fit is passed
    over, at most PATIENCE times; then nobody is admitted before it.
 6. No prefix is computed twice at once: a sequence whose next block another one is computing in this
-   step waits for that step and then takes the block from the cache.
+   step waits for that step and then takes the block from the cache, or copies what is shared of it
+   from the one that is still filling it.
 7. When a decoding sequence needs a block and none is left, the sequence of the highest rank gives up
    its blocks and goes back to the queue with its tokens; it is computed again later, from whatever
    of it is still cached.
@@ -42,10 +43,10 @@ WORTH_WAITING = 8
 
 
 class Chunk(NamedTuple):
-    """`count` tokens of a sequence from its `computed` on; `whole` when they are all that remain."""
+    """`n` tokens of a sequence from its `computed` on; `whole` when they are all that remain."""
 
     sequence: Sequence
-    count: int
+    n: int
     whole: bool
 
 
@@ -89,6 +90,10 @@ class Scheduler:
         """Compose the next step. No chunks means that there is nothing to do."""
         chunks: list[Chunk] = []
         copies: list[tuple[int, int]] = []
+        for sequence in self.running:
+            # After a long forced run: computed in parts, it could not have its drafts verified in one step.
+            if not self._is_decoding(sequence):
+                self._drop_drafts(sequence)
         for sequence in sorted(self.running, key=_rank):
             if sequence.state is State.RUNNING and self._is_decoding(sequence):
                 if self._secure(sequence, sequence.remaining, preempt=True):
@@ -142,7 +147,7 @@ class Scheduler:
 
     def _plan_prompts(self, budget: int, chunks: list[Chunk], copies: list[tuple[int, int]]) -> None:
         """Rules 2 to 6: give the budget to prompts in order, admitting those that fit."""
-        claims: dict[bytes, Sequence] = {}
+        claims: dict[bytes, list[Sequence]] = {}
         prompts = [s for s in self.running if not self._is_decoding(s)] + self.waiting
         passed: list[Sequence] = []
         closed = False
@@ -189,6 +194,7 @@ class Scheduler:
     def _adopt(self, sequence: Sequence, copies: list[tuple[int, int]]) -> None:
         """Take from the cache whatever it has beyond what the sequence has computed (rules 4 to 6)."""
         size, limit = self.pool.size, len(sequence.tokens) - 1
+        self.settle(sequence)
         before = sequence.computed
         while (i := sequence.computed // size) * size + size <= limit:
             known = self.pool.find(sequence.digest(i + 1, size))
@@ -209,37 +215,49 @@ class Scheduler:
 
     def _copy_on_write(self, sequence: Sequence, limit: int, copies: list[tuple[int, int]]) -> None:
         """Share a part of a block by copying it into one of the sequence's own."""
-        start = sequence.computed
-        parent = sequence.digest(start // self.pool.size, self.pool.size)
-        shared = self.pool.match(parent, sequence.tokens, start, limit)
-        if shared.source is None:
+        source, part = self._part_shared(sequence, limit)
+        if source is None:
             return
         # Held until the copy is made, lest the allocation evict it.
-        self.pool.acquire(shared.source)
+        self.pool.acquire(source)
         own = self.pool.allocate()
         if own is None:
-            self.pool.release(shared.source)
+            self.pool.release(source)
             return
-        self._sources.append(shared.source)
-        copies.append((shared.source, own))
+        self._sources.append(source)
+        copies.append((source, own))
         sequence.table.append(own)
-        sequence.computed += shared.part
+        sequence.computed += part
 
-    def _claimed(self, sequence: Sequence, claims: dict[bytes, Sequence]) -> bool:
+    def _part_shared(self, sequence: Sequence, limit: int) -> tuple[int | None, int]:
+        """The block that holds the most of a sequence's next one, cached or being filled, and how much."""
+        start, size = sequence.computed, self.pool.size
+        i = start // size
+        parent = sequence.digest(i, size)
+        _, source, part = self.pool.match(parent, sequence.tokens, start, limit)
+        wanted = sequence.tokens[start : min(start + size, limit)]
+        for other in self.running:
+            if other.registered == i and other.computed > start and other.digest(i, size) == parent:
+                common = common_length(other.tokens[start : other.computed], wanted)
+                if common > part:
+                    source, part = other.table[i], common
+        return source, part
+
+    def _claimed(self, sequence: Sequence, claims: dict[bytes, list[Sequence]]) -> bool:
         """Whether another sequence computes this one's next block in this very step (rule 6)."""
         size = self.pool.size
         i = sequence.computed // size
-        leader = claims.get(sequence.digest(i, size))
-        if leader is None:
-            return False
         block = slice(i * size, (i + 1) * size)
-        common = common_length(leader.tokens[block], sequence.tokens[block])
-        return i * size + common - sequence.computed >= WORTH_WAITING
+        for leader in claims.get(sequence.digest(i, size), ()):
+            common = common_length(leader.tokens[block], sequence.tokens[block])
+            if i * size + common - sequence.computed >= WORTH_WAITING:
+                return True
+        return False
 
-    def _claim(self, sequence: Sequence, count: int, claims: dict[bytes, Sequence]) -> None:
+    def _claim(self, sequence: Sequence, count: int, claims: dict[bytes, list[Sequence]]) -> None:
         size = self.pool.size
         for i in range(sequence.computed // size, (sequence.computed + count - 1) // size + 1):
-            claims.setdefault(sequence.digest(i, size), sequence)
+            claims.setdefault(sequence.digest(i, size), []).append(sequence)
 
     def _secure(self, sequence: Sequence, count: int, *, preempt: bool) -> bool:
         """Give the sequence the blocks for `count` more tokens; False when it lost its own instead."""
@@ -263,8 +281,7 @@ class Scheduler:
 
     def _preempt(self, sequence: Sequence) -> None:
         """Rule 7: back to the queue, without blocks and drafts, with every decided token."""
-        del sequence.tokens[sequence.decided :]
-        sequence.drafted = 0
+        self._drop_drafts(sequence)
         self.running.remove(sequence)
         self._give_up(sequence)
         sequence.computed = 0
@@ -276,6 +293,8 @@ class Scheduler:
     def _give_up(self, sequence: Sequence) -> None:
         """Release the blocks, the last first, naming the part-filled one so that it can be shared."""
         size = self.pool.size
+        # Drafts that were right may have filled blocks since the last step.
+        self.settle(sequence)
         full, part = divmod(min(sequence.computed, sequence.decided), size)
         if part and full == sequence.registered and full < len(sequence.table):
             tokens = sequence.tokens[full * size : full * size + part]
@@ -286,6 +305,10 @@ class Scheduler:
             self.pool.release(block)
         sequence.table = []
         sequence.registered = 0
+
+    def _drop_drafts(self, sequence: Sequence) -> None:
+        del sequence.tokens[sequence.decided :]
+        sequence.drafted = 0
 
     def _is_decoding(self, sequence: Sequence) -> bool:
         return sequence.computed >= sequence.prompt_len and sequence.remaining <= FORCED_RUN

@@ -7,7 +7,7 @@ Hugging Face's templates use (`messages`, `tools`, `add_generation_prompt`, `toj
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -37,8 +37,8 @@ class ChatTemplate:
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
         environment.filters["tojson"] = _to_json
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = _now
+        names: dict[str, Any] = environment.globals
+        names.update(raise_exception=_refuse, strftime_now=_now)
         try:
             self._template = environment.from_string(source)
         except jinja2.TemplateError as error:
@@ -104,4 +104,4 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _now(form: str) -> str:
-    return datetime.datetime.now().strftime(form)
+    return dt.datetime.now().astimezone().strftime(form)

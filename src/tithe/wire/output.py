@@ -72,7 +72,7 @@ class OutputParser:
         self._text_tags = _CALL_TAGS if tools else _TEXT_TAGS
         self._reasoning = reasoning_open
         self._blank = True
-        self._held: str = ""
+        self._held = ""
         self._after_tag = False
         self._calls = 0
         self._body: CallBody | None = None
@@ -186,7 +186,7 @@ class OutputParser:
     def _give_back_call(self, pieces: list[Piece]) -> None:
         """What looked like a call is none: its tag is text, and what followed is looked at again."""
         pieces.append(Text(self._space + CALL))
-        self._held: str = "".join(self._body_text)
+        self._held = "".join(self._body_text)
         self._body = None
         self._body_text.clear()
         self._after_tag = False
