@@ -1,5 +1,9 @@
 """How figures are written: three significant digits, a unit, the interval beside the value."""
 
+from collections.abc import Iterable
+
+import msgspec
+
 from tithe.audit import Estimate, Share
 
 NOT_REPORTED = "n/r"
@@ -30,9 +34,20 @@ def interval(estimate: Estimate | None, scale: float = 1.0) -> str:
     )
 
 
-def milliseconds(estimate: Estimate | None) -> str:
-    """An estimate in seconds, written in ms without the unit (it is in the table's head)."""
-    return interval(estimate, 1e3)
+class TimeUnit(msgspec.Struct, frozen=True, kw_only=True):
+    """The unit of a column of times, for its head, and what seconds are multiplied by to be in it."""
+
+    name: str
+    scale: float
+
+    @classmethod
+    def of(cls, estimates: Iterable[Estimate | None]) -> "TimeUnit":
+        """Milliseconds, unless the longest time is a second or more."""
+        longest = max((abs(one.value) for one in estimates if one is not None), default=0.0)
+        return cls(name="s", scale=1.0) if longest >= 1 else cls(name="ms", scale=1e3)
+
+    def write(self, estimate: Estimate | None) -> str:
+        return interval(estimate, self.scale)
 
 
 def seconds(value: float) -> str:

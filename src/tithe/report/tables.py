@@ -18,8 +18,8 @@ from tithe.audit import (
 from tithe.report.figures import (
     NOT_REPORTED,
     NOTHING,
+    TimeUnit,
     interval,
-    milliseconds,
     number,
     percent,
     seconds,
@@ -50,13 +50,21 @@ def _table(*heads: str) -> Table:
 
 def pairs_section(pairs: Pairs) -> Section:
     """TTFT with and without the prefix in the cache, a row for each length."""
-    table = _table("prefix\n(tokens)", "uncached\n(ms)", "cached\n(ms)", "saved\n(ms)", "cached/all\ntokens")
-    for row in pairs.figures.lengths:
+    rows = pairs.figures.lengths
+    unit = TimeUnit.of(row.uncached_ttft_s for row in rows)
+    table = _table(
+        "prefix\n(tokens)",
+        f"uncached\n({unit.name})",
+        f"cached\n({unit.name})",
+        f"saved\n({unit.name})",
+        "cached/all\ntokens",
+    )
+    for row in rows:
         table.add_row(
             f"{row.length:,}",
-            milliseconds(row.uncached_ttft_s),
-            milliseconds(row.cached_ttft_s),
-            milliseconds(row.saved_s),
+            unit.write(row.uncached_ttft_s),
+            unit.write(row.cached_ttft_s),
+            unit.write(row.saved_s),
             _reported(row.cached_tokens, row.prompt_tokens),
         )
     figures, notes = pairs.figures, list[str]()
@@ -77,14 +85,16 @@ def _reported(cached: float | None, prompt: float | None) -> str:
 
 def totals_section(totals: Totals) -> Section:
     """Time to N tokens with the prefix cached, and the chat figure as the last row."""
-    table = _table("tokens\nout", "came", "total\n(ms)", "TTFT\n(ms)", "decode\n(tok/s)")
     chat = totals.figures.chat
+    rows = (*totals.figures.lengths, chat.figures)
+    total, ttft = TimeUnit.of(row.total_s for row in rows), TimeUnit.of(row.ttft_s for row in rows)
+    table = _table("tokens\nout", "came", f"total\n({total.name})", f"TTFT\n({ttft.name})", "decode\n(tok/s)")
     for row in totals.figures.lengths:
         name = f"{row.wanted} (step)" if row.wanted == chat.step_tokens else str(row.wanted)
-        _add_total(table, name, row)
+        table.add_row(name, *_total_cells(row, total, ttft))
     if chat.figures.total_s is not None:
         table.add_section()
-        _add_total(table, f"{chat.figures.wanted} (chat)", chat.figures)
+        table.add_row(f"{chat.figures.wanted} (chat)", *_total_cells(chat.figures, total, ttft))
     notes: list[str] = []
     if chat.misjudged is not None and chat.measured_step_s is not None and chat.predicted_step_s is not None:
         notes.append(
@@ -101,36 +111,47 @@ def totals_section(totals: Totals) -> Section:
     return Section(title="Short generations, prefix cached", table=table, notes=tuple(notes))
 
 
-def _add_total(table: Table, name: str, row: TotalFigures) -> None:
-    table.add_row(
-        name,
+def _total_cells(row: TotalFigures, total: TimeUnit, ttft: TimeUnit) -> tuple[str, str, str, str]:
+    return (
         tokens(row.generated),
-        milliseconds(row.total_s),
-        milliseconds(row.ttft_s),
+        total.write(row.total_s),
+        ttft.write(row.ttft_s),
         interval(row.decode_tokens_per_s),
     )
 
 
 def structured_section(structured: Structured) -> Section:
     """Validity and time to a valid answer, constrained against free."""
-    table = _table("answer", "valid\n(%)", "TTFT\n(ms)", "valid answer\n(ms)", "with\nretries\n(ms)")
-    for row in structured.figures:
+    rows = structured.figures
+    unit = TimeUnit.of(time for row in rows for time in (row.ttft_s, row.valid_total_s))
+    table = _table(
+        "answer",
+        "valid\n(%)",
+        f"TTFT\n({unit.name})",
+        f"valid answer\n({unit.name})",
+        f"with\nretries\n({unit.name})",
+    )
+    for row in rows:
         table.add_row(
             row.arm,
             share(row.valid),
-            milliseconds(row.ttft_s),
-            milliseconds(row.valid_total_s),
-            _with_retries(row),
+            unit.write(row.ttft_s),
+            unit.write(row.valid_total_s),
+            _with_retries(row, unit),
         )
-    notes = [f"{row.arm}: {_classes(row)}." for row in structured.figures if set(row.classes) - {"valid"}]
+    notes = [f"{row.arm}: {_classes(row)}." for row in rows if set(row.classes) - {"valid"}]
     notes.append("With retries: mean time of an attempt / share valid, each attempt like the others.")
     return Section(title="Structured output, time to a valid answer", table=table, notes=tuple(notes))
 
 
-def _with_retries(row: StructuredFigures) -> str:
+def _with_retries(row: StructuredFigures, unit: TimeUnit) -> str:
     if row.expected_s is not None:
-        return number(row.expected_s * 1e3)
-    return f"over {number(row.expected_at_least_s * 1e3)}" if row.expected_at_least_s is not None else NOTHING
+        return number(row.expected_s * unit.scale)
+    return (
+        f"over {number(row.expected_at_least_s * unit.scale)}"
+        if row.expected_at_least_s is not None
+        else NOTHING
+    )
 
 
 def _classes(row: StructuredFigures) -> str:
@@ -141,23 +162,29 @@ def _classes(row: StructuredFigures) -> str:
 
 def concurrency_section(concurrency: Concurrency) -> Section:
     """TTFT and tokens a second with N agent loops at once."""
+    rows = concurrency.figures
+    unit = TimeUnit.of(row.ttft_p95_s for row in rows)
     table = _table(
-        "agents", "TTFT p50\n(ms)", "TTFT p95\n(ms)", "an agent\n(tok/s)", "all\n(tok/s)", "Jain's\nindex"
+        "agents",
+        f"TTFT p50\n({unit.name})",
+        f"TTFT p95\n({unit.name})",
+        "an agent\n(tok/s)",
+        "all\n(tok/s)",
+        "Jain",
     )
-    for row in concurrency.figures:
+    for row in rows:
         table.add_row(
             str(row.agents),
-            milliseconds(row.ttft_p50_s),
-            milliseconds(row.ttft_p95_s),
+            unit.write(row.ttft_p50_s),
+            unit.write(row.ttft_p95_s),
             interval(row.agent_tokens_per_s),
             number(row.aggregate_tokens_per_s) if row.aggregate_tokens_per_s is not None else NOT_REPORTED,
             f"{row.jain:.2f}" if row.jain is not None else NOTHING,
         )
-    most = concurrency.figures[-1]
     notes = [
         "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
-        *_worst(most),
-        *_failed(sum(row.failed for row in concurrency.figures)),
+        *_worst(rows[-1]),
+        *_failed(sum(row.failed for row in rows)),
     ]
     return Section(title="Concurrent agent loops, shared system prompt", table=table, notes=tuple(notes))
 

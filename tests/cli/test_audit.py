@@ -1,0 +1,188 @@
+"""`tithe audit` whole: the real command in a process of its own, over loopback."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tithe.audit import AuditReport
+from tithe.audit.known import KnownEndpoint, KnownOptions
+from tithe.cli.audit import is_loopback
+from tithe.core import Request, Script, ScriptedBackend
+from tithe.net.server import Server, ServerOptions
+
+TINY = (
+    "--lengths", "64,256", "--repeats", "3", "--prefix", "64", "--totals", "8,12", "--step-tokens", "10",
+    "--step-input", "20", "--chat-input", "64", "--chat-output", "24", "--chat-repeats", "2",
+    "--structured-tokens", "64", "--concurrency", "1,2", "--agent-steps", "2", "--rounds", "1", "--think-s", "0",
+    "--task-repeats", "1", "--task-steps", "3", "--tool-s", "0",
+)  # fmt: skip
+
+
+@asynccontextmanager
+async def served(
+    options: KnownOptions, *, keys: tuple[str, ...] = ()
+) -> AsyncIterator[tuple[Server, ScriptedBackend]]:
+    backend = ScriptedBackend(KnownEndpoint(truth) if isinstance(truth, KnownOptions) else truth)
+    server = Server(backend, ServerOptions(model="known", port=0, api_keys=keys))
+    await server.start()
+    try:
+        yield server, backend
+    finally:
+        await server.stop()
+
+
+async def tithe(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tithe",
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "COLUMNS": "80", **environment},
+    )
+
+
+def children_of(pid: int) -> list[int] | None:
+    """The pids of a process's children; None where the system does not tell."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else None
+
+
+def lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def test_json_alone_is_on_stdout_and_says_what_is_true():
+    truth = KnownOptions(base_s=0.002, uncached_token_s=0.00005, decode_s=0.0005)
+    async with served(truth) as (server, backend):
+        process = await tithe("audit", server.url, "--json", *TINY)
+        out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    report = msgspec.json.decode(out, type=AuditReport)
+    assert report.endpoint.model == "known"
+    assert report.failures == 0
+    assert report.requests == len(backend.requests)
+    assert report.warm_up.calibration.tokens_a_word == 1.0
+    assert [row.cached_tokens for row in report.measured.pairs.figures.lengths] == [64.0, 256.0]
+    assert report.measured.task.figures.output_tokens == 30
+    # The floor was taken on a socket: it is not nothing.
+    assert report.client.floor is not None
+    assert report.client.floor.ttft_s.value > 0
+
+
+async def test_tables_on_stdout_and_a_saved_report(tmp_path: Path):
+    file = tmp_path / "report.json"
+    async with served(KnownOptions(base_s=0.002, uncached_token_s=0.00001)) as (server, _):
+        process = await tithe("audit", server.url, "--save", str(file), *TINY)
+        out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert "Cached against uncached TTFT" in out.decode()
+    assert max(len(line) for line in out.decode().splitlines()) <= 80
+    assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 1
+
+
+@pytest.mark.parametrize("given", ["flag", "TITHE_API_KEY", "OPENAI_API_KEY"])
+async def test_the_key_is_sent(given: str):
+    async with served(KnownOptions(base_s=0.0, decode_s=0.0), keys=("secret",)) as (server, _):
+        flags = ("--api-key", "secret") if given == "flag" else ()
+        environment = {} if given == "flag" else {given: "secret"}
+        process = await tithe("audit", server.url, "--json", *TINY, *flags, **environment)
+        out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert b"secret" not in out
+
+
+async def test_a_wrong_key_is_told_and_not_a_traceback():
+    async with served(KnownOptions(), keys=("secret",)) as (server, _):
+        process = await tithe("audit", server.url, *TINY)
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert b"HTTP 401" in err
+    assert b"Traceback" not in err
+
+
+async def test_an_endpoint_that_answers_nothing_ends_the_command():
+    async with served(KnownOptions(fails_every=1)) as (server, _):
+        process = await tithe("audit", server.url, *TINY)
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"none of 5 warm-up calls" in err
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_interrupted_it_leaves_nothing_behind(sent: signal.Signals, status: int):
+    if children_of(os.getpid()) is None:
+        pytest.skip("needs /proc to see a process's children")
+    known, under_way = KnownEndpoint(KnownOptions(base_s=0.02)), asyncio.Event()
+
+    def script(request: Request) -> Script:
+        if len(backend.requests) == 6:
+            under_way.set()
+        return known(request)
+
+    async with served(script) as (server, backend):
+        process = await tithe("audit", server.url)
+        await under_way.wait()
+        children = children_of(process.pid)
+        process.send_signal(sent)
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (status, b"")
+    assert b"Traceback" not in err
+    assert children
+    assert not [child for child in children if lives(child)]
+
+
+async def test_an_endpoint_elsewhere_is_not_measured_without_a_yes():
+    process = await tithe("audit", "https://api.example.com/v1", "--quick")
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert b"127 requests" in err
+    assert b"--yes" in err
+
+
+async def test_a_report_that_cannot_be_written_is_told(tmp_path: Path):
+    async with served(KnownOptions(base_s=0.0, decode_s=0.0)) as (server, _):
+        process = await tithe("audit", server.url, *TINY, "--save", str(tmp_path / "no" / "report.json"))
+        _, err = await process.communicate()
+    assert process.returncode == 2
+    assert b"could not be written" in err
+
+
+async def test_the_embedded_endpoint_is_started_measured_and_ended():
+    pytest.importorskip("openvino")
+    process = await tithe("audit", "--json", *TINY)
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    report = msgspec.json.decode(out, type=AuditReport)
+    assert report.endpoint.embedded
+    assert report.failures == 0
+    assert report.measured.pairs.figures.lengths[-1].cached_tokens >= 256
+    host, port = report.endpoint.url.removeprefix("http://").removesuffix("/v1").split(":")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8383/v1", True),
+        ("http://localhost/v1", True),
+        ("localhost:8000", True),
+        ("http://[::1]:80", True),
+        ("https://api.example.com/v1", False),
+        ("http://192.168.1.4:8000/v1", False),
+        ("http://127.0.0.1.example.com", False),
+    ],
+)
+def test_which_urls_are_on_this_machine(url: str, here: bool):
+    assert is_loopback(url) is here

@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+import tithe
+from tithe.cli.extras import ENGINE_MODULES, is_engine_module
+from tithe.cli.main import run
+
+
+def test_version(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == tithe.__version__
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nosuch"], ["audit", "--repeats", "many"], ["audit", "--nosuch"], ["audit", "--lengths", ""]],
+)
+def test_what_cannot_be_parsed_is_refused_without_a_traceback(arguments, capsys):
+    assert run(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_plan_that_cannot_be_run_names_the_flag(capsys):
+    assert run(["audit", "http://127.0.0.1:1/v1", "--repeats", "0"]) == 2
+    assert "--repeats is 0" in capsys.readouterr().err
+
+
+def test_an_endpoint_that_is_not_there_is_the_endpoints_failure(capsys):
+    assert run(["audit", "http://127.0.0.1:1/v1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("tithe: ")
+    assert "127.0.0.1:1" in captured.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"]])
+def test_help_needs_neither_the_engine_nor_its_extra(arguments):
+    """The base install has no openvino: nothing on the way to help or to an audit of a URL may ask for it."""
+    asked = (
+        "import sys\n"
+        "from tithe.cli.main import run\n"
+        f"assert run({arguments!r}) == 0\n"
+        f"loaded = set(sys.modules) & set({ENGINE_MODULES!r}) | {{m for m in sys.modules if m == 'tithe.engine'}}\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+
+
+def test_an_import_that_failed_for_the_extra_is_told_from_others():
+    wrapped = ImportError("cannot import module")
+    wrapped.__cause__ = ModuleNotFoundError("no", name="openvino.runtime")
+    assert is_engine_module(wrapped)
+    assert not is_engine_module(ModuleNotFoundError("no", name="numpy"))

@@ -1,0 +1,66 @@
+"""Reports to print: audits of an endpoint whose answers are known, on a clock turned by hand."""
+
+import asyncio
+import functools
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from tithe.audit import QUICK, AuditReport, Endpoint, run_audit
+from tithe.audit.known import KnownEndpoint, KnownOptions
+from tithe.core import FakeClock, ScriptedBackend
+from tithe.report import print_audit
+
+
+class StillLoop:
+    def __init__(self, lag: float) -> None:
+        self.lag = lag
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def take(self) -> tuple[float, ...]:
+        return (self.lag,) * 20
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+
+@pytest.fixture(scope="session")
+def report() -> Callable[..., AuditReport]:
+    """A report is frozen, so one made for one test serves every other that asks for the same truth."""
+
+    @functools.cache
+    def make(lag: float = 0.0001, **truth: object) -> AuditReport:
+        clock = FakeClock()
+        backend = ScriptedBackend(KnownEndpoint(KnownOptions(**truth)), clock)  # type: ignore[arg-type]
+        at_once = KnownOptions(base_s=0.001, uncached_token_s=0.0, decode_s=0.0)
+        null = ScriptedBackend(KnownEndpoint(at_once), clock)
+
+        async def main() -> AuditReport:
+            work = run_audit(
+                backend,
+                Endpoint(url="http://127.0.0.1:8000/v1", model="known"),
+                QUICK,
+                null=null,
+                watch=StillLoop(lag),
+                clock=clock,
+                salt="salt",
+            )
+            return await clock.run(asyncio.ensure_future(work), idle_turns=8)
+
+        return asyncio.run(main())
+
+    return make
+
+
+@pytest.fixture
+def printed() -> Callable[..., str]:
+    def show(report: AuditReport, width: int = 80) -> str:
+        out = io.StringIO()
+        print_audit(report, Console(file=out, width=width, no_color=True))
+        return out.getvalue()
+
+    return show

@@ -1,0 +1,73 @@
+import pytest
+
+TRUTHS = {
+    "all is well": {},
+    "calls break": {"fails_every": 7},
+    "no usage": {"reports_usage": False},
+    "no cached tokens": {"reports_cached": False, "caches": False},
+    "short answers": {"ends_after": 60},
+    "free is never valid": {"free_valid_every": 0},
+    "fast": {"base_s": 0.012, "uncached_token_s": 0.00001, "decode_s": 0.0001},
+    "slow": {"base_s": 2.0, "uncached_token_s": 0.002, "decode_s": 0.05},
+}
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("truth", TRUTHS.values(), ids=TRUTHS)
+def test_it_fits_the_width_and_no_cell_is_cut(report, printed, truth, width):
+    out = printed(report(**truth), width)
+    assert max(len(line) for line in out.splitlines()) <= width
+    assert "…" not in out
+
+
+def test_verdicts_come_first_and_each_measurement_has_its_table(report, printed):
+    out = printed(report())
+    order = [
+        "Prefix cache",
+        "Task  ",
+        "Cached against uncached TTFT",
+        "Short generations, prefix cached",
+        "Structured output",
+        "Concurrent agent loops",
+        "The task",
+        "The client",
+    ]
+    places = [out.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_figures_have_units_intervals_and_the_truth(report, printed):
+    out = printed(report())
+    assert "(ms)" in out
+    assert "2,048        221 [221 221]  16.0 [16.0 16.0]     205 [205 205]  2,048/2,108" in out
+    assert "80 tokens 1.00 ms" in out
+    assert "Event loop late by at most 100 µs" in out
+
+
+def test_what_went_wrong_is_counted_and_named(report, printed):
+    out = printed(report(fails_every=7, free_valid_every=0))
+    assert "failed" in out.splitlines()[2]
+    assert "StreamBroken: The known endpoint breaks this call" in out
+    assert "in no figure" in out
+    assert "json free:" in out
+
+
+def test_unreported_is_said_and_never_zero(report, printed):
+    out = printed(report(reports_usage=False))
+    assert "n/r: the endpoint does not report cached tokens." in out
+    assert "assumed: the endpoint reports no usage" in out
+    row = next(line for line in out.splitlines() if line.strip().startswith("2,048 "))
+    assert row.split()[-1] == "n/r"
+
+
+def test_a_short_answer_is_told_with_what_came(report, printed):
+    out = printed(report(ends_after=60))
+    row = next(line for line in out.splitlines() if line.strip().startswith("100 "))
+    assert row.split()[:2] == ["100", "60"]
+    assert "ended before the length asked for" in out
+
+
+def test_a_slow_endpoint_is_told_in_seconds(report, printed):
+    out = printed(report(**TRUTHS["slow"]))
+    row = next(line for line in out.splitlines() if line.strip().startswith("2,048 "))
+    assert row.split()[1:4] == ["6.22", "[6.22", "6.22]"]
