@@ -27,7 +27,7 @@ TINY = (
 
 @asynccontextmanager
 async def served(
-    options: KnownOptions, *, keys: tuple[str, ...] = ()
+    truth: KnownOptions | Callable[[Request], Script], *, keys: tuple[str, ...] = ()
 ) -> AsyncIterator[tuple[Server, ScriptedBackend]]:
     backend = ScriptedBackend(KnownEndpoint(truth) if isinstance(truth, KnownOptions) else truth)
     server = Server(backend, ServerOptions(model="known", port=0, api_keys=keys))
