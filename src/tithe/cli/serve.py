@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json as jsonlib
 import os
 import signal
@@ -11,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
+from tithe.cli.loop import run_command
 from tithe.core.errors import UsageError
 from tithe.engine import Engine, EngineOptions
 from tithe.net.server import Server, ServerOptions
@@ -70,19 +71,12 @@ def serve(
         drain_s=drain,
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
-    run = asyncio.run
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        run = uvloop.run
-    run(_serve(model, engine, options, trace, json))
+    run_command(_serve(model, engine, options, trace, json))
 
 
 async def _serve(
     model: str, options: EngineOptions, listening: ServerOptions, trace: Path | None, json: bool
 ) -> None:
-    import msgspec
-
     recorder = JsonlRecorder(trace) if trace is not None else None
     backend = Engine.load(model, options)
     try:

@@ -84,8 +84,10 @@ class Kernels:
             self._request.set_tensor(port.any_name, tensor)
             self._caches.append(tensor)
         self._views = [_byte_view(tensor) for tensor in self._caches]
-        self._scalar = np.zeros((), dtype=np.int32)
         self.vocab_size = int(compiled.outputs[0].partial_shape[-1].get_length())
+        self._scalar = np.zeros((), dtype=np.int32)
+        # The first step makes the plugin generate its code: not on the first caller's time.
+        self.step(_one_token())
 
     def step(self, inputs: StepInputs) -> NDArray[np.float32]:
         """Compute a step: write the new tokens' keys and values, and return the logits of `rows`.
@@ -112,6 +114,14 @@ class Kernels:
         """Copy one block's keys and values in every layer: the write of copy-on-write."""
         for view in self._views:
             view[target] = view[source]
+
+
+def _one_token() -> StepInputs:
+    """The smallest step: one token, into block 0."""
+    zero, ends = np.zeros(1, dtype=np.int64), np.array([0, 1], dtype=np.int32)
+    return StepInputs(
+        zero, zero, np.zeros(1, dtype=np.int32), ends, np.zeros(1, dtype=np.int32), ends, 1, zero
+    )
 
 
 def _paged(model: Any) -> Any:
