@@ -16,8 +16,8 @@ def estimate(value: float) -> Estimate:
     ("figure", "floor", "lag", "reason"),
     [
         (0.100, 0.001, 0.002, None),
-        (0.100, 0.030, 0.002, "the client alone takes 30.00 ms"),
-        (0.100, 0.001, 0.025, "25.00 ms late"),
+        (0.100, 0.030, 0.002, "the client alone takes 30 ms"),
+        (0.100, 0.001, 0.025, "25 ms late"),
         (None, 0.001, 0.002, "no call"),
         (0.100, None, 0.002, "floor was not measured"),
         (0.100, 0.001, None, "was not watched"),

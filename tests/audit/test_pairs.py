@@ -87,3 +87,17 @@ def test_failed_calls_are_counted_apart_and_break_only_their_pair(bench):
 def test_figures_follow_from_the_samples_alone(bench):
     pairs = measured(bench())
     assert pairs_figures(pairs.samples, seed=0) == pairs.figures
+
+
+def test_a_length_beyond_the_context_is_told_apart_and_does_not_hide_the_verdict(bench):
+    figures = measured(bench(context=600)).figures
+    assert figures.lengths[-1].failed == 8
+    assert figures.lengths[-1].saved_s is None
+    assert figures.longest.length == 512
+    assert (figures.caching, figures.caches_from) == ("caches", 128)
+    assert figures.token_worth_s.value == pytest.approx(0.0001)
+
+
+def test_without_an_answer_there_is_no_verdict(bench):
+    figures = measured(bench(repeats=3, context=1)).figures
+    assert (figures.longest, figures.caching, figures.token_worth_s) == (None, "unclear", None)

@@ -53,3 +53,12 @@ def test_failed_calls_are_counted_apart(bench):
     figures = measured(bench(fails_every=3)).figures
     assert sum(row.failed for row in figures.lengths) + figures.chat.figures.failed == 5
     assert all(row.total_s.n + row.failed == 4 for row in figures.lengths)
+
+
+def test_reasoning_counts_to_ttft_and_not_to_visible_ttft(bench):
+    row = measured(bench(base_s=0.02, uncached_token_s=0.0, decode_s=0.01, reasons=5)).figures.lengths[0]
+    assert row.ttft_s.value == pytest.approx(0.02)
+    assert row.visible_ttft_s.value == pytest.approx(0.02 + 5 * 0.01)
+    silent = measured(bench(reasons=100)).figures.lengths[0]
+    assert silent.ttft_s is not None
+    assert silent.visible_ttft_s is None

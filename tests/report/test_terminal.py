@@ -71,3 +71,11 @@ def test_a_slow_endpoint_is_told_in_seconds(report, printed):
     out = printed(report(**TRUTHS["slow"]))
     row = next(line for line in out.splitlines() if line.strip().startswith("2,048 "))
     assert row.split()[1:4] == ["6.22", "[6.22", "6.22]"]
+
+
+def test_reasoning_before_the_answer_is_told(report, printed):
+    assert "The model reasons" not in printed(report())
+    assert "The model reasons: of 50 tokens, the first visible one came after 36.0 ms." in printed(
+        report(reasons=20)
+    )
+    assert "no visible token came" in printed(report(reasons=1000))

@@ -173,12 +173,16 @@ def _reason(figure: Estimate | None, floor: Estimate | None, lag: LagFigures) ->
     most = FAR_BELOW * figure.value
     if floor.value > most:
         return (
-            f"the client alone takes {floor.value * 1e3:.2f} ms, over a fifth of the "
-            f"{figure.value * 1e3:.2f} ms measured"
+            f"the client alone takes {_ms(floor.value)}, over a fifth of the {_ms(figure.value)} measured: "
+            "nothing is left of the endpoint's own"
         )
     if lag.p99_s > most:
         return (
-            f"the client's event loop was up to {lag.p99_s * 1e3:.2f} ms late (p99), over a fifth of the "
-            f"{figure.value * 1e3:.2f} ms measured"
+            f"the client's event loop was {_ms(lag.p99_s)} late (p99), over a fifth of the "
+            f"{_ms(figure.value)} measured: this machine was too busy to tell"
         )
     return None
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"

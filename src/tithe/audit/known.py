@@ -12,15 +12,16 @@ from typing import Any, cast
 
 import msgspec
 
-from tithe.core import Delta, FinishReason, Request, Script, TextDelta, ToolCallDelta, Usage
-from tithe.core.errors import StreamBroken
+from tithe.core import Delta, FinishReason, ReasoningDelta, Request, Script, TextDelta, ToolCallDelta, Usage
+from tithe.core.errors import ContextOverflow, StreamBroken
 
 
 class KnownOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The truth about the endpoint. Seconds and tokens.
 
     `fails_every` n: each n-th call breaks (0: none). `ends_after`: no answer is longer (None: as asked).
-    `free_valid_every` n: each n-th answer to a free structured request is valid (0: none).
+    `context` is the most prompt tokens it takes (None: any number). `reasons`: a plain answer's first
+    tokens that are reasoning. `free_valid_every` n: each n-th answer to a free structured request is valid (0: none).
     """
 
     base_s: float = 0.010
@@ -35,6 +36,8 @@ class KnownOptions(msgspec.Struct, frozen=True, kw_only=True):
     reports_cached: bool = True
     fails_every: int = 0
     ends_after: int | None = None
+    context: int | None = None
+    reasons: int = 0
     free_valid_every: int = 1
 
 
@@ -53,6 +56,8 @@ class KnownEndpoint:
         if options.fails_every and self._calls % options.fails_every == 0:
             return Script(error=StreamBroken("The known endpoint breaks this call, as it was told to."))
         prompt, cached = self._prompt(request)
+        if options.context is not None and prompt > options.context:
+            return Script(error=ContextOverflow(f"{prompt} tokens do not fit {options.context}."))
         deltas, finish = self._answer(request)
         usage = Usage(
             prompt_tokens=prompt,
@@ -100,7 +105,9 @@ class KnownEndpoint:
         finish: FinishReason = "length" if length == wanted else "stop"
         if request.tools:
             finish = "stop"
-        return tuple(TextDelta(at=0.0, text=" word") for _ in range(length)), finish
+        thought = [ReasoningDelta(at=0.0, text=" hm") for _ in range(min(length, self._options.reasons))]
+        spoken = [TextDelta(at=0.0, text=" word") for _ in range(length - len(thought))]
+        return (*thought, *spoken), finish
 
     def _valid(self, *, constrained: bool) -> bool:
         if constrained:

@@ -63,6 +63,11 @@ class PairsFigures(msgspec.Struct, frozen=True, kw_only=True):
     token_worth_s: Estimate | None
     uncached_token_s: Estimate | None
 
+    @property
+    def longest(self) -> LengthFigures | None:
+        """The longest length that has pairs: a context may be too short for the longest asked for."""
+        return next((row for row in reversed(self.lengths) if row.saved_s is not None), None)
+
 
 class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     """The measurement whole: what was seen, and what follows from it."""
@@ -120,11 +125,12 @@ def pairs_figures(samples: tuple[PairSample, ...], *, seed: int) -> PairsFigures
         seed=seed,
     )
     price = slope_of_medians(uncached, seed=seed)
-    caching = _caching(rows, worth, price)
+    measured = tuple(row for row in rows if row.saved_s is not None)
+    caching = _caching(measured, worth, price)
     return PairsFigures(
         lengths=rows,
         caching=caching,
-        caches_from=_caches_from(rows) if caching == "caches" else None,
+        caches_from=_caches_from(measured) if caching == "caches" else None,
         token_worth_s=worth,
         uncached_token_s=price,
     )

@@ -4,7 +4,7 @@ The instants of a run cut its wall clock into pieces, and every piece goes to ex
 
     ttft      sent to first token of the call that answered
     decode    first token to last
-    tool      the simulated tool (it sleeps a time drawn from an exponential distribution)
+    tool      the simulated tool (it sleeps from half to one and a half times its mean, drawn evenly)
     retry     a failed attempt whole, from its beginning to its end
     overhead  what lies between: connecting, the end of a stream after its last token, the client
 
@@ -106,7 +106,7 @@ async def _run(probe: Probe, system: Message, repeat: int) -> TaskRun:
             steps.append(TaskStep(attempts=tuple(attempts)))
             break
         tool_start = clock.now()
-        await clock.sleep(tools.expovariate(1 / plan.tool_s) if plan.tool_s > 0 else 0.0)
+        await clock.sleep(plan.tool_s * tools.uniform(0.5, 1.5))
         steps.append(TaskStep(attempts=tuple(attempts), tool_start=tool_start, tool_end=clock.now()))
         loop.advance(attempts[-1])
     return TaskRun(repeat=repeat, start=start, end=clock.now(), steps=tuple(steps))

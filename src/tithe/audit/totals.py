@@ -44,6 +44,7 @@ class TotalFigures(msgspec.Struct, frozen=True, kw_only=True):
     generated: float | None
     total_s: Estimate | None
     ttft_s: Estimate | None
+    visible_ttft_s: Estimate | None
     decode_tokens_per_s: Estimate | None
     fell_short: int
     failed: int
@@ -128,6 +129,7 @@ def _figures(wanted: int, samples: list[TotalSample], seed: int) -> TotalFigures
         generated=tokens.value if tokens is not None else None,
         total_s=median([one.total for one in used if one.total is not None], seed=seed),
         ttft_s=median([one.ttft for one in used if one.ttft is not None], seed=seed),
+        visible_ttft_s=median([one.visible_ttft for one in used if one.visible_ttft is not None], seed=seed),
         decode_tokens_per_s=median(
             [one.decode_rate for one in used if one.decode_rate is not None], seed=seed
         ),

@@ -51,8 +51,9 @@ def judgements(
 ) -> dict[About, Judgement]:
     """For each verdict, whether the client can vouch for the figure that it stands on."""
     crowd = measured.concurrency.figures[-1].ttft_p50_s if measured.concurrency.figures else None
+    longest = measured.pairs.figures.longest
     stands_on: dict[About, Estimate | None] = {
-        "cache": measured.pairs.figures.lengths[-1].uncached_ttft_s,
+        "cache": longest.uncached_ttft_s if longest is not None else None,
         "short generations": measured.totals.figures.chat.measured_step_s,
         "structured output": _fastest(measured.structured.figures),
         "concurrency": crowd,

@@ -58,9 +58,9 @@ _NAMES: dict[About, str] = {
 
 
 def _cache(verdict: Verdict, pairs: Pairs) -> Headline:
-    figures, longest = pairs.figures, pairs.figures.lengths[-1]
+    figures, longest = pairs.figures, pairs.figures.longest
     worth = figures.token_worth_s
-    if longest.uncached_ttft_s is None or longest.cached_ttft_s is None:
+    if longest is None or longest.uncached_ttft_s is None or longest.cached_ttft_s is None:
         return _unclear(verdict)
     uncached, cached = longest.uncached_ttft_s.value, longest.cached_ttft_s.value
     if verdict.outcome == "caches":

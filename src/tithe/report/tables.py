@@ -1,5 +1,7 @@
 """The audit's tables, one a measurement: medians with their 95 % intervals, units in the head, notes below."""
 
+from collections.abc import Sequence
+
 import msgspec
 from rich import box
 from rich.table import Table
@@ -102,6 +104,7 @@ def totals_section(totals: Totals) -> Section:
             f"{seconds(chat.predicted_step_s)}; measured {seconds(chat.measured_step_s.value)}, "
             f"{number(chat.misjudged)} times that."
         )
+    notes += _visible(rows)
     short = sum(row.fell_short for row in totals.figures.lengths) + chat.figures.fell_short
     if short:
         notes.append(
@@ -109,6 +112,21 @@ def totals_section(totals: Totals) -> Section:
         )
     notes += _failed(sum(row.failed for row in totals.figures.lengths) + chat.figures.failed)
     return Section(title="Short generations, prefix cached", table=table, notes=tuple(notes))
+
+
+def _visible(rows: Sequence[TotalFigures]) -> list[str]:
+    """A note where reasoning comes before the first token that a reader sees."""
+    for row in rows:
+        if row.ttft_s is None or (
+            row.visible_ttft_s is not None and row.visible_ttft_s.value <= row.ttft_s.value
+        ):
+            continue
+        if row.visible_ttft_s is None:
+            return ["The model reasons: no visible token came within these lengths."]
+        return [
+            f"The model reasons: of {row.wanted} tokens, the first visible one came after {seconds(row.visible_ttft_s.value)}."
+        ]
+    return []
 
 
 def _total_cells(row: TotalFigures, total: TimeUnit, ttft: TimeUnit) -> tuple[str, str, str, str]:
