@@ -69,8 +69,7 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence. It must fit an empty pool (`fits`)."""
-        shared = self.pool.match(sequence.root, sequence.tokens, 0, len(sequence.tokens) - 1)
-        sequence.expected = len(sequence.tokens) - len(shared.blocks) * self.pool.size - shared.part
+        sequence.expected = len(sequence.tokens) - len(self._found(sequence)) * self.pool.size
         self.waiting.append(sequence)
 
     def fits(self, n_tokens: int) -> bool:
@@ -175,9 +174,9 @@ class Scheduler:
 
     def _admit(self, sequence: Sequence) -> bool:
         """Move a sequence from the queue to the running ones if the blocks for all of it can be had."""
-        shared = self.pool.match(sequence.root, sequence.tokens, 0, len(sequence.tokens) - 1)
-        idle = sum(self.pool.refs(block) == 0 for block in shared.blocks)
-        needed = self._blocks_for(len(sequence.tokens)) - len(shared.blocks) + 1
+        found = self._found(sequence)
+        idle = sum(self.pool.refs(block) == 0 for block in found)
+        needed = self._blocks_for(len(sequence.tokens)) - len(found) + 1
         promised = sum(
             max(0, self._blocks_for(len(s.tokens)) - len(s.table))
             for s in self.running
@@ -190,6 +189,16 @@ class Scheduler:
         self.running.append(sequence)
         sequence.state = State.RUNNING
         return True
+
+    def _found(self, sequence: Sequence) -> list[int]:
+        """The cached blocks that a sequence's tokens begin with. At least one token is left to compute."""
+        size, found = self.pool.size, list[int]()
+        while (len(found) + 1) * size < len(sequence.tokens):
+            block = self.pool.find(sequence.digest(len(found) + 1, size))
+            if block is None:
+                break
+            found.append(block)
+        return found
 
     def _adopt(self, sequence: Sequence, copies: list[tuple[int, int]]) -> None:
         """Take from the cache whatever it has beyond what the sequence has computed (rules 4 to 6)."""
