@@ -20,6 +20,9 @@ from tithe.core.request import Sampling
 
 Row = NDArray[np.float32]
 
+COLDEST = 1e-5
+"""Below this temperature the likeliest token is taken: float32 cannot tell the others' weights from 0."""
+
 
 class Scored(NamedTuple):
     """A token id, its log-probability (natural), and the likeliest ids with theirs, best first."""
@@ -55,15 +58,18 @@ def shaped(logits: Row, sampling: Sampling, counts: Mapping[int, int], mask: byt
 
 def draw(row: Row, sampling: Sampling, uniform: float) -> int:
     """Draw a token from shaped logits with one number in [0, 1)."""
-    if sampling.temperature <= 0 or sampling.top_p <= 0:
+    if sampling.temperature < COLDEST or sampling.top_p <= 0:
         return int(row.argmax())
     scaled = (row - row.max()) / np.float32(sampling.temperature)
     weights = np.exp(scaled, dtype=np.float32).astype(np.float64)
     if sampling.top_p >= 1:
         return _pick(np.cumsum(weights), uniform)
-    order = np.argsort(-weights, kind="stable")
+    whole = float(weights.sum())
+    # All tokens lighter than this weigh less together than what top-p leaves out: they need no sorting.
+    likely = np.flatnonzero(weights >= (1 - sampling.top_p) * whole / len(weights))
+    order = likely[np.argsort(-weights[likely], kind="stable")]
     total = np.cumsum(weights[order])
-    kept = _index(total, sampling.top_p * float(total[-1])) + 1
+    kept = _index(total, sampling.top_p * whole) + 1
     return int(order[_pick(total[:kept], uniform)])
 
 
