@@ -82,9 +82,10 @@ class Answer:
 
     def _say(self, text: str) -> bool:
         self._held += text
-        found = [at for at in (self._held.find(stop) for stop in self._stop) if at >= 0]
+        found = [(at + len(stop), at) for stop in self._stop if (at := self._held.find(stop)) >= 0]
         if found:
-            self._parse(self._held[: min(found)])
+            # The one that is complete first, so that it does not matter how tokens cut the text.
+            self._parse(self._held[: min(found)[1]])
             return True
         keep = max(_overlap(self._held, stop) for stop in self._stop)
         out, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
