@@ -68,6 +68,15 @@ def test_unfair_shares_show():
     assert row.aggregate_tokens_per_s == 60.0
 
 
+def test_the_least_fair_round_is_the_one_told():
+    fair = tuple(AgentRun(agent=agent, observations=(call(0.5, 1.0, 100),)) for agent in range(2))
+    unfair = (fair[0], AgentRun(agent=1, observations=(call(0.5, 2.0, 100),)))
+    rounds = tuple(
+        Round(agents=2, round=n, start=0.0, end=2.0, runs=runs) for n, runs in enumerate((unfair, fair))
+    )
+    assert concurrency_figures(rounds, seed=0)[0].jain == pytest.approx(150**2 / (2 * (100**2 + 50**2)))
+
+
 def test_an_agent_that_got_nothing_counts_as_nothing():
     runs = (
         AgentRun(agent=0, observations=(call(0.5, 1.0, 100),)),

@@ -2,7 +2,8 @@ import itertools
 
 import pytest
 
-from tithe.audit.pairs import measure_pairs, pairs_figures
+from tithe.audit.observation import Observation, Stamp
+from tithe.audit.pairs import PairSample, measure_pairs, pairs_figures
 
 
 def measured(bench):
@@ -82,6 +83,31 @@ def test_failed_calls_are_counted_apart_and_break_only_their_pair(bench):
     for row in pairs.figures.lengths:
         assert row.uncached_ttft_s.n + row.cached_ttft_s.n + row.failed == 8
         assert row.uncached_ttft_s.value == pytest.approx(0.01 + 0.0002 * (row.length + 60))
+
+
+def sample(arm: str, repeat: int, ttft: float) -> PairSample:
+    seen = Observation(
+        label="x", begun=0.0, sent=0.0, ended=9.0, finish="stop", stamps=(Stamp(ttft, "text"),)
+    )
+    return PairSample(length=512, arm=arm, repeat=repeat, observation=seen)
+
+
+@pytest.mark.parametrize(
+    ("saved", "pays"),
+    [
+        ([0.1, 0.1, 0.1, 0.1, 0.1], True),
+        # As large in the middle, and as likely to cost as to save.
+        ([0.5, -0.4, 0.1, -0.3, 0.6], False),
+        # Certain, and not worth a word.
+        ([0.01, 0.01, 0.01, 0.01, 0.01], False),
+    ],
+)
+def test_a_length_pays_when_the_saving_is_certain_and_worth_it(saved, pays):
+    samples = [sample("uncached", n, 1.0) for n in range(5)]
+    samples += [sample("cached", n, 1.0 - less) for n, less in enumerate(saved)]
+    figures = pairs_figures(tuple(samples), seed=0)
+    assert figures.lengths[0].pays is pays
+    assert figures.caching == ("caches" if pays else "unclear")
 
 
 def test_figures_follow_from_the_samples_alone(bench):

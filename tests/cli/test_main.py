@@ -48,6 +48,21 @@ def test_help_needs_neither_the_engine_nor_its_extra(arguments):
     subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
 
 
+@pytest.mark.parametrize("arguments", [["serve"], ["audit"]])
+def test_without_the_engine_the_extra_is_named(arguments):
+    """What a base install sees: a None in sys.modules is how Python marks a module that is not there."""
+    asked = (
+        "import sys\n"
+        "sys.modules['openvino'] = None\n"
+        "from tithe.cli.main import run\n"
+        f"sys.exit(run({arguments!r}))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", asked], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "pip install 'tithe[engine]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_an_import_that_failed_for_the_extra_is_told_from_others():
     wrapped = ImportError("cannot import module")
     wrapped.__cause__ = ModuleNotFoundError("no", name="openvino.runtime")
