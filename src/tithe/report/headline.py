@@ -93,7 +93,7 @@ def _short_generations(verdict: Verdict, totals: Totals) -> Headline:
         f"{chat.step_tokens} tokens take {seconds(chat.measured_step_s.value)}; the chat figure{rate} "
         f"promises {seconds(chat.predicted_step_s)}."
     )
-    outcome = f"{number(chat.misjudged)}x chat"
+    outcome = f"{chat.misjudged:.2f}x chat"
     return Headline(
         about=_NAMES[verdict.about],
         outcome=outcome,

@@ -102,7 +102,7 @@ def totals_section(totals: Totals) -> Section:
         notes.append(
             f"Chat figure: {interval(chat.tokens_per_s)} tok/s from a fresh prompt. For a step it predicts "
             f"{seconds(chat.predicted_step_s)}; measured {seconds(chat.measured_step_s.value)}, "
-            f"{number(chat.misjudged)} times that."
+            f"{chat.misjudged:.2f} times that."
         )
     notes += _visible(rows)
     short = sum(row.fell_short for row in totals.figures.lengths) + chat.figures.fell_short
