@@ -7,7 +7,8 @@ swallows white space around it; a tokenizer where one does is encoded as one seg
 
 Control tokens that a *message* spells out (a web page that says `<|im_end|>`) must not become control
 tokens, or a tool result could forge a turn. `guard` marks them before the template is rendered; a
-marked one cuts nothing, and its mark is taken off when its segment is encoded, as plain text.
+marked one cuts nothing, and its mark is taken off when its segment is encoded, as plain text. (Where
+the whole text is one segment the tokenizer finds the control tokens itself, and the marks stay in.)
 """
 
 from __future__ import annotations
@@ -44,29 +45,31 @@ class Vocabulary:
     """
 
     def __init__(self, path: Path, eos: Sequence[int], n_logits: int) -> None:
+        self.eos = frozenset(eos)
+        # tokenizers and llguidance raise bare Exception and ValueError for an unreadable file.
         try:
             text = path.read_text("utf-8")
             self._tokenizer = Tokenizer.from_str(text)
-            self.eos = frozenset(eos)
-            self.for_grammars = llguidance.LLTokenizer(text, n_vocab=n_logits, eos_token=list(eos))
-        # tokenizers and llguidance raise bare Exception and ValueError for an unreadable file.
         except Exception as error:
-            raise ModelFilesError(
-                f"The tokenizer {path} cannot be used: {error}. A fast tokenizer (tokenizer.json) is needed."
-            ) from error
-        self.size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values())
+            raise _unusable(path, error) from error
+        self.size = 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
         if self.size > n_logits:
             raise ModelFilesError(
                 f"The tokenizer {path} has {self.size} tokens but the model gives {n_logits} logits: "
                 "they do not belong together. Use the tokenizer that the model was exported with."
             )
+        try:
+            self.for_grammars = llguidance.LLTokenizer(text, n_vocab=n_logits, eos_token=list(eos))
+        except Exception as error:
+            raise _unusable(path, error) from error
         added = self._tokenizer.get_added_tokens_decoder()
         self.added = {token.content: number for number, token in added.items()}
-        # Control tokens are encoded by `encode_segment` itself, never by the tokenizer.
-        self._tokenizer.encode_special_tokens = True
         self._hidden = {number for number, token in added.items() if token.special}
         swallows = any(token.lstrip or token.rstrip or token.single_word for token in added.values())
         whole = swallows or _alters_text(json.loads(text))
+        # Of segments, control tokens are encoded by `encode_segment` itself, never by the tokenizer.
+        self._tokenizer.encode_special_tokens = not whole
+        self._mark = "" if whole else MARK
         names = sorted(self.added, key=len, reverse=True)
         self._cuts = None if whole or not names else re.compile("(" + "|".join(map(re.escape, names)) + ")")
         controls = sorted((t.content for t in added.values() if t.special), key=len, reverse=True)
@@ -98,7 +101,7 @@ class Vocabulary:
                 return known
         if self._cuts is not None and segment in self.added:
             return (self.added[segment],)
-        text = segment.replace(MARK, "")
+        text = segment.replace(self._mark, "") if self._mark else segment
         ids = tuple(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
         with self._lock:
             if segment not in self._encoded:
@@ -131,6 +134,12 @@ class Vocabulary:
     def is_added(self, token: int) -> bool:
         """Whether a token is an added one, at which texts are cut into segments."""
         return self._cuts is not None and self.added.get(self.text_of([token])) == token
+
+
+def _unusable(path: Path, error: Exception) -> ModelFilesError:
+    return ModelFilesError(
+        f"The tokenizer {path} cannot be used: {error}. A fast tokenizer (tokenizer.json) is needed."
+    )
 
 
 def _alters_text(tokenizer: dict[str, object]) -> bool:
