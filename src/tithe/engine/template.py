@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import jinja2
 from jinja2.ext import loopcontrols
@@ -26,13 +27,14 @@ class ChatTemplate:
 
     Args:
         source: the template.
-        guard: makes a message's text safe to stand between control tokens (`Vocabulary.guard`).
+        guard: makes a text of the request's safe to stand between control tokens (`Vocabulary.guard`).
 
     Raises `ModelFilesError` when `source` is not a template.
     """
 
     def __init__(self, source: str, guard: Callable[[str], str]) -> None:
         self._guard = guard
+        self._takes_text = _TAKES_TEXT.search(source) is not None
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
@@ -50,13 +52,17 @@ class ChatTemplate:
         Raises `InvalidRequest` when the template refuses the messages or fails on them.
         """
         # Shown whatever `tool_choice` says: a system turn that changed with it would break the prefix.
-        tools = [_tool(tool) for tool in request.tools]
+        tools = [self._guarded(_tool(tool)) for tool in request.tools]
         try:
             return self._template.render(
-                messages=[self._message(message) for message in request.messages],
+                messages=[self._guarded(self._message(message)) for message in request.messages],
                 tools=tools or None,
                 add_generation_prompt=True,
-                **{key: value for key, value in request.template.items() if key not in _RESERVED},
+                **{
+                    key: self._guarded(value)
+                    for key, value in request.template.items()
+                    if key not in _RESERVED
+                },
             )
         # A template is code of the model's: whatever it raises means that it cannot take these messages.
         except Exception as error:
@@ -65,15 +71,15 @@ class ChatTemplate:
             ) from error
 
     def _message(self, message: Message) -> dict[str, Any]:
-        shown: dict[str, Any] = {"role": message.role, "content": self._guard(message.content or "")}
+        shown: dict[str, Any] = {"role": message.role, "content": message.content or ""}
         if message.reasoning is not None:
-            shown["reasoning_content"] = self._guard(message.reasoning)
+            shown["reasoning_content"] = message.reasoning
         if message.tool_calls:
             shown["tool_calls"] = [
                 {
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": self._guard(call.arguments)},
+                    "function": {"name": call.name, "arguments": self._arguments(call.arguments)},
                 }
                 for call in message.tool_calls
             ]
@@ -83,6 +89,29 @@ class ChatTemplate:
             shown["name"] = message.name
         return shown
 
+    def _arguments(self, text: str) -> object:
+        """A call's arguments as the template wants them: the text as it was sampled, or the object."""
+        if self._takes_text:
+            return text
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def _guarded(self, value: Any) -> Any:
+        """The same value with every text in it guarded."""
+        if isinstance(value, str):
+            return self._guard(value)
+        if isinstance(value, dict):
+            entries = cast("dict[str, Any]", value)
+            return {self._guard(key): self._guarded(entry) for key, entry in entries.items()}
+        if isinstance(value, list | tuple):
+            return [self._guarded(entry) for entry in cast("list[Any]", value)]
+        return value
+
+
+_TAKES_TEXT = re.compile(r"arguments is (not )?(string|mapping)")
+"""In templates that ask what arguments are. Others write them with `tojson`, which would quote a text."""
 
 _RESERVED = frozenset({"messages", "tools", "add_generation_prompt"})
 
@@ -95,8 +124,16 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _refuse(message: str) -> NoReturn:
