@@ -43,7 +43,11 @@ def find(model: str) -> ModelFiles:
     """
     if model == BUNDLED:
         return _read(Path(__file__).parent / "nano", BUNDLED)
-    folder = Path(model).expanduser()
+    try:
+        folder = Path(model).expanduser()
+    except RuntimeError:
+        # There is no such home, and so no such folder.
+        folder = Path(model)
     if folder.is_dir():
         return _read(folder, folder.resolve().name)
     if folder.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
@@ -104,7 +108,10 @@ def _read(folder: Path, name: str) -> ModelFiles:
 def _template(folder: Path, tokenizer: dict[str, Any]) -> str:
     beside = folder / "chat_template.jinja"
     if beside.is_file():
-        return beside.read_text("utf-8")
+        try:
+            return beside.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise ModelFilesError(f"{beside} is not UTF-8 text: {error}.") from error
     inside = tokenizer.get("chat_template")
     if isinstance(inside, list):
         named = {entry.get("name"): entry.get("template") for entry in _objects(cast(list[object], inside))}
@@ -134,5 +141,6 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    # msgspec lets the decoding error of a string's bytes through.
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ModelFilesError(f"{path} is not a JSON object: {error}.") from error
