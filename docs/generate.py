@@ -28,7 +28,16 @@ WIDTH = 80
 THEME = TerminalTheme(
     (252, 252, 250),
     (38, 42, 48),
-    [(38, 42, 48), (178, 58, 48), (40, 120, 80), (150, 110, 20), (40, 90, 160), (120, 70, 140), (20, 120, 130), (120, 124, 130)],
+    [
+        (38, 42, 48),
+        (178, 58, 48),
+        (40, 120, 80),
+        (150, 110, 20),
+        (40, 90, 160),
+        (120, 70, 140),
+        (20, 120, 130),
+        (120, 124, 130),
+    ],
 )
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; padding: 28px 32px; background: {background}; color: {foreground}; }}
@@ -38,7 +47,9 @@ pre {{ font: 14px/1.35 "DejaVu Sans Mono", monospace; margin: 0; }} {stylesheet}
 
 def printed(report: AuditReport) -> Console:
     """A console that has recorded the report as a terminal shows it."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     print_audit(report, console)
     return console
 
@@ -75,7 +86,9 @@ def picture(console: Console, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("report", type=Path)
     parser.add_argument("--picture", action="store_true")
     options = parser.parse_args()

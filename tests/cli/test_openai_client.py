@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 import openai
 import pydantic

@@ -105,9 +105,11 @@ def _request(probe: Probe, arm: StructuredArm, repeat: int) -> Request:
     replace = msgspec.structs.replace
     match arm:
         case "call constrained":
-            return replace(request, tools=(_tool(strict=True),), tool_choice=ToolChoice(mode="required"))
+            called = replace(request, tools=(_tool(strict=True),), tool_choice=ToolChoice(mode="required"))
+            return replace(called, parallel_tool_calls=False)
         case "call free":
-            return replace(request, tools=(_tool(strict=False),), tool_choice=ToolChoice(mode="auto"))
+            called = replace(request, tools=(_tool(strict=False),), tool_choice=ToolChoice(mode="auto"))
+            return replace(called, parallel_tool_calls=False)
         case "json constrained":
             form = ResponseFormat(kind="json_schema", name=TOOL, schema=SCHEMA, strict=True)
             return replace(request, response_format=form)

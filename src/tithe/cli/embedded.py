@@ -15,6 +15,6 @@ async def embedded_endpoint() -> AsyncGenerator[Ready, None]:
         UsageError: the engine's extra is not installed, or the endpoint did not start.
     """
     require_engine()
-    arguments = ("-m", "tithe", "serve", "--port", "0", "--json")
+    arguments = ("-m", "tithe", "serve", "--port", "0", "--json", "--until-eof")
     async with child_server(arguments, what="The embedded endpoint") as ready:
         yield ready

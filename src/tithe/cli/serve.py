@@ -35,6 +35,7 @@ def serve(
     drain: float = 10.0,
     trace: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
+    until_eof: Annotated[bool, Parameter(negative=())] = False,
     engine: Annotated[EngineOptions, Parameter(name="*")] = EngineOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Serve a model on this machine's CPU, as OpenAI's Chat Completions.
@@ -59,6 +60,8 @@ def serve(
         Write a span of every call to this file, one JSON object a line. Never message content.
     json
         Print one JSON line when ready, in place of text.
+    until_eof
+        Stop when standard input ends, as it does when the program that started this one is gone.
     """
     keys = api_key or tuple(filter(None, os.environ.get("TITHE_API_KEYS", "").split(",")))
     options = ServerOptions(
@@ -71,11 +74,16 @@ def serve(
         drain_s=drain,
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
-    run_command(_serve(model, engine, options, trace, json))
+    run_command(_serve(model, engine, options, trace, json, until_eof))
 
 
 async def _serve(
-    model: str, options: EngineOptions, listening: ServerOptions, trace: Path | None, json: bool
+    model: str,
+    options: EngineOptions,
+    listening: ServerOptions,
+    trace: Path | None,
+    json: bool,
+    until_eof: bool,
 ) -> None:
     recorder = JsonlRecorder(trace) if trace is not None else None
     backend = Engine.load(model, options)
@@ -88,7 +96,7 @@ async def _serve(
         )
         await server.start()
         _announce(server.url, backend.model, json)
-        await _until_told_to_stop()
+        await _until_told_to_stop(until_eof)
         await server.stop()
     finally:
         await backend.aclose()
@@ -110,7 +118,7 @@ def _announce(url: str, model: str, json: bool) -> None:
     sys.stdout.flush()
 
 
-async def _until_told_to_stop() -> None:
+async def _until_told_to_stop(until_eof: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -120,4 +128,6 @@ async def _until_told_to_stop() -> None:
             raise UsageError(
                 "This platform's event loop takes no signals; run under Linux or macOS."
             ) from error
+    if until_eof:
+        loop.add_reader(sys.stdin.fileno(), stop.set)
     await stop.wait()
