@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NoReturn
 
 import llguidance
 
 from tithe.core.errors import InvalidRequest
-from tithe.core.request import Request, Tool
+from tithe.core.request import Request, ResponseFormat, Tool
 from tithe.engine.vocabulary import Vocabulary
 
 KEPT = 256
@@ -82,10 +82,7 @@ class Grammars:
         if known is None:
             known = llguidance.LLMatcher(self._tokenizer, source, log_level=0)
             if known.is_error():
-                raise InvalidRequest(
-                    f"The tools and response format do not make a usable grammar: {_first(known.get_error())}.",
-                    param="tools" if request.tools else "response_format",
-                )
+                self._refuse(request, known.get_error())
             self._compiled[source] = known
             if len(self._compiled) > KEPT:
                 self._compiled.popitem(last=False)
@@ -101,15 +98,13 @@ class Grammars:
         mode = request.tool_choice.mode if request.tools else "none"
         rules: list[str] = []
         answer = self._format_rule(request, rules)
-        if mode == "named":
-            tools = [(i, t) for i, t in enumerate(request.tools) if t.name == request.tool_choice.name]
-        else:
-            tools = list(enumerate(request.tools))
-        if mode == "auto" and answer is None and all(tool.strict is False for _, tool in tools):
-            mode = "none"
+        tools = _callable(request)
+        is_loose = request.parallel_tool_calls and all(tool.strict is False for _, tool in tools)
+        if mode == "auto" and answer is None and is_loose:
+            return None
         if mode == "none" and answer is None:
             # The template shows the tools all the same, so that the prefix holds.
-            return self._without_calls() if request.tools and request.tool_choice.mode == "none" else None
+            return self._without_calls() if request.tools else None
         tags = self._names
         if mode != "none":
             self._call_rules(tools, rules)
@@ -133,54 +128,80 @@ class Grammars:
 
     def _lark(self, start: str, rules: list[str]) -> str:
         thoughts = f"({self._names['<think>']} | {self._names['</think>']})"
-        fixed = [f"free: TEXT ({thoughts} TEXT)*", r"TEXT: /(.|\n)*/", r"SPACE: /\n*/"]
+        text = r"TEXT: /(.|\n)*/"
+        if self._names["<tool_call>"].startswith("<["):
+            # Nor may text spell the tag: it would read as a call that no schema holds.
+            text += r" & ~/(.|\n)*<tool_call>(.|\n)*/"
+        fixed = [f"free: TEXT ({thoughts} TEXT)*", text, r"SPACE: /\n*/"]
         return "\n".join(["%llguidance {}", f"start: {start}", *rules, *fixed])
 
     def _format_rule(self, request: Request, rules: list[str]) -> str | None:
         """Add the rule of the response format; its name, or None when text is free."""
-        wanted = request.response_format
-        if wanted.kind == "text":
+        if request.response_format.kind == "text":
             return None
-        schema = _ANY_OBJECT if wanted.kind == "json_object" else wanted.schema or _ANY_OBJECT
-        rules.append(
-            f"answer: {self._json(schema, wanted.strict is True, 'response_format.json_schema.schema')}"
-        )
+        rules.append(f"answer: {_format_json(request.response_format)}")
         return "answer"
 
     def _call_rules(self, tools: list[tuple[int, Tool]], rules: list[str]) -> None:
         bodies: list[str] = []
         for i, tool in tools:
             opening = json.dumps(f'\n{{"name": {json.dumps(tool.name)}, "arguments": ')
-            schema = tool.parameters or _NO_ARGUMENTS
-            if tool.strict is False:
-                schema = _ANY_OBJECT
-            rules.append(
-                f"call_{i}: {opening} {self._json(schema, tool.strict is True, f'tools[{i}].function.parameters')}"
-            )
+            rules.append(f"call_{i}: {opening} {_arguments_json(tool)}")
             bodies.append(f"call_{i}")
         rules.append(f'call: ({" | ".join(bodies)}) "}}\\n" {self._names["</tool_call>"]}')
 
-    def _json(self, schema: dict[str, Any], strict: bool, param: str) -> str:
-        """A schema in Lark. Raises `InvalidRequest` naming `param` when it cannot be held to."""
-        form = {
-            "whitespace_flexible": False,
-            "item_separator": ", ",
-            "key_separator": ": ",
-            "lenient": not strict,
-        }
-        body = json.dumps({**schema, "x-guidance": form})
-        rule = f"%json {body}"
-        failed, problems = llguidance.LLMatcher.validate_grammar_with_warnings(
-            f"start: {rule}", self._tokenizer
-        )
-        if failed:
-            raise InvalidRequest(
-                f"The JSON schema cannot be held to: {_first(problems[0])}. "
-                "Simplify it, or send strict: false to have it only shown to the model.",
-                param=param,
-                code="invalid_schema",
+    def _refuse(self, request: Request, reason: str) -> NoReturn:
+        """Raise `InvalidRequest` naming the schema that makes no grammar."""
+        schemas = [
+            (f"tools[{i}].function.parameters", _arguments_json(tool)) for i, tool in _callable(request)
+        ]
+        if request.response_format.kind != "text":
+            schemas.append(("response_format.json_schema.schema", _format_json(request.response_format)))
+        for param, rule in schemas:
+            failed, problems = llguidance.LLMatcher.validate_grammar_with_warnings(
+                f"start: {rule}", self._tokenizer
             )
-        return rule
+            if failed:
+                raise InvalidRequest(
+                    f"The JSON schema cannot be held to: {_first(problems[0])}. "
+                    "Simplify it, or send strict: false to have it only shown to the model.",
+                    param=param,
+                    code="invalid_schema",
+                )
+        raise InvalidRequest(
+            f"The tools and response format do not make a usable grammar: {_first(reason)}.",
+            param="tools" if request.tools else "response_format",
+        )
+
+
+def _callable(request: Request) -> list[tuple[int, Tool]]:
+    """The tools that may be called, each with its place in the request."""
+    choice = request.tool_choice
+    if choice.mode == "none":
+        return []
+    return [(i, t) for i, t in enumerate(request.tools) if choice.mode != "named" or t.name == choice.name]
+
+
+def _arguments_json(tool: Tool) -> str:
+    if tool.strict is False:
+        return _json(_ANY_OBJECT, strict=False)
+    return _json(tool.parameters or _NO_ARGUMENTS, strict=tool.strict is True)
+
+
+def _format_json(wanted: ResponseFormat) -> str:
+    schema = wanted.schema if wanted.kind == "json_schema" else None
+    return _json(schema or _ANY_OBJECT, strict=wanted.strict is True)
+
+
+def _json(schema: dict[str, Any], *, strict: bool) -> str:
+    """A schema in Lark."""
+    form = {
+        "whitespace_flexible": False,
+        "item_separator": ", ",
+        "key_separator": ": ",
+        "lenient": not strict,
+    }
+    return f"%json {json.dumps({**schema, 'x-guidance': form})}"
 
 
 _TAGS = ("<tool_call>", "</tool_call>", "<think>", "</think>")
