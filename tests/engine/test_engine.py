@@ -24,6 +24,7 @@ from tithe.core import (
 )
 from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded
 from tithe.engine import Engine, EngineOptions, files
+from tithe.engine.kernels import Kernels
 from tithe.engine.template import ChatTemplate
 from tithe.engine.vocabulary import Vocabulary
 
@@ -295,3 +296,27 @@ async def test_closing_ends_open_calls_with_an_error():
         await call
     with pytest.raises(EngineError, match="closed"):
         await answer(engine, ask("", "late", max_tokens=1))
+
+
+class FailingKernels(Kernels):
+    """Kernels whose every step fails while `broken` is set, as those of a broken machine would."""
+
+    broken: Exception | None = None
+
+    def step(self, inputs):
+        if self.broken is not None:
+            raise self.broken
+        return super().step(inputs)
+
+
+@pytest.mark.parametrize("error", [EngineError("the kernels broke"), ZeroDivisionError("a defect")])
+async def test_a_failed_step_ends_its_calls_and_no_others(error: Exception, caplog):
+    kernels = FailingKernels(NANO.ir, context=512, precision="auto", threads=0, kv_bytes=0)
+    engine = Engine(NANO, kernels, EngineOptions())
+    kernels.broken = error
+    with pytest.raises(EngineError, match=str(error)):
+        await answer(engine, ask("", "x", max_tokens=3))
+    kernels.broken = None
+    assert (await answer(engine, ask("", "x", max_tokens=3))).usage.completion_tokens == 3
+    assert engine.gauges()["kv_blocks_used"] == 0
+    await engine.aclose()

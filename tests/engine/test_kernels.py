@@ -17,7 +17,7 @@ NANO = files.find("nano")
 
 @pytest.fixture(scope="module")
 def exact() -> Kernels:
-    return Kernels(NANO.ir, precision="f32", threads=0, kv_bytes=64 << 20)
+    return Kernels(NANO.ir, context=NANO.context, precision="f32", threads=0, kv_bytes=64 << 20)
 
 
 def _sequence(tokens: list[int], table: list[int]) -> Sequence:
@@ -56,14 +56,19 @@ def test_the_budget_bounds_the_cache(exact: Kernels):
     assert BLOCK_SIZE == 32
 
 
+def test_without_a_budget_the_cache_holds_four_contexts():
+    kernels = Kernels(NANO.ir, context=100, precision="f32", threads=0, kv_bytes=0)
+    assert kernels.n_blocks == 4 * 4
+
+
 def test_a_broken_ir_is_named(tmp_path):
     broken = tmp_path / "openvino_model.xml"
     broken.write_text("<net>")
     with pytest.raises(ModelFilesError, match=r"openvino_model\.xml"):
-        Kernels(broken, precision="auto", threads=0, kv_bytes=1 << 20)
+        Kernels(broken, context=1, precision="auto", threads=0, kv_bytes=1 << 20)
 
 
 def test_a_budget_of_one_block_is_still_a_pool():
-    kernels = Kernels(NANO.ir, precision="u8", threads=1, kv_bytes=1)
+    kernels = Kernels(NANO.ir, context=NANO.context, precision="u8", threads=1, kv_bytes=1)
     assert kernels.n_blocks == 1
     assert not Scheduler(BlockPool(1, BLOCK_SIZE), EngineOptions()).fits(1)

@@ -9,10 +9,12 @@ kernels release the GIL, so the loop serves sockets while a step runs.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import secrets
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 
 from tithe.core.clock import Clock, SystemClock
 from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded, TitheError
@@ -27,12 +29,14 @@ from tithe.engine.grammar import Grammars
 from tithe.engine.kernels import BLOCK_SIZE, Kernels
 from tithe.engine.options import EngineOptions
 from tithe.engine.runner import Rows, Runner
-from tithe.engine.scheduler import Scheduler
+from tithe.engine.scheduler import Plan, Scheduler
 from tithe.engine.sequence import Sequence
 from tithe.engine.session import Sessions, Turns
 from tithe.engine.template import ChatTemplate
 from tithe.engine.vocabulary import Vocabulary
 from tithe.wire.output import OutputParser
+
+_log = logging.getLogger(__name__)
 
 LONG_PROMPT = 20_000
 """Characters from which on a prompt is tokenized beside the event loop and not on it."""
@@ -45,13 +49,12 @@ class Engine:
         model: the name of the model, as requests give it.
     """
 
-    def __init__(self, model: files.ModelFiles, options: EngineOptions, clock: Clock | None = None) -> None:
+    def __init__(
+        self, model: files.ModelFiles, kernels: Kernels, options: EngineOptions, clock: Clock | None = None
+    ) -> None:
         self.model = model.name
         self._options = options
         self._clock: Clock = clock if clock is not None else SystemClock()
-        kernels = Kernels(
-            model.ir, precision=options.precision, threads=options.threads, kv_bytes=options.kv_bytes
-        )
         self._vocabulary = Vocabulary(model.tokenizer, model.eos, kernels.vocab_size)
         self._template = ChatTemplate(model.template, self._vocabulary.guard)
         self._grammars = Grammars(self._vocabulary)
@@ -74,7 +77,16 @@ class Engine:
     @classmethod
     def load(cls, model: str = files.BUNDLED, options: EngineOptions | None = None) -> Engine:
         """Load a model folder, a Hub id or the bundled model. Raises `ModelFilesError`."""
-        return cls(files.find(model), options if options is not None else EngineOptions())
+        options = options if options is not None else EngineOptions()
+        found = files.find(model)
+        kernels = Kernels(
+            found.ir,
+            context=found.context,
+            precision=options.precision,
+            threads=options.threads,
+            kv_bytes=options.kv_bytes,
+        )
+        return cls(found, kernels, options)
 
     def gauges(self) -> Mapping[str, float]:
         """What the engine holds and does at this moment, for a metrics page."""
@@ -201,12 +213,26 @@ class Engine:
                     self._tell()
                     return
             for call in arrivals:
-                self._admit(call)
+                with self._failing({call}):
+                    self._admit(call)
             for call in departures:
                 self._leave(call)
             if self._has_work():
                 self._step()
             self._tell()
+
+    @contextlib.contextmanager
+    def _failing(self, calls: set[Call]) -> Generator[None, None, None]:
+        """Whatever goes wrong inside ends these calls with an error, and the engine goes on."""
+        try:
+            yield
+        except EngineError as error:
+            self._fail(calls, error)
+        except Exception as error:  # noqa: BLE001 - a defect must not leave readers waiting for ever
+            _log.exception("a step failed")
+            self._fail(
+                calls, EngineError(f"The engine failed: {type(error).__name__}: {error}. Please report it.")
+            )
 
     def _has_work(self) -> bool:
         return bool(self._scheduler.running or self._scheduler.waiting)
@@ -228,16 +254,18 @@ class Engine:
         call.open.clear()
 
     def _step(self) -> None:
-        plan = self._scheduler.plan()
+        with self._failing({call for call, _ in self._of.values()}):
+            plan = self._scheduler.plan()
+            self._run(plan)
+
+    def _run(self, plan: Plan) -> None:
         now = self._clock.now()
         touched = {self._of[chunk.sequence][0] for chunk in plan.chunks}
         for call in touched:
             call.started = now if call.started is None else call.started
             call.steps += 1
-        try:
+        with self._failing(touched):
             self._runner.run(plan, self._sampled)
-        except EngineError as error:
-            self._fail(touched, error)
 
     def _sampled(self, sequence: Sequence, rows: Rows) -> None:
         call, generation = self._of[sequence]

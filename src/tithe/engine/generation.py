@@ -138,6 +138,9 @@ class Generation:
 
     def _draft(self) -> None:
         sequence = self.sequence
+        if sequence.remaining != 1:
+            # After a forced run the next step may be computed in parts, and could not verify drafts.
+            return
         room = self._most - (len(sequence.tokens) - sequence.prompt_len) - 1
         drafts = propose(sequence.tokens, min(self._drafting, room))
         sequence.tokens.extend(drafts)

@@ -16,7 +16,8 @@ class EngineOptions:
         precision: auto computes and caches in the machine's fastest float; f32 computes and caches in
             float32 without dynamic quantization, for exact comparisons; u8 keeps the KV cache in 8
             bits, half the memory of bf16, at some loss.
-        kv_bytes: The KV cache's budget in bytes.
+        kv_bytes: The KV cache's budget in bytes, taken when the model is loaded; 0 takes what four full
+            contexts need, 1 GiB at most.
         step_tokens: The most prompt tokens one step computes when nothing is decoding.
         mixed_tokens: The same while others decode. Smaller keeps their tokens coming evenly, larger
             prefills faster.
@@ -29,7 +30,7 @@ class EngineOptions:
     """
 
     precision: Precision = "auto"
-    kv_bytes: int = 1 << 30
+    kv_bytes: int = 0
     step_tokens: int = 512
     mixed_tokens: int = 128
     max_running: int = 64
@@ -39,11 +40,11 @@ class EngineOptions:
     threads: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("kv_bytes", "step_tokens", "mixed_tokens", "max_running", "max_waiting"):
+        for name in ("step_tokens", "mixed_tokens", "max_running", "max_waiting"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1.")
         if self.ageing <= 0:
             raise UsageError(f"ageing is {self.ageing}: it must be more than 0 seconds.")
-        for name in ("drafting", "threads"):
+        for name in ("kv_bytes", "drafting", "threads"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be 0 or more.")

@@ -29,9 +29,11 @@ class Runner:
         The rows given are [1 + drafted, vocabulary]: the logits after the last decided token and
         after each drafted one. They are valid during the call only. Raises `EngineError`.
         """
-        for source, target in plan.copies:
-            self._kernels.copy_block(source, target)
-        self._scheduler.copied()
+        try:
+            for source, target in plan.copies:
+                self._kernels.copy_block(source, target)
+        finally:
+            self._scheduler.copied()
         logits = self._kernels.step(gather(plan.chunks))
         self.steps += 1
         at = 0
