@@ -1,8 +1,8 @@
-"""Generates what the docs show of an audit: README.md's block of output, and its picture.
+"""Generates what the docs show of an audit: README.md's block of output (its beginning), and a picture of all.
 
     python docs/generate.py REPORT.json [--picture]
 
-REPORT.json is what `tithe audit --quick --save REPORT.json` wrote. The picture needs Chromium.
+REPORT.json is what `tithe audit --save REPORT.json` wrote. The picture needs Chromium.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from tithe.audit import AuditReport
 from tithe.report import print_audit
 
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(r"(<!-- audit -->\n```text\n).*?(\n```\n<!-- /audit -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- audit -->\n```text\n).*?(```\n<!-- /audit -->)", re.DOTALL)
+SECTION = re.compile(r"^Short generations", re.MULTILINE)
 WIDTH = 80
 THEME = TerminalTheme(
     (252, 252, 250),
@@ -55,10 +56,11 @@ def printed(report: AuditReport) -> Console:
 
 
 def into_readme(text: str) -> None:
-    """Put the output where README.md has its marks."""
+    """Put the output, up to its second table, where README.md has its marks."""
     readme = ROOT / "README.md"
+    text = SECTION.split(text)[0]
     lines = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
-    whole, n = BLOCK.subn(lambda found: found[1] + lines + found[2], readme.read_text("utf-8"))
+    whole, n = BLOCK.subn(lambda found: found[1] + lines + "\n" + found[2], readme.read_text("utf-8"))
     if n != 1:
         raise SystemExit(f"{readme} has {n} places for the audit's output, and one is needed")
     readme.write_text(whole, "utf-8")
@@ -77,7 +79,11 @@ def picture(console: Console, target: Path) -> None:
         subprocess.run(
             [
                 *(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-                *("--hide-scrollbars", "--force-device-scale-factor=2", f"--user-data-dir={folder}/profile"),
+                *(
+                    "--hide-scrollbars",
+                    "--force-device-scale-factor=1.5",
+                    f"--user-data-dir={folder}/profile",
+                ),
                 *(f"--window-size=745,{rows * 19 + 60}", f"--screenshot={target}", page.as_uri()),
             ],
             check=True,
