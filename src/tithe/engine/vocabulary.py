@@ -64,6 +64,7 @@ class Vocabulary:
             raise _unusable(path, error) from error
         added = self._tokenizer.get_added_tokens_decoder()
         self.added = {token.content: number for number, token in added.items()}
+        self._added_ids = frozenset(added)
         self._hidden = {number for number, token in added.items() if token.special}
         swallows = any(token.lstrip or token.rstrip or token.single_word for token in added.values())
         whole = swallows or _alters_text(json.loads(text))
@@ -133,7 +134,7 @@ class Vocabulary:
 
     def is_added(self, token: int) -> bool:
         """Whether a token is an added one, at which texts are cut into segments."""
-        return self._cuts is not None and self.added.get(self.text_of([token])) == token
+        return self._cuts is not None and token in self._added_ids
 
 
 def _unusable(path: Path, error: Exception) -> ModelFilesError:
