@@ -54,7 +54,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`model` is the one name that requests may ask for. `port` 0 takes any free one.
 
     `max_concurrent` calls run at once, a further one is answered 429. `drain_s`: how long `stop` lets
-    running calls finish.
+    running calls finish. Raises `UsageError` for a value that makes no sense.
     """
 
     model: str
@@ -64,6 +64,15 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 8 * 1024 * 1024
     max_concurrent: int = 256
     drain_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"the port is {self.port}: give one from 1 to 65535, or 0 for any free one")
+        for name in ("max_body_bytes", "max_concurrent"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if self.drain_s < 0:
+            raise UsageError(f"the drain is {self.drain_s} s: it must be 0 or more")
 
 
 class Server:
