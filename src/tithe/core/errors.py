@@ -67,6 +67,13 @@ class TooLarge(InvalidRequest):
     default_code = "request_too_large"
 
 
+class TooSlow(InvalidRequest):
+    """The request body did not arrive within the server's limit of time. The connection is closed."""
+
+    status = 408
+    default_code = "request_timeout"
+
+
 class Overloaded(TitheError):
     """The house is full. `retry_after` is in seconds."""
 
@@ -108,10 +115,15 @@ class Unreachable(EndpointError):
 
 
 class EndpointRefused(EndpointError):
-    """The endpoint answered with an HTTP error. `http_status` and `body` are what it sent."""
+    """The endpoint answered with an HTTP error. `http_status` and `body` are what it sent.
+
+    A 429 stays one for whoever asked us: only they can wait. Any other is an upstream's fault (502).
+    """
 
     def __init__(self, message: str, *, http_status: int, body: str, retry_after: float | None) -> None:
         super().__init__(message)
+        if http_status == Overloaded.status:
+            self.status, self.kind, self.code = Overloaded.status, Overloaded.kind, Overloaded.default_code
         self.http_status = http_status
         self.body = body
         self.retry_after = retry_after

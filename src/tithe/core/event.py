@@ -36,10 +36,13 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, tag="sent"):
     """The request has left (its last byte written to the socket, or it was handed to the engine).
 
     `connected` is how many seconds of the wait before it went to opening a connection (0 when reused).
+    `unused` names the arguments in `Request.template` that the model's template does not read: hints
+    that made no difference.
     """
 
     at: float
     connected: float = 0.0
+    unused: tuple[str, ...] = ()
 
 
 class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag="text"):

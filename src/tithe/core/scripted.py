@@ -19,6 +19,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
     `ttft` seconds pass before the first delta and `gap` seconds before each further one; `deltas`
     are given with any `at` (it is replaced). `error` is raised after the deltas in place of a finish.
+    `unused` is what `Sent` says of the request's hints.
     """
 
     deltas: Sequence[Delta] = ()
@@ -28,6 +29,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     facts: Facts | None = None
     error: TitheError | None = None
+    unused: tuple[str, ...] = ()
 
     @classmethod
     def of_text(cls, text: str, *, ttft: float = 0.0, gap: float = 0.0) -> "Script":
@@ -61,7 +63,7 @@ class ScriptedBackend:
         script = self._script(request) if callable(self._script) else self._script
         whole = False
         try:
-            yield Sent(at=self._clock.now())
+            yield Sent(at=self._clock.now(), unused=script.unused)
             for i, delta in enumerate(script.deltas):
                 await self._clock.sleep(script.ttft if i == 0 else script.gap)
                 yield msgspec.structs.replace(delta, at=self._clock.now())

@@ -146,24 +146,23 @@ class ChatPayload(msgspec.Struct, forbid_unknown_fields=True):
     store: bool | None = None
     modalities: list[str] | None = None
 
-    # Cannot change the answer; nothing here makes use of them.
-    user: str | None = None
-    metadata: dict[str, Any] | None = None
-    prompt_cache_retention: str | None = None
-    safety_identifier: str | None = None
-    service_tier: str | None = None
-    prediction: dict[str, Any] | None = None
-    verbosity: str | None = None
-    nvext: dict[str, Any] | None = None
-
-    # Hints, OpenAI's and other servers', that mean something here.
-    prompt_cache_key: str | None = None
-    session_id: str | None = None
-    priority: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
-    cache_salt: Word | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     tithe: TithePayload | None = None
+
+    # Hints, OpenAI's and other servers': untyped, since no value of theirs fails a request (`chat_hints`).
+    user: Any = None
+    metadata: Any = None
+    prompt_cache_retention: Any = None
+    safety_identifier: Any = None
+    service_tier: Any = None
+    prediction: Any = None
+    verbosity: Any = None
+    nvext: Any = None
+    prompt_cache_key: Any = None
+    session_id: Any = None
+    priority: Any = None
+    cache_salt: Any = None
+    chat_template_kwargs: Any = None
+    reasoning_effort: Any = None
 
     # Refused by name.
     audio: Any = None

@@ -1,27 +1,21 @@
 """A Chat Completions request body: bytes to `core.Request` for a server, and back for a client.
 
-Every field is honoured, or refused by name with the path in `param`, or is a hint that cannot change
-the answer. Hints that mean something here are used:
+Every field is honoured, or refused by name with the path in `param`, or is a hint (`chat_hints`), which is
+used or named in `Incoming.unused`.
 
-- `session_id`, else `prompt_cache_key`, names the session;
-- `priority` is taken as it is: higher is served sooner, as `core.Request` and SGLang have it. (vLLM
-  has it the other way round; its lowest is first.)
-- `cache_salt` narrows the cache domain, within the caller's own `isolation`;
-- `chat_template_kwargs` are given to the template, and so is `reasoning_effort`, which for "none" also
-  sets `enable_thinking` to false (the switch that Qwen's and GLM's templates have). The explicit ones win.
-
-The others are kept in `Request.extra`, for a backend that passes the request on, and are listed in
-`Incoming.unused`, so that whoever sent them can be told.
+`logit_bias` maps token ids, as JSON has them ("0", "1", ...), to -100 .. 100, for at most `MOST_BIASES` tokens.
 """
 
-import hashlib
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from tithe.core.errors import InvalidRequest
 from tithe.core.request import Request, ResponseFormat, Sampling, ToolChoice
-from tithe.wire.chat_fault import check_depth, invalid_value, translated, unsupported
+from tithe.wire.chat_fault import invalid_value, translated, unsupported
+from tithe.wire.chat_hints import decode_hints, encode_hints
 from tithe.wire.chat_messages import decode_messages, encode_messages
 from tithe.wire.chat_payload import ChatPayload
 from tithe.wire.chat_tools import (
@@ -35,29 +29,21 @@ from tithe.wire.chat_tools import (
 
 _decoder = msgspec.json.Decoder(ChatPayload)
 
+MOST_BIASES = 1024
+_TOKEN_ID = re.compile(r"0|[1-9][0-9]{0,8}")
 _REFUSED = {
     "audio": "This endpoint answers with text only.",
     "functions": "Use 'tools' instead.",
     "function_call": "Use 'tool_choice' instead.",
     "web_search_options": "This endpoint does not search the web; offer a tool that does.",
 }
-_PASSIVE = (
-    "user",
-    "metadata",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "prediction",
-    "verbosity",
-    "nvext",
-)
-_TEMPLATE_OWN = ("messages", "tools", "add_generation_prompt")
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it came in: the call itself, and how its sender wants to be answered.
 
     `unused` names the accepted fields that nothing here makes use of, in no particular order.
+    `variables` says which of the template's variables each hint to it sets.
     """
 
     request: Request
@@ -65,6 +51,14 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool
     want_facts: bool
     unused: tuple[str, ...] = ()
+    variables: dict[str, tuple[str, ...]] = {}
+
+    def unused_with(self, unread: Iterable[str]) -> tuple[str, ...]:
+        """The fields that made no difference, once the backend has told what it left `unread`
+        (`Sent.unused`). A hint that sets several variables counts when one of them is read."""
+        told = set(unread)
+        idle = [field for field, names in self.variables.items() if told.issuperset(names)]
+        return (*self.unused, *idle)
 
 
 def decode_request(body: bytes, *, isolation: str = "") -> Incoming:
@@ -86,6 +80,7 @@ def decode_request(body: bytes, *, isolation: str = "") -> Incoming:
     options = payload.stream_options
     if options is not None and not payload.stream:
         raise invalid_value("stream_options", "it is for streams: set 'stream' to true or leave it out.")
+    hints = decode_hints(payload, isolation)
     request = Request(
         model=payload.model,
         messages=decode_messages(payload.messages),
@@ -99,18 +94,19 @@ def decode_request(body: bytes, *, isolation: str = "") -> Incoming:
         sampling=_sampling(payload),
         logprobs=bool(payload.logprobs),
         top_logprobs=_top_logprobs(payload),
-        session=payload.session_id if payload.session_id is not None else payload.prompt_cache_key,
-        priority=payload.priority or 0,
-        isolation=_salted(isolation, payload.cache_salt),
-        template=_template(payload),
-        extra=_passive(payload),
+        session=hints.session,
+        priority=hints.priority,
+        isolation=hints.isolation,
+        template=hints.template,
+        extra=hints.extra,
     )
     return Incoming(
         request=request,
         stream=bool(payload.stream),
         include_usage=options is not None and bool(options.include_usage),
         want_facts=payload.tithe is not None and bool(payload.tithe.facts),
-        unused=_unused(payload),
+        unused=(*hints.unused, *_unused(payload)),
+        variables=hints.variables,
     )
 
 
@@ -161,52 +157,22 @@ def _sampling(payload: ChatPayload) -> Sampling:
 
 
 def _logit_bias(payload: dict[str, float]) -> dict[int, float]:
+    if len(payload) > MOST_BIASES:
+        raise invalid_value("logit_bias", f"expected at most {MOST_BIASES} tokens, but got {len(payload)}.")
     biases: dict[int, float] = {}
     for token, bias in payload.items():
-        if not (token.isascii() and token.isdecimal() and len(token) <= 9):
-            raise invalid_value("logit_bias", f"'{token[:200]}' is not a token id.")
+        if not _TOKEN_ID.fullmatch(token):
+            raise invalid_value(
+                "logit_bias", f"'{token[:200]}' is not a token id: expected an integer of 0 or more."
+            )
         if not -100 <= bias <= 100:
             raise invalid_value("logit_bias", f"the bias of token {token} is not within -100 and 100.")
         biases[int(token)] = bias
     return biases
 
 
-def _salted(isolation: str, salt: str | None) -> str:
-    """The cache domain. The length in front keeps ("ab", "c") from meeting ("a", "bc"), and the hash
-    keeps a salt from being chosen so that the result is somebody else's domain."""
-    if salt is None:
-        return isolation
-    return "salted:" + hashlib.sha256(f"{len(isolation)}:{isolation}{salt}".encode()).hexdigest()
-
-
-def _template(payload: ChatPayload) -> dict[str, Any]:
-    given = payload.chat_template_kwargs or {}
-    check_depth(given, "chat_template_kwargs")
-    for name in _TEMPLATE_OWN:
-        if name in given:
-            raise invalid_value(f"chat_template_kwargs.{name}", "the endpoint sets this argument itself.")
-    return _effort(payload.reasoning_effort) | given
-
-
-def _effort(effort: str | None) -> dict[str, Any]:
-    if effort is None:
-        return {}
-    return {"reasoning_effort": effort} | ({"enable_thinking": False} if effort == "none" else {})
-
-
-def _passive(payload: ChatPayload) -> dict[str, Any]:
-    given = {field: getattr(payload, field) for field in _PASSIVE}
-    extra = {field: value for field, value in given.items() if value is not None}
-    for field, value in extra.items():
-        check_depth(value, field)
-    return extra
-
-
 def _unused(payload: ChatPayload) -> tuple[str, ...]:
-    names = [field for field in _PASSIVE if getattr(payload, field) is not None]
-    key = payload.prompt_cache_key
-    if key is not None and payload.session_id is not None and key != payload.session_id:
-        names.append("prompt_cache_key")
+    names: list[str] = []
     if payload.stream_options is not None and payload.stream_options.include_obfuscation:
         names.append("stream_options.include_obfuscation")
     form = payload.response_format
@@ -250,7 +216,7 @@ def encode_request(request: Request, *, stream: bool) -> bytes:
         payload["logprobs"] = True
         if request.top_logprobs:
             payload["top_logprobs"] = request.top_logprobs
-    payload |= _encode_hints(request)
+    payload |= encode_hints(request)
     if stream:
         payload["stream"] = True
         payload["stream_options"] = {"include_usage": True}
@@ -266,19 +232,4 @@ def _encode_sampling(sampling: Sampling) -> dict[str, Any]:
     payload = {field: value for field, value in written.items() if value != usual[field]}
     if sampling.logit_bias:
         payload["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
-    return payload
-
-
-def _encode_hints(request: Request) -> dict[str, Any]:
-    payload: dict[str, Any] = {}
-    if request.session is not None:
-        payload["prompt_cache_key"] = request.session
-    if request.priority:
-        payload["priority"] = request.priority
-    effort = request.template.get("reasoning_effort")
-    implied = _effort(effort) if isinstance(effort, str) else {}
-    payload |= {"reasoning_effort": effort} if implied else {}
-    rest = {name: value for name, value in request.template.items() if (name, value) not in implied.items()}
-    if rest:
-        payload["chat_template_kwargs"] = rest
     return payload
