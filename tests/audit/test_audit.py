@@ -42,8 +42,8 @@ def test_the_plan_says_beforehand_what_the_audit_asks(bench):
             salt="salt",
         )
     )
-    planned = sum(cost.requests for cost in costs(made.plan))
-    assert report.requests == planned == len(made.backend.requests) == len(ended)
+    planned = sum(cost.calls for cost in costs(made.plan))
+    assert report.calls == planned == len(made.backend.requests) == len(ended)
     output = sum(request.max_tokens for request in made.backend.requests)
     assert output <= sum(cost.output_tokens for cost in costs(made.plan))
     first = [label.split(".")[0] for label in ended]
@@ -89,7 +89,7 @@ def test_an_endpoint_without_usage_is_audited_by_time_alone(bench):
 
 def test_an_endpoint_that_fails_now_and_then_is_still_audited(bench):
     report = bench(repeats=12, fails_every=3).audit()
-    assert report.failures == report.requests // 3
+    assert report.failures == report.calls // 3
     assert outcomes(report)["cache"] == "caches"
 
 
@@ -98,3 +98,24 @@ def test_an_endpoint_that_answers_nothing_ends_the_audit(bench):
     with pytest.raises(EndpointError, match="none of 5 warm-up calls"):
         made.audit()
     assert not made.watch.running
+
+
+def test_an_audit_that_gives_up_keeps_what_it_has_measured(bench):
+    """It breaks among the short generations: pairs are whole; what came after the end is said not to be asked."""
+    made = bench(fails_after=40)
+    report = made.audit()
+    assert report.gave_up.startswith("25 calls in a row failed, the last with StreamBroken: The known")
+    assert (report.calls, report.failures, len(made.backend.requests)) == (65, 25, 65)
+    assert outcomes(report)["cache"] == "caches"
+    assert outcomes(report)["task"] == outcomes(report)["concurrency"] == "unclear"
+    assert {seen.failure.kind for seen in report.measured.concurrency.primes} == {"NotAsked"}
+    assert report.measured.pairs.figures.lengths[-1].failed == 0
+    assert not made.watch.running
+
+
+def test_what_is_asked_again_is_counted_apart(bench):
+    made = bench(ends_after=12)
+    report = made.audit()
+    planned = sum(cost.calls for cost in costs(made.plan))
+    assert report.asked_again > 0
+    assert report.calls == planned + report.asked_again == len(made.backend.requests)

@@ -7,7 +7,7 @@ from tithe.core.errors import UsageError
 
 
 def test_the_quick_plan_asks_for_less_of_everything():
-    assert sum(cost.requests for cost in costs(QUICK)) < sum(cost.requests for cost in costs(STANDARD)) / 3
+    assert sum(cost.calls for cost in costs(QUICK)) < sum(cost.calls for cost in costs(STANDARD)) / 3
     assert sum(cost.output_tokens for cost in costs(QUICK)) < 12_000
 
 

@@ -32,8 +32,8 @@ def test_history_is_append_only_and_its_prefix_is_cached(bench):
     task = measured(made)
     steps = [step.attempts[-1] for step in task.runs[0].steps]
     for earlier, later in itertools.pairwise(steps):
-        assert later.cached_tokens >= earlier.prompt_tokens - made.plan.step_input
-        assert later.prompt_tokens > earlier.prompt_tokens + made.plan.step_input
+        assert later.cached_tokens >= earlier.prompt_tokens - made.plan.step_in
+        assert later.prompt_tokens > earlier.prompt_tokens + made.plan.step_in
 
 
 def test_a_failed_attempt_is_retry_whole(bench):

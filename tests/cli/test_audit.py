@@ -13,13 +13,14 @@ import pytest
 
 from tithe.audit import AuditReport
 from tithe.audit.known import KnownEndpoint, KnownOptions
-from tithe.cli.audit import is_loopback
+from tithe.cli.audit import check_writable, is_loopback
 from tithe.core import Request, Script, ScriptedBackend
+from tithe.core.errors import UsageError
 from tithe.net.server import Server, ServerOptions
 
 TINY = (
-    "--lengths", "64,256", "--repeats", "3", "--prefix", "64", "--totals", "8,12", "--step-tokens", "10",
-    "--step-input", "20", "--chat-input", "64", "--chat-output", "24", "--chat-repeats", "2",
+    "--lengths", "64,256", "--repeats", "3", "--prefix", "64", "--totals", "8,12", "--step-out", "10",
+    "--step-in", "20", "--chat-in", "64", "--chat-out", "24", "--chat-repeats", "2",
     "--structured-tokens", "64", "--concurrency", "1,2", "--agent-steps", "2", "--rounds", "1", "--think-s", "0",
     "--task-repeats", "1", "--task-steps", "3", "--tool-s", "0",
 )  # fmt: skip
@@ -70,7 +71,7 @@ async def test_json_alone_is_on_stdout_and_says_what_is_true():
     report = msgspec.json.decode(out, type=AuditReport)
     assert report.endpoint.model == "known"
     assert report.failures == 0
-    assert report.requests == len(backend.requests)
+    assert report.calls == len(backend.requests)
     assert report.warm_up.calibration.tokens_a_word == 1.0
     assert [row.cached_tokens for row in report.measured.pairs.figures.lengths] == [64.0, 256.0]
     assert report.measured.task.figures.output_tokens == 30
@@ -86,7 +87,9 @@ async def test_tables_on_stdout_and_a_saved_report(tmp_path: Path):
         out, _ = await process.communicate()
     assert process.returncode == 0
     assert "Cached against uncached TTFT" in out.decode()
-    assert max(len(line) for line in out.decode().splitlines()) <= 80
+    lines = out.decode().splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert [line for line in lines if line != line.rstrip()] == []
     assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 1
 
 
@@ -146,16 +149,68 @@ async def test_an_endpoint_elsewhere_is_not_measured_without_a_yes():
     process = await tithe("audit", "https://api.example.com/v1", "--quick")
     out, err = await process.communicate()
     assert (process.returncode, out) == (2, b"")
-    assert b"127 requests" in err
+    assert b"takes 127 calls" in err
     assert b"--yes" in err
 
 
-async def test_a_report_that_cannot_be_written_is_told(tmp_path: Path):
-    async with served(KnownOptions(base_s=0.0, decode_s=0.0)) as (server, _):
+async def test_a_report_that_cannot_be_written_is_told_before_any_call(tmp_path: Path):
+    async with served(KnownOptions(base_s=0.0, decode_s=0.0)) as (server, backend):
         process = await tithe("audit", server.url, *TINY, "--save", str(tmp_path / "no" / "report.json"))
-        _, err = await process.communicate()
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert b"cannot be written" in err
+    assert not backend.requests
+
+
+async def test_a_report_whose_file_goes_away_meanwhile_is_printed_all_the_same(tmp_path: Path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    known = KnownEndpoint(KnownOptions(base_s=0.0, decode_s=0.0))
+
+    def script(request: Request) -> Script:
+        if folder.exists():
+            folder.rmdir()
+        return known(request)
+
+    async with served(script) as (server, _):
+        process = await tithe("audit", server.url, *TINY, "--save", str(folder / "report.json"))
+        out, err = await process.communicate()
     assert process.returncode == 2
-    assert b"could not be written" in err
+    assert b"cannot be written" in err
+    assert b"The client" in out
+
+
+def test_looking_whether_a_file_can_be_written_leaves_no_trace(tmp_path: Path):
+    check_writable(tmp_path / "new.json")
+    assert not list(tmp_path.iterdir())
+    kept = tmp_path / "kept.json"
+    kept.write_text("{}")
+    check_writable(kept)
+    assert kept.read_text() == "{}"
+    with pytest.raises(UsageError, match="Is a directory"):
+        check_writable(tmp_path)
+
+
+async def test_an_audit_that_gives_up_prints_and_saves_what_it_has(tmp_path: Path):
+    file = tmp_path / "report.json"
+    async with served(KnownOptions(base_s=0.0, decode_s=0.0, fails_after=20)) as (server, _):
+        process = await tithe("audit", server.url, *TINY, "--save", str(file), "--give-up-after", "5")
+        out, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"The audit gave up: 5 calls in a row failed" in err
+    assert b"Traceback" not in err
+    assert b"Cached against uncached TTFT" in out
+    report = msgspec.json.decode(file.read_bytes(), type=AuditReport)
+    assert (report.calls, report.failures) == (25, 5)
+
+
+@pytest.mark.parametrize("url", ["notaurl", "ftp://x", "http://", "localhost:8000"])
+async def test_what_is_no_url_is_told_before_the_cost(url: str):
+    process = await tithe("audit", url)
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert b"is not an endpoint's URL" in err
+    assert b"--yes" not in err
 
 
 async def test_the_embedded_endpoint_is_started_measured_and_ended():

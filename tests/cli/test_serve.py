@@ -108,8 +108,8 @@ def test_what_cannot_be_served_is_said_in_a_line(flags: list[str], said: str):
 
 async def test_the_embedded_endpoint_is_audited_whole(tmp_path):
     # Everything that `make audit` does, at the smallest size that measures each thing once.
-    small = ["--lengths", "64", "--repeats", "1", "--prefix", "64", "--totals", "8", "--step-tokens", "8"]
-    small += ["--step-input", "16", "--chat-input", "64", "--chat-output", "16", "--chat-repeats", "1"]
+    small = ["--lengths", "64", "--repeats", "1", "--prefix", "64", "--totals", "8", "--step-out", "8"]
+    small += ["--step-in", "16", "--chat-in", "64", "--chat-out", "16", "--chat-repeats", "1"]
     small += ["--concurrency", "1,2", "--agent-steps", "2", "--rounds", "1", "--think-s", "0.01"]
     small += ["--task-steps", "2", "--task-repeats", "1", "--tool-s", "0.01", "--warmups", "1"]
     process = await asyncio.create_subprocess_exec(

@@ -50,7 +50,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything an audit saw and concluded. Seconds throughout; `anchor` turns instants into dates."""
+    """Everything an audit saw and concluded. Seconds throughout; `anchor` turns instants into dates.
+
+    Of the `calls`, `asked_again` were beyond the plan: answers too short, a task's failed steps. `gave_up`
+    is why the audit stopped asking before its end; what it did not ask is in `measured` as a failure of
+    kind `NotAsked`, and neither in `calls` nor in `failures`.
+    """
 
     version: int
     tithe: str
@@ -63,8 +68,10 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     measured: Measured
     client: Client
     warm_up: WarmUp
-    requests: int
+    calls: int
+    asked_again: int
     failures: int
+    gave_up: str | None
     wall_s: float
 
 
@@ -90,7 +97,7 @@ async def run_audit(
         salt: makes this run's prompts unlike any other run's; drawn when None.
 
     Raises:
-        EndpointError: the endpoint answered no warm-up call, or failed too many calls in a row.
+        EndpointError: the endpoint answered no warm-up call.
     """
     salt = salt if salt is not None else secrets.token_hex(8)
     start = clock.now()
@@ -119,8 +126,10 @@ async def run_audit(
         measured=measured,
         client=Client(floor=floor, judgements=judged),
         warm_up=warm_up,
-        requests=probe.requests,
+        calls=probe.calls,
+        asked_again=probe.asked_again,
         failures=probe.failures,
+        gave_up=probe.gave_up,
         wall_s=clock.now() - start,
     )
 
@@ -146,9 +155,7 @@ async def _warm_up(probe: Probe, salt: str) -> WarmUp:
     seen += calibrating
     failures = [one.failure for one in seen if one.failure is not None]
     if len(failures) == len(seen):
-        raise EndpointError(
-            f"The endpoint answered none of {len(seen)} warm-up calls: {failures[-1].message}"
-        )
+        raise EndpointError(f"The endpoint answered none of {len(seen)} warm-up calls: {failures[0].message}")
     short, long = (one.prompt_tokens for one in calibrating)
     return WarmUp(observations=tuple(seen), calibration=calibration_from(short, long))
 

@@ -107,7 +107,8 @@ async def _run_agent(probe: Probe, system: Message, agents: int, number: int, ag
     observations: list[Observation] = []
     for _ in range(plan.agent_steps):
         # The pause comes first, so that the agents do not all start in one instant.
-        await probe.clock.sleep(pauses.expovariate(1 / plan.think_s) if plan.think_s > 0 else 0.0)
+        pause = pauses.expovariate(1 / plan.think_s) if plan.think_s > 0 else 0.0
+        await probe.clock.sleep(pause if probe.gave_up is None else 0.0)
         seen = await probe.call(loop.request(), f"concurrency.{agents}")
         observations.append(seen)
         if seen.failure is None:

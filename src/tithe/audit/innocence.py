@@ -138,7 +138,7 @@ async def measure_floor(null: Probe) -> Floor:
             null.prompts.system(longest, f"floor/{number}"),
             null.prompts.user(plan.tail, f"floor/{number}/tail"),
         )
-        seen.append(await null.call(null.request(messages, plan.step_tokens), "floor"))
+        seen.append(await null.call(null.request(messages, plan.step_out), "floor"))
     system = null.prompts.system(plan.prefix, "floor/shared")
     crowd = (await run_round(null, system, agents, 0),)
     answered = [one for one in seen if one.answered]
@@ -146,7 +146,7 @@ async def measure_floor(null: Probe) -> Floor:
         observations=tuple(seen),
         crowd=crowd,
         agents=agents,
-        step_tokens=plan.step_tokens,
+        step_tokens=plan.step_out,
         ttft_s=median([one.ttft for one in answered if one.ttft is not None], seed=plan.seed),
         step_s=median([one.total for one in answered if one.total is not None], seed=plan.seed),
         crowd_ttft_s=concurrency_figures(crowd, seed=plan.seed)[0].ttft_p50_s,

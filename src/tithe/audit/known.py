@@ -19,7 +19,7 @@ from tithe.core.errors import ContextOverflow, StreamBroken
 class KnownOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The truth about the endpoint. Seconds and tokens.
 
-    `fails_every` n: each n-th call breaks (0: none). `ends_after`: no answer is longer (None: as asked).
+    `fails_every` n: each n-th call breaks (0: none). `fails_after` n: all after the n-th break (None: none). `ends_after`: no answer is longer (None: as asked).
     `context` is the most prompt tokens it takes (None: any number). `reasons`: a plain answer's first
     tokens that are reasoning. `free_valid_every` n: each n-th answer to a free structured request is valid (0: none).
     """
@@ -35,6 +35,7 @@ class KnownOptions(msgspec.Struct, frozen=True, kw_only=True):
     reports_usage: bool = True
     reports_cached: bool = True
     fails_every: int = 0
+    fails_after: int | None = None
     ends_after: int | None = None
     context: int | None = None
     reasons: int = 0
@@ -53,7 +54,8 @@ class KnownEndpoint:
     def __call__(self, request: Request) -> Script:
         options = self._options
         self._calls += 1
-        if options.fails_every and self._calls % options.fails_every == 0:
+        broken = options.fails_after is not None and self._calls > options.fails_after
+        if broken or (options.fails_every and self._calls % options.fails_every == 0):
             return Script(error=StreamBroken("The known endpoint breaks this call, as it was told to."))
         prompt, cached = self._prompt(request)
         if options.context is not None and prompt > options.context:

@@ -21,18 +21,16 @@ class AgentLoop:
         self._steps = 0
         self._history: tuple[Message, ...] = (
             system,
-            probe.prompts.user(probe.plan.step_input, f"{key}/goal"),
+            probe.prompts.user(probe.plan.step_in, f"{key}/goal"),
         )
 
     def request(self) -> Request:
         """The next step's call."""
-        return self._probe.request(self._history, self._probe.plan.step_tokens)
+        return self._probe.request(self._history, self._probe.plan.step_out)
 
     def advance(self, seen: Observation) -> None:
         """Append the answer and a synthetic tool result."""
         self._steps += 1
         answer = Message(role="assistant", content=seen.text or _NO_TEXT)
-        result = self._probe.prompts.tool_result(
-            self._probe.plan.step_input, f"{self._key}/tool/{self._steps}"
-        )
+        result = self._probe.prompts.tool_result(self._probe.plan.step_in, f"{self._key}/tool/{self._steps}")
         self._history = (*self._history, answer, result)

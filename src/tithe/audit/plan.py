@@ -1,4 +1,4 @@
-"""What an audit is asked to do, and what that will cost in requests and tokens."""
+"""What an audit is asked to do, and what that will cost in calls and tokens."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -31,16 +31,16 @@ class AuditPlan:
         tail: New tokens after a cached prefix.
         prefix: Tokens of the system prompt in the short generations, the concurrent loops and the task.
         totals: Generation lengths to time with the prefix cached, in tokens.
-        step_tokens: Tokens that one agent step generates.
-        step_input: Tokens that one tool result adds to the history.
-        chat_input: Prompt tokens of the chat figure.
-        chat_output: Generated tokens of the chat figure.
+        step_out: Tokens that one agent step generates.
+        step_in: Tokens that one tool result adds to the history.
+        chat_in: Prompt tokens of the chat figure.
+        chat_out: Generated tokens of the chat figure.
         chat_repeats: Samples of the chat figure.
         structured_tokens: Most tokens that a structured answer may take.
-        concurrency: Numbers of agent loops that run at once.
-        agent_steps: Steps that each concurrent loop takes.
-        rounds: Times that each number of loops is visited.
-        think_s: Mean pause between the steps of a concurrent loop, in seconds.
+        concurrency: Numbers of agents that run at once.
+        agent_steps: Steps that each concurrent agent takes.
+        rounds: Times that each number of agents is visited.
+        think_s: Mean pause between the steps of a concurrent agent, in seconds.
         task_steps: Steps of the task.
         task_repeats: Times that the task is run.
         tool_s: Mean run time of the task's simulated tools, in seconds.
@@ -55,10 +55,10 @@ class AuditPlan:
     tail: int = 50
     prefix: int = 1024
     totals: tuple[int, ...] = (50, 100, 200)
-    step_tokens: int = 80
-    step_input: int = 200
-    chat_input: int = 1024
-    chat_output: int = 512
+    step_out: int = 80
+    step_in: int = 200
+    chat_in: int = 1024
+    chat_out: int = 512
     chat_repeats: int = 5
     structured_tokens: int = 256
     concurrency: tuple[int, ...] = (1, 2, 4, 8)
@@ -80,7 +80,7 @@ class AuditPlan:
     @property
     def generation_lengths(self) -> tuple[int, ...]:
         """The lengths to time: the wanted totals and the agent step's own."""
-        return tuple(sorted({*self.totals, self.step_tokens}))
+        return tuple(sorted({*self.totals, self.step_out}))
 
 
 STANDARD = AuditPlan()
@@ -98,10 +98,10 @@ QUICK = AuditPlan(
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests and tokens of one measurement. Re-asked short answers come on top; tokens are upper bounds."""
+    """Calls and tokens of one measurement. What is asked again comes on top; tokens are upper bounds."""
 
     measurement: str
-    requests: int
+    calls: int
     prompt_tokens: int
     output_tokens: int
 
@@ -115,30 +115,30 @@ def _costs(plan: AuditPlan) -> Iterator[Cost]:
     calibration = 2
     yield Cost(
         measurement="warm-up",
-        requests=calibration + plan.warmups,
+        calls=calibration + plan.warmups,
         prompt_tokens=calibration * 1000 + plan.warmups * 300,
         output_tokens=(calibration + plan.warmups) * 8,
     )
     lengths, rows = len(plan.lengths), 2 * plan.repeats + 1
     yield Cost(
         measurement="pairs",
-        requests=lengths * rows,
+        calls=lengths * rows,
         prompt_tokens=rows * (sum(plan.lengths) + lengths * plan.tail),
         output_tokens=lengths * rows * PROBE_TOKENS,
     )
     short = len(plan.generation_lengths) * plan.repeats
     yield Cost(
         measurement="totals",
-        requests=1 + short + plan.chat_repeats,
-        prompt_tokens=(1 + short) * (plan.prefix + plan.tail) + plan.chat_repeats * plan.chat_input,
+        calls=1 + short + plan.chat_repeats,
+        prompt_tokens=(1 + short) * (plan.prefix + plan.tail) + plan.chat_repeats * plan.chat_in,
         output_tokens=PROBE_TOKENS
         + plan.repeats * sum(plan.generation_lengths)
-        + plan.chat_repeats * plan.chat_output,
+        + plan.chat_repeats * plan.chat_out,
     )
     structured = STRUCTURED_ARMS * (1 + plan.repeats)
     yield Cost(
         measurement="structured",
-        requests=structured,
+        calls=structured,
         prompt_tokens=structured * 300,
         output_tokens=structured * plan.structured_tokens,
     )
@@ -154,11 +154,11 @@ STRUCTURED_ARMS = 4
 
 
 def _loops(measurement: str, plan: AuditPlan, *, loops: int, steps: int) -> Cost:
-    grown = (plan.step_tokens + plan.step_input) * steps * (steps - 1) // 2
-    a_loop = steps * (plan.prefix + plan.step_input) + grown
+    grown = (plan.step_out + plan.step_in) * steps * (steps - 1) // 2
+    a_loop = steps * (plan.prefix + plan.step_in) + grown
     return Cost(
         measurement=measurement,
-        requests=1 + loops * steps,
+        calls=1 + loops * steps,
         prompt_tokens=plan.prefix + loops * a_loop,
-        output_tokens=PROBE_TOKENS + loops * steps * plan.step_tokens,
+        output_tokens=PROBE_TOKENS + loops * steps * plan.step_out,
     )

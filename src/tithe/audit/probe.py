@@ -1,20 +1,27 @@
-"""The probe: makes an audit's calls, one label each, and keeps count of what became of them."""
+"""The probe: makes an audit's calls, one label each, and keeps count of what became of them.
+
+When `plan.give_up_after` calls in a row have failed, it gives up: every further call is a failed
+observation of kind `NOT_ASKED` and never reaches the endpoint. So the measurements end quickly and in
+order, and what was measured until then has its figures.
+"""
 
 from collections.abc import Callable
 
-from tithe.audit.observation import Observation, observe
+from tithe.audit.observation import Failure, Observation, observe
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.prompt import Prompts
 from tithe.core import Backend, Clock, Message, Request
-from tithe.core.errors import EndpointError
 
 Progress = Callable[[str], None]
+
+NOT_ASKED = "NotAsked"
 
 
 class Probe:
     """Calls one backend under one plan. Never retries on its own; a failed call is data.
 
-    `progress` is told a call's label when one of the planned calls has ended.
+    `progress` is told a call's label when one of the planned calls has ended. `asked_again` of the
+    `calls` were not planned. `gave_up` is why the probe asks no more; None while it does.
     """
 
     def __init__(
@@ -29,8 +36,10 @@ class Probe:
         self.plan = plan
         self.prompts = prompts
         self.clock = clock
-        self.requests = 0
+        self.calls = 0
+        self.asked_again = 0
         self.failures = 0
+        self.gave_up: str | None = None
         self._failed_in_a_row = 0
         self._backend = backend
         self._model = model
@@ -41,13 +50,12 @@ class Probe:
         return Request(model=self._model, messages=messages, max_tokens=max_tokens)
 
     async def call(self, request: Request, label: str, *, planned: bool = True) -> Observation:
-        """Make one call.
-
-        Raises:
-            EndpointError: `plan.give_up_after` calls in a row have failed.
-        """
+        """Make one call, unless the probe has given up."""
+        if self.gave_up is not None:
+            return self._not_asked(label)
         seen = await observe(self._backend, request, self.clock, label)
-        self.requests += 1
+        self.calls += 1
+        self.asked_again += not planned
         if planned and self._progress is not None:
             self._progress(label)
         if seen.failure is None:
@@ -56,11 +64,16 @@ class Probe:
         self.failures += 1
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= self.plan.give_up_after:
-            raise EndpointError(
+            self.gave_up = (
                 f"{self._failed_in_a_row} calls in a row failed, the last with {seen.failure.kind}: "
-                f"{seen.failure.message} The audit stops here; mend the endpoint or lower the load."
+                f"{seen.failure.message}"
             )
         return seen
+
+    def _not_asked(self, label: str) -> Observation:
+        now = self.clock.now()
+        failure = Failure(kind=NOT_ASKED, message="the audit had given up by then")
+        return Observation(label=label, begun=now, ended=now, failure=failure)
 
     async def full_length(self, request: Callable[[int], Request], label: str) -> tuple[Observation, ...]:
         """Call until an answer has the length asked for, at most `plan.reasks` times more.

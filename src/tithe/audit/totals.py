@@ -79,7 +79,7 @@ async def measure_totals(probe: Probe) -> Totals:
     plan = probe.plan
     prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
     runs = [(wanted, False, repeat) for wanted in plan.generation_lengths for repeat in range(plan.repeats)]
-    runs += [(plan.chat_output, True, repeat) for repeat in range(plan.chat_repeats)]
+    runs += [(plan.chat_out, True, repeat) for repeat in range(plan.chat_repeats)]
     random.Random(f"{plan.seed}/totals").shuffle(runs)
     samples: list[TotalSample] = []
     for wanted, chat, repeat in runs:
@@ -89,7 +89,7 @@ async def measure_totals(probe: Probe) -> Totals:
             short = functools.partial(_short, probe, wanted, repeat)
             attempts = await probe.full_length(short, f"totals.{wanted}")
         samples.append(TotalSample(wanted=wanted, chat=chat, repeat=repeat, attempts=attempts))
-    figures = totals_figures(tuple(samples), step_tokens=plan.step_tokens, seed=plan.seed)
+    figures = totals_figures(tuple(samples), step_tokens=plan.step_out, seed=plan.seed)
     return Totals(primes=(prime,), samples=tuple(samples), figures=figures)
 
 
@@ -103,8 +103,8 @@ def _short(probe: Probe, wanted: int, repeat: int, attempt: int) -> Request:
 
 def _chat(probe: Probe, repeat: int, attempt: int) -> Request:
     """A fresh prompt of the chat figure's length, in one user's turn as chat benchmarks send it."""
-    message = probe.prompts.user(probe.plan.chat_input, f"totals/chat/{repeat}/{attempt}")
-    return probe.request((message,), probe.plan.chat_output)
+    message = probe.prompts.user(probe.plan.chat_in, f"totals/chat/{repeat}/{attempt}")
+    return probe.request((message,), probe.plan.chat_out)
 
 
 def totals_figures(samples: tuple[TotalSample, ...], *, step_tokens: int, seed: int) -> TotalsFigures:

@@ -21,7 +21,8 @@ from tithe.cli.loop import run_command
 from tithe.cli.plan_flags import fill_plan
 from tithe.cli.progress import CallProgress
 from tithe.core import SystemClock
-from tithe.core.errors import UsageError
+from tithe.core.errors import EndpointError, UsageError
+from tithe.net.client import endpoint_url
 from tithe.net.remote import RemoteBackend
 from tithe.report import print_audit
 
@@ -77,16 +78,26 @@ def audit(
         What is measured.
     """
     notes = Console(stderr=True)
+    if url is not None:
+        endpoint_url(url)
+    if save is not None:
+        check_writable(save)
     if url is not None and not is_loopback(url) and not yes:
         _confirm(url, plan, notes)
     report = run_command(_audit(url, model, api_key or _key(), plan, notes))
     written = msgspec.json.encode(report)
-    if save is not None:
-        _save(save, written)
+    unsaved = _save(save, written) if save is not None else None
     if json:
         sys.stdout.write(written.decode() + "\n")
     else:
-        print_audit(report, Console())
+        _print(report, Console())
+    if unsaved is not None:
+        raise unsaved
+    if report.gave_up is not None:
+        raise EndpointError(
+            f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
+            "endpoint or lower the load."
+        )
 
 
 async def _audit(
@@ -96,7 +107,7 @@ async def _audit(
     async with contextlib.AsyncExitStack() as stack:
         target = await stack.enter_async_context(_target(url, model, key))
         null = await stack.enter_async_context(_null_backend(target.endpoint.model))
-        progress = CallProgress(sum(cost.requests for cost in costs(plan)), notes)
+        progress = CallProgress(sum(cost.calls for cost in costs(plan)), notes)
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
         gc.collect()
         gc.freeze()
@@ -165,12 +176,12 @@ def is_loopback(url: str) -> bool:
 def _confirm(url: str, plan: AuditPlan, notes: Console) -> None:
     """Say what the audit will cost, and ask. Raises `UsageError` when there is no yes."""
     planned = costs(plan)
-    requests = sum(cost.requests for cost in planned)
+    calls = sum(cost.calls for cost in planned)
     prompt = sum(cost.prompt_tokens for cost in planned)
     output = sum(cost.output_tokens for cost in planned)
     estimate = (
-        f"Auditing {url} takes {requests:,} requests: about {prompt:,} prompt tokens (many of them "
-        f"cached, if it caches) and at most {output:,} generated ones, and more where short answers are asked again."
+        f"Auditing {url} takes {calls:,} calls: about {prompt:,} prompt tokens (many of them cached, "
+        f"if it caches) and at most {output:,} generated ones. Answers that come too short are asked again on top."
     )
     if not sys.stdin.isatty():
         raise UsageError(f"{estimate} Say --yes to go on.")
@@ -184,8 +195,38 @@ def _key() -> str | None:
     return next((value for name in _KEYS if (value := os.environ.get(name))), None)
 
 
-def _save(path: Path, written: bytes) -> None:
+def check_writable(path: Path) -> None:
+    """Raises `UsageError` when `path` cannot be written; leaves no trace."""
+    new = not path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _save(path: Path, written: bytes) -> UsageError | None:
+    """Write the report; what went wrong is returned, so that the report can be printed first."""
     try:
         path.write_bytes(written)
     except OSError as error:
-        raise UsageError(f"The report could not be written to {path}: {error.strerror}.") from error
+        return _unwritable(path, error)
+    return None
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"The report cannot be written to {path}: {error.strerror}. Name another file with --save."
+    )
+
+
+def _print(report: AuditReport, console: Console) -> None:
+    """Print the tables; into a pipe or file without the spaces that fill a terminal's lines."""
+    if console.is_terminal:
+        print_audit(report, console)
+        return
+    with console.capture() as captured:
+        print_audit(report, console)
+    sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))

@@ -47,7 +47,7 @@ def _print_head(report: AuditReport, console: Console) -> None:
     console.print()
     console.print(Text.assemble(("tithe audit", "bold"), "  ", (endpoint.model, "bold cyan"), f"  {where}"))
     failed = f"{report.failures} failed" if report.failures else "none failed"
-    asked = f"{report.requests:,} calls in {seconds(report.wall_s)}, {failed}"
+    asked = f"{report.calls:,} calls in {seconds(report.wall_s)}, {failed}"
     console.print(Text(f"{report.date}  {asked}", style="dim"))
     console.print()
     verdicts = Table.grid(padding=(0, 2))
