@@ -58,7 +58,7 @@ class Bench:
         self.clock = FakeClock()
         self.watch = StillLoop(lag)
         self.backend = ScriptedBackend(KnownEndpoint(options), self.clock)
-        null = KnownOptions(base_s=floor_s, uncached_token_s=0.0, decode_s=0.0)
+        null = KnownOptions(base_s=floor_s, uncached_token_s=0.0, decode_s=1e-9)
         self.null = ScriptedBackend(KnownEndpoint(null), self.clock)
         # One word is one token at this endpoint, so lengths come out exactly.
         self.probe = Probe(self.backend, "m", plan, Prompts(calibration_from(138, 650), "salt"), self.clock)

@@ -17,6 +17,7 @@ def test_agents_that_never_meet_are_served_alike(bench):
         assert row.ttft_p50_s.value == row.ttft_p95_s.value == pytest.approx(0.02)
         assert row.agent_tokens_per_s.value == pytest.approx(16 / (0.02 + 15 * 0.002))
         assert (row.jain, row.worst_over_median) == pytest.approx((1.0, 1.0))
+        assert row.step_s.value == pytest.approx(0.02 + 15 * 0.002)
         assert row.failed == 0
     assert figures[1].aggregate_tokens_per_s > figures[0].aggregate_tokens_per_s
 
@@ -61,7 +62,9 @@ def test_unfair_shares_show():
         AgentRun(agent=1, observations=(call(0.5, 1.0, 100),)),
         AgentRun(agent=2, observations=(call(0.5, 4.0, 100),)),
     )
-    row = concurrency_figures((Round(agents=3, round=0, start=0.0, end=5.0, runs=runs),), seed=0)[0]
+    row = concurrency_figures(
+        (Round(agents=3, round=0, start=0.0, end=5.0, runs=runs),), step_tokens=100, seed=0
+    )[0]
     assert row.agent_tokens_per_s.value == 100.0
     assert row.worst_over_median == 0.25
     assert row.jain == pytest.approx(225.0**2 / (3 * (100**2 + 100**2 + 25**2)))
@@ -74,7 +77,9 @@ def test_the_least_fair_round_is_the_one_told():
     rounds = tuple(
         Round(agents=2, round=n, start=0.0, end=2.0, runs=runs) for n, runs in enumerate((unfair, fair))
     )
-    assert concurrency_figures(rounds, seed=0)[0].jain == pytest.approx(150**2 / (2 * (100**2 + 50**2)))
+    assert concurrency_figures(rounds, step_tokens=100, seed=0)[0].jain == pytest.approx(
+        150**2 / (2 * (100**2 + 50**2))
+    )
 
 
 def test_an_agent_that_got_nothing_counts_as_nothing():
@@ -82,7 +87,9 @@ def test_an_agent_that_got_nothing_counts_as_nothing():
         AgentRun(agent=0, observations=(call(0.5, 1.0, 100),)),
         AgentRun(agent=1, observations=(call(0.5, 1.0, 100, failed=True),)),
     )
-    row = concurrency_figures((Round(agents=2, round=0, start=0.0, end=2.0, runs=runs),), seed=0)[0]
+    row = concurrency_figures(
+        (Round(agents=2, round=0, start=0.0, end=2.0, runs=runs),), step_tokens=100, seed=0
+    )[0]
     assert (row.failed, row.calls) == (1, 2)
     assert row.jain == pytest.approx(0.5)
     assert row.ttft_p50_s.n == 1
@@ -92,3 +99,14 @@ def test_without_usage_there_are_times_and_no_rates(bench):
     row = measured(bench(reports_usage=False)).figures[0]
     assert row.ttft_p50_s is not None
     assert (row.agent_tokens_per_s, row.aggregate_tokens_per_s, row.jain) == (None, None, None)
+
+
+def test_a_step_that_ended_early_counts_as_a_whole_one():
+    """40 of 100 tokens, 0.5 s to the first and 0.39 s for the others: at that rate 100 take 0.5 + 0.99 s."""
+    short, one_token = call(0.5, 0.89, 40), call(0.5, 0.5, 1)
+    run = AgentRun(agent=0, observations=(short, one_token))
+    row = concurrency_figures(
+        (Round(agents=1, round=0, start=0.0, end=2.0, runs=(run,)),), step_tokens=100, seed=0
+    )[0]
+    assert row.step_s.value == pytest.approx(0.5 + 0.99)
+    assert row.step_s.n == 1

@@ -3,9 +3,11 @@ import time
 
 import pytest
 
-from tithe.audit.innocence import ThreadedLagWatch, judge, lag_figures
+from tithe.audit.innocence import FloorWatch, ThreadedLagWatch, judge, lag_figures
+from tithe.audit.known import KnownEndpoint, KnownOptions
+from tithe.audit.probe import Probe
 from tithe.audit.statistics import Estimate
-from tithe.core import SystemClock
+from tithe.core import Request, Script, ScriptedBackend, SystemClock
 
 
 def estimate(value: float) -> Estimate:
@@ -16,7 +18,7 @@ def estimate(value: float) -> Estimate:
     ("figure", "floor", "lag", "reason"),
     [
         (0.100, 0.001, 0.002, None),
-        (0.100, 0.030, 0.002, "the client alone takes 30 ms"),
+        (0.100, 0.030, 0.002, "the client alone takes 30 ms of the 100 ms measured"),
         (0.100, 0.001, 0.025, "25 ms late"),
         (None, 0.001, 0.002, "no call"),
         (0.100, None, 0.002, "floor was not measured"),
@@ -57,3 +59,45 @@ def test_the_watch_sees_a_blocked_loop():
     assert before
     # The loop was away for 100 ms; a look was due at most a few ms after it left.
     assert max(blocked) > 0.05
+
+
+def test_what_the_first_calls_take_is_not_in_the_floor(bench):
+    """The first calls open connections: here they take a second, and the others a millisecond."""
+    made = bench()
+    slow, quick = (KnownEndpoint(KnownOptions(base_s=s, uncached_token_s=0.0)) for s in (1.0, 0.001))
+
+    def script(request: Request) -> Script:
+        first = len(null.requests) <= 3 + max(made.plan.concurrency) * made.plan.agent_steps
+        return (slow if first else quick)(request)
+
+    null = ScriptedBackend(script, made.clock)
+    watch = FloorWatch(Probe(null, "m", made.plan, made.probe.prompts, made.clock))
+
+    async def take():
+        await watch.warm_up()
+        for _ in range(2):
+            await watch.take()
+            await watch.take_crowd()
+        return watch.floor()
+
+    floor = made.run(take)
+    assert len(floor.observations) == floor.ttft_s.n == 10
+    assert floor.ttft_s.high == pytest.approx(0.001)
+    assert floor.step_s.value == floor.crowd_step_s.value == pytest.approx(0.016)
+    assert floor.crowd_ttft_s.value == pytest.approx(0.001)
+    assert floor.crowd_ttft_s.n == 2 * 3 * 2
+    assert len({request.messages for request in null.requests}) == len(null.requests)
+
+
+def test_the_floor_is_taken_all_along_the_audit(bench):
+    report = bench().audit()
+    taken = [seen.begun for seen in report.client.floor.observations]
+    measured = report.measured
+    bounds = [
+        measured.pairs.primes[0].begun,
+        measured.totals.primes[0].begun,
+        measured.structured.primes[0].begun,
+        measured.concurrency.primes[0].begun,
+        measured.task.primes[0].begun,
+    ]
+    assert [sum(at <= bound for at in taken) for bound in bounds] == [5, 10, 15, 20, 25]

@@ -36,7 +36,7 @@ def report() -> Callable[..., AuditReport]:
     def make(lag: float = 0.0001, **truth: object) -> AuditReport:
         clock = FakeClock()
         backend = ScriptedBackend(KnownEndpoint(KnownOptions(**truth)), clock)  # type: ignore[arg-type]
-        at_once = KnownOptions(base_s=0.001, uncached_token_s=0.0, decode_s=0.0)
+        at_once = KnownOptions(base_s=0.001, uncached_token_s=0.0, decode_s=1e-9)
         null = ScriptedBackend(KnownEndpoint(at_once), clock)
 
         async def main() -> AuditReport:

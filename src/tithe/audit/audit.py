@@ -9,7 +9,7 @@ import msgspec
 
 import tithe
 from tithe.audit.concurrency import measure_concurrency
-from tithe.audit.innocence import Floor, Judgement, LagFigures, LagWatch, lag_figures, measure_floor
+from tithe.audit.innocence import Floor, FloorWatch, Judgement, LagFigures, LagWatch, lag_figures
 from tithe.audit.observation import Observation
 from tithe.audit.pairs import measure_pairs
 from tithe.audit.plan import AuditPlan
@@ -107,12 +107,14 @@ async def run_audit(
     try:
         warm_up = await _warm_up(probe, salt)
         probe.prompts = Prompts(warm_up.calibration, salt)
-        floor = None
+        floor_watch = None
         if null is not None:
-            floor = await measure_floor(Probe(null, endpoint.model, plan, probe.prompts, clock))
-        measured, lags = await _measure(probe, watch)
+            floor_watch = FloorWatch(Probe(null, endpoint.model, plan, probe.prompts, clock))
+            await floor_watch.warm_up()
+        measured, lags = await _measure(probe, watch, floor_watch)
     finally:
         watch.stop()
+    floor = floor_watch.floor() if floor_watch is not None else None
     judged = judgements(measured, floor, lags)
     return AuditReport(
         version=REPORT_VERSION,
@@ -160,10 +162,16 @@ async def _warm_up(probe: Probe, salt: str) -> WarmUp:
     return WarmUp(observations=tuple(seen), calibration=calibration_from(short, long))
 
 
-async def _measure(probe: Probe, watch: LagWatch) -> tuple[Measured, dict[About, LagFigures]]:
+async def _measure(
+    probe: Probe, watch: LagWatch, floor: FloorWatch | None
+) -> tuple[Measured, dict[About, LagFigures]]:
     lags: dict[About, LagFigures] = {}
 
     async def watched(about: About, measure: Callable[[Probe], Awaitable[T]]) -> T:
+        if floor is not None:
+            await floor.take()
+            if about in ("concurrency", "task"):  # before and after the measurement that it stands for
+                await floor.take_crowd()
         watch.take()
         result = await measure(probe)
         lags[about] = lag_figures(watch.take())

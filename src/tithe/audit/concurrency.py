@@ -8,6 +8,9 @@ order, `rounds` times over; the shared prompt is primed beforehand, as it is in 
     tokens/s of an agent = its output tokens / the seconds it waited for answers (sent to last token)
     aggregate            = all output tokens / wall clock of the round, pauses included
     Jain's index         over the agents of one N; worst / median of their tokens/s beside it
+    step time            of a call: TTFT + (S - 1) / decode rate, with S = the plan's `step_out`; so an answer
+                         that ended early counts as a whole step. Without a decode rate (no usage, or all
+                         tokens in one instant): sent to last token
 
 Calls of one agent are not independent of each other, so the intervals of TTFT are somewhat too narrow.
 """
@@ -45,6 +48,7 @@ class ConcurrencyFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One N. Rates in tokens a second, None where the endpoint reports no usage."""
 
     agents: int
+    step_s: Estimate | None
     ttft_p50_s: Estimate | None
     ttft_p95_s: Estimate | None
     agent_tokens_per_s: Estimate | None
@@ -80,7 +84,9 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
     ]
     rounds = [await run_round(probe, system, agents, number) for agents, number in visits]
     return Concurrency(
-        primes=(prime,), rounds=tuple(rounds), figures=concurrency_figures(tuple(rounds), seed=plan.seed)
+        primes=(prime,),
+        rounds=tuple(rounds),
+        figures=concurrency_figures(tuple(rounds), step_tokens=plan.step_out, seed=plan.seed),
     )
 
 
@@ -116,19 +122,22 @@ async def _run_agent(probe: Probe, system: Message, agents: int, number: int, ag
     return AgentRun(agent=agent, observations=tuple(observations))
 
 
-def concurrency_figures(rounds: tuple[Round, ...], *, seed: int) -> tuple[ConcurrencyFigures, ...]:
+def concurrency_figures(
+    rounds: tuple[Round, ...], *, step_tokens: int, seed: int
+) -> tuple[ConcurrencyFigures, ...]:
     """Everything that follows from the rounds, a row for each N; failed calls are counted apart."""
     return tuple(
-        _figures(agents, [one for one in rounds if one.agents == agents], seed)
+        _figures(agents, [one for one in rounds if one.agents == agents], step_tokens, seed)
         for agents in sorted({one.agents for one in rounds})
     )
 
 
-def _figures(agents: int, rounds: list[Round], seed: int) -> ConcurrencyFigures:
+def _figures(agents: int, rounds: list[Round], step_tokens: int, seed: int) -> ConcurrencyFigures:
     runs = [run for one in rounds for run in one.runs]
     calls = [seen for run in runs for seen in run.observations]
     answered = [seen for seen in calls if seen.answered]
     ttfts = [seen.ttft for seen in answered if seen.ttft is not None]
+    steps = [time for seen in answered if (time := _step_time(seen, step_tokens)) is not None]
     rates = [rate for run in runs if (rate := _agent_rate(run)) is not None]
     middle = median(rates, seed=seed)
     wall = sum(one.end - one.start for one in rounds)
@@ -137,6 +146,7 @@ def _figures(agents: int, rounds: list[Round], seed: int) -> ConcurrencyFigures:
     cached = median([float(seen.cached_tokens) for seen in answered if seen.cached_tokens is not None])
     return ConcurrencyFigures(
         agents=agents,
+        step_s=median(steps, seed=seed),
         ttft_p50_s=median(ttfts, seed=seed),
         ttft_p95_s=quantile(ttfts, 0.95, seed=seed),
         agent_tokens_per_s=middle,
@@ -148,6 +158,13 @@ def _figures(agents: int, rounds: list[Round], seed: int) -> ConcurrencyFigures:
         calls=len(calls),
         failed=len(calls) - len(answered),
     )
+
+
+def _step_time(seen: Observation, step_tokens: int) -> float | None:
+    """Seconds of a step of `step_tokens`; None for an answer of one token, which tells nothing of decode."""
+    if seen.ttft is not None and seen.decode_rate is not None:
+        return seen.ttft + (step_tokens - 1) / seen.decode_rate
+    return None if seen.output_tokens == 1 < step_tokens else seen.total
 
 
 def _agent_rate(run: AgentRun) -> float | None:

@@ -4,7 +4,9 @@ Two things are watched. **Loop lag**: how late the event loop answers when somet
 for attention, which is how late a token's arrival could have been stamped. A thread asks every 10 ms;
 lateness counts from the instant it meant to ask, so its own waiting is held against us. **The floor**:
 the same calls, by the same client, against a backend that answers at once (the null backend, over a
-real socket). What the floor shows was never the endpoint's.
+real socket). What the floor shows was never the endpoint's. A machine is quicker at one moment than at
+another, so the floor's calls are spread over the audit, a few before each measurement, after a warm-up
+that opens the connections.
 
 A verdict is withheld when the lag's p99 or the floor's median is over a fifth of the figure it stands on.
 """
@@ -24,7 +26,8 @@ from tithe.core import Clock
 
 FAR_BELOW = 0.2
 LAG_INTERVAL_S = 0.01
-_FLOOR_CALLS = 10
+_FLOOR_WARMUPS = 3
+_FLOOR_CALLS = 5
 
 
 class LagFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +43,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
     """What the client alone takes, in seconds: the calls seen against the null backend, and their medians.
 
     `ttft_s` is of a full prompt, `step_s` of a step's `step_tokens` to the last of them,
-    `crowd_ttft_s` of `agents` loops at once.
+    `crowd_ttft_s` and `crowd_step_s` of `agents` at once.
     """
 
     observations: tuple[Observation, ...]
@@ -50,6 +53,7 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
     ttft_s: Estimate | None
     step_s: Estimate | None
     crowd_ttft_s: Estimate | None
+    crowd_step_s: Estimate | None
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,29 +132,56 @@ def lag_figures(lags: tuple[float, ...]) -> LagFigures:
     return LagFigures(n=len(lags), p50_s=float(p50), p99_s=float(p99), max_s=float(most))
 
 
-async def measure_floor(null: Probe) -> Floor:
-    """The audit's kinds of call, against the null backend that `null` probes."""
-    plan = null.plan
-    longest, agents = max(plan.lengths), max(plan.concurrency)
-    seen: list[Observation] = []
-    for number in range(_FLOOR_CALLS):
+class FloorWatch:
+    """Takes the floor a few calls at a time: the audit's kinds of call, against the backend that `null` probes."""
+
+    def __init__(self, null: Probe) -> None:
+        self._null = null
+        self._system = null.prompts.system(null.plan.prefix, "floor/shared")
+        self._seen: list[Observation] = []
+        self._crowd: list[Round] = []
+
+    async def warm_up(self) -> None:
+        """Open the connections and import what the first answers need; enters no figure."""
+        for number in range(_FLOOR_WARMUPS):
+            await self._call(f"warm-up/{number}")
+        await self._round(-1)
+
+    async def take(self) -> None:
+        """A few single calls."""
+        for _ in range(_FLOOR_CALLS):
+            self._seen.append(await self._call(str(len(self._seen))))
+
+    async def take_crowd(self) -> None:
+        """The most agents of the plan, at once."""
+        self._crowd.append(await self._round(len(self._crowd)))
+
+    async def _call(self, name: str) -> Observation:
+        plan, prompts = self._null.plan, self._null.prompts
         messages = (
-            null.prompts.system(longest, f"floor/{number}"),
-            null.prompts.user(plan.tail, f"floor/{number}/tail"),
+            prompts.system(max(plan.lengths), f"floor/{name}"),
+            prompts.user(plan.tail, f"floor/{name}/tail"),
         )
-        seen.append(await null.call(null.request(messages, plan.step_out), "floor"))
-    system = null.prompts.system(plan.prefix, "floor/shared")
-    crowd = (await run_round(null, system, agents, 0),)
-    answered = [one for one in seen if one.answered]
-    return Floor(
-        observations=tuple(seen),
-        crowd=crowd,
-        agents=agents,
-        step_tokens=plan.step_out,
-        ttft_s=median([one.ttft for one in answered if one.ttft is not None], seed=plan.seed),
-        step_s=median([one.total for one in answered if one.total is not None], seed=plan.seed),
-        crowd_ttft_s=concurrency_figures(crowd, seed=plan.seed)[0].ttft_p50_s,
-    )
+        return await self._null.call(self._null.request(messages, plan.step_out), "floor")
+
+    async def _round(self, number: int) -> Round:
+        return await run_round(self._null, self._system, max(self._null.plan.concurrency), number)
+
+    def floor(self) -> Floor:
+        """The floor of all that was taken."""
+        plan = self._null.plan
+        answered = [one for one in self._seen if one.answered]
+        crowd = concurrency_figures(tuple(self._crowd), step_tokens=plan.step_out, seed=plan.seed)
+        return Floor(
+            observations=tuple(self._seen),
+            crowd=tuple(self._crowd),
+            agents=max(plan.concurrency),
+            step_tokens=plan.step_out,
+            ttft_s=median([one.ttft for one in answered if one.ttft is not None], seed=plan.seed),
+            step_s=median([one.total for one in answered if one.total is not None], seed=plan.seed),
+            crowd_ttft_s=crowd[0].ttft_p50_s if crowd else None,
+            crowd_step_s=crowd[0].step_s if crowd else None,
+        )
 
 
 def judge(figure: Estimate | None, floor: Estimate | None, lag: LagFigures) -> Judgement:
@@ -173,8 +204,8 @@ def _reason(figure: Estimate | None, floor: Estimate | None, lag: LagFigures) ->
     most = FAR_BELOW * figure.value
     if floor.value > most:
         return (
-            f"the client alone takes {_ms(floor.value)}, over a fifth of the {_ms(figure.value)} measured: "
-            "nothing is left of the endpoint's own"
+            f"the client alone takes {_ms(floor.value)} of the {_ms(figure.value)} measured, over a fifth: "
+            "too close to tell the endpoint's part"
         )
     if lag.p99_s > most:
         return (

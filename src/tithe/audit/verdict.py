@@ -5,8 +5,10 @@
 | cache | caches, does_not_cache, unclear | pairs.py |
 | short generations | slower_than_chat, faster_than_chat, as_chat, unclear | a step against the chat figure's prediction, 10 % either way |
 | structured output | constrained_cheaper, free_cheaper, alike, never_valid, unclear | expected time of a tool call with retries, 10 % either way |
-| concurrency | scales, slows, unfair, unclear | TTFT p50 at the most loops up to twice that at the fewest; Jain's index at least 0.9 |
+| concurrency | scales, slows, unfair, unclear | an agent's step at the most agents takes at most 1.5 times as long as at the fewest; Jain's index at least 0.9 |
 | task | ttft, decode, tool, retry, overhead, unclear | the largest part of the wall clock |
+1.5: an agent that waits half as long again has lost more than the usual spread between its steps, while
+eight agents still get over five times the work out of the endpoint that one does.
 """
 
 from typing import Literal
@@ -24,7 +26,7 @@ from tithe.audit.totals import Totals
 About = Literal["cache", "short generations", "structured output", "concurrency", "task"]
 
 _ALIKE = 0.1
-_SLOWS_ABOVE = 2.0
+_SLOWS_ABOVE = 1.5
 _UNFAIR_BELOW = 0.9
 
 
@@ -50,7 +52,7 @@ def judgements(
     measured: Measured, floor: Floor | None, lags: dict[About, LagFigures]
 ) -> dict[About, Judgement]:
     """For each verdict, whether the client can vouch for the figure that it stands on."""
-    crowd = measured.concurrency.figures[-1].ttft_p50_s if measured.concurrency.figures else None
+    crowd = measured.concurrency.figures[-1].step_s if measured.concurrency.figures else None
     longest = measured.pairs.figures.longest
     stands_on: dict[About, Estimate | None] = {
         "cache": longest.uncached_ttft_s if longest is not None else None,
@@ -71,7 +73,7 @@ def judgements(
 
 
 def _floors(floor: Floor | None) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
-    return (floor.ttft_s, floor.step_s, floor.crowd_ttft_s) if floor is not None else (None, None, None)
+    return (floor.ttft_s, floor.step_s, floor.crowd_step_s) if floor is not None else (None, None, None)
 
 
 def _fastest(arms: tuple[StructuredFigures, ...]) -> Estimate | None:
@@ -118,11 +120,11 @@ def _structured_output(arms: tuple[StructuredFigures, ...]) -> str:
 
 def _concurrency(rows: tuple[ConcurrencyFigures, ...]) -> str:
     fewest, most = rows[0], rows[-1]
-    if fewest.ttft_p50_s is None or most.ttft_p50_s is None or fewest is most:
+    if fewest.step_s is None or most.step_s is None or fewest is most:
         return "unclear"
     if most.jain is not None and most.jain < _UNFAIR_BELOW:
         return "unfair"
-    return "slows" if most.ttft_p50_s.value > _SLOWS_ABOVE * fewest.ttft_p50_s.value else "scales"
+    return "slows" if most.step_s.value > _SLOWS_ABOVE * fewest.step_s.value else "scales"
 
 
 def _task(task: Task) -> str:
