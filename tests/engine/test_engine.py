@@ -298,6 +298,52 @@ async def test_closing_ends_open_calls_with_an_error():
         await answer(engine, ask("", "late", max_tokens=1))
 
 
+async def test_a_vanished_client_costs_one_step_at_most(engine: Engine):
+    running = engine.generate(ask(SYSTEM, "vanish", max_tokens=5000))
+    async for event in running:
+        if not isinstance(event, Sent):
+            break
+    await running.aclose()
+    steps = engine.gauges()["steps"]
+    while engine.gauges()["kv_blocks_used"]:  # noqa: ASYNC110 - the engine's thread sets no event
+        await asyncio.sleep(0)
+    # The step that ran when it left, and at most one more that had been begun.
+    assert engine.gauges()["steps"] <= steps + 1
+
+
+RECURSIVE = {
+    "type": "object",
+    "properties": {"n": {"$ref": "#"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+
+
+async def test_a_schema_that_nothing_finite_meets_is_refused(engine: Engine):
+    endless = Tool(name="f", parameters=RECURSIVE, strict=True)
+    with pytest.raises(InvalidRequest, match="without end") as caught:
+        await answer(
+            engine, ask("", "x", tools=(endless,), tool_choice=ToolChoice(mode="required"), max_tokens=9)
+        )
+    assert caught.value.param == "tools[0].function.parameters"
+    form = ResponseFormat(kind="json_schema", name="x", schema={"$ref": "#"}, strict=True)
+    with pytest.raises(InvalidRequest, match="without end"):
+        await answer(engine, ask("", "x", response_format=form, max_tokens=9))
+
+
+async def test_a_bias_on_a_token_that_is_none_is_refused(engine: Engine):
+    with pytest.raises(InvalidRequest) as caught:
+        await answer(engine, ask("", "x", max_tokens=1, sampling=Sampling(logit_bias={8192: 1.0})))
+    assert caught.value.param == "logit_bias"
+
+
+async def test_hints_that_the_template_does_not_read_are_named(engine: Engine):
+    hints = {"zzz": 1, "enable_thinking": False, "reasoning_effort": "high"}
+    events = [event async for event in engine.generate(ask("", "x", max_tokens=1, template=hints))]
+    assert isinstance(events[0], Sent)
+    assert events[0].unused == ("reasoning_effort", "zzz")
+
+
 class FailingKernels(Kernels):
     """Kernels whose every step fails while `broken` is set, as those of a broken machine would."""
 

@@ -40,7 +40,9 @@ NONE, REQUIRED, NAMED = (
 
 def compiled(reasoning: str = "none", **given: Any) -> Grammar:
     request = Request(model="nano", messages=(Message(role="user", content="x"),), **given)
-    grammar = GRAMMARS.compile(request, reasoning=reasoning)
+    source = GRAMMARS.source(request, reasoning=reasoning)
+    assert source is not None
+    grammar = GRAMMARS.find(source) or GRAMMARS.compile(source, request)
     assert grammar is not None
     return grammar
 
@@ -164,7 +166,7 @@ def test_thoughts_come_before_what_is_demanded(given: dict[str, Any], text: str,
 @pytest.mark.parametrize("given", [{}, {"tool_choice": NONE}, LOOSE])
 def test_where_nothing_is_demanded_there_is_no_grammar(given: dict[str, Any]) -> None:
     request = Request(model="nano", messages=(Message(role="user", content="x"),), **given)
-    assert GRAMMARS.compile(request) is None
+    assert GRAMMARS.source(request) is None
 
 
 def test_text_cannot_spell_the_tag_of_a_call() -> None:
@@ -294,3 +296,23 @@ def test_a_schema_that_nothing_can_meet_is_refused(schema: dict[str, Any], stric
 def test_a_tools_name_is_written_as_it_is(name: str) -> None:
     grammar = compiled(tools=(Tool(name=name),), tool_choice=REQUIRED)
     assert conforms(grammar, f'<tool_call>\n{{"name": {json.dumps(name)}, "arguments": {{}}}}\n</tool_call>')
+
+
+def test_a_pattern_that_outgrows_its_limits_fails_and_is_not_kept() -> None:
+    schema = {"type": "string", "pattern": "^(.*a.{40}b.*c.{40}d)|(.*e.{60}f)$"}
+    form = ResponseFormat(kind="json_schema", name="x", schema=schema, strict=True)
+    request = Request(model="nano", messages=(Message(role="user", content="x"),), response_format=form)
+    source = GRAMMARS.source(request)
+    assert source is not None
+    grammar = GRAMMARS.compile(source, request)
+    assert GRAMMARS.find(source) is not None
+    rng = Random(1)
+
+    def follow() -> None:
+        for _ in range(3000):
+            mask = grammar.mask()
+            grammar.accept(rng.choice([t for t in range(END) if mask[t >> 3] >> (t & 7) & 1]))
+
+    with pytest.raises(InvalidRequest, match="Simplify its patterns"):
+        follow()
+    assert GRAMMARS.find(source) is None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tithe.core.errors import ModelFilesError
+from tithe.core.errors import ModelFilesError, UsageError
 from tithe.engine import files
 from tithe.engine.blocks import BlockPool
 from tithe.engine.kernels import BLOCK_SIZE, Kernels
@@ -68,7 +68,13 @@ def test_a_broken_ir_is_named(tmp_path):
         Kernels(broken, context=1, precision="auto", threads=0, kv_bytes=1 << 20)
 
 
-def test_a_budget_of_one_block_is_still_a_pool():
-    kernels = Kernels(NANO.ir, context=NANO.context, precision="u8", threads=1, kv_bytes=1)
-    assert kernels.n_blocks == 1
-    assert not Scheduler(BlockPool(1, BLOCK_SIZE), EngineOptions()).fits(1)
+@pytest.mark.parametrize(("kv_bytes", "said"), [(1, "at least"), (1 << 62, "not enough memory")])
+def test_a_budget_that_makes_no_cache_is_refused(kv_bytes: int, said: str):
+    with pytest.raises(UsageError, match=said):
+        Kernels(NANO.ir, context=NANO.context, precision="u8", threads=1, kv_bytes=kv_bytes)
+
+
+def test_the_smallest_cache_serves_a_sequence():
+    kernels = Kernels(NANO.ir, context=NANO.context, precision="u8", threads=1, kv_bytes=100_000)
+    assert kernels.n_blocks >= 2
+    assert Scheduler(BlockPool(2, BLOCK_SIZE), EngineOptions()).fits(BLOCK_SIZE)

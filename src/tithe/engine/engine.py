@@ -11,21 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Mapping
 
 from tithe.core.clock import Clock, SystemClock
-from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded, TitheError
+from tithe.core.errors import EngineError, Overloaded, TitheError
 from tithe.core.event import Event, Sent
 from tithe.core.request import Request
 from tithe.engine import files
-from tithe.engine.answer import Answer
-from tithe.engine.blocks import BlockPool, root
+from tithe.engine.blocks import BlockPool
 from tithe.engine.call import Call, Word
 from tithe.engine.generation import Generation
-from tithe.engine.grammar import Grammars
+from tithe.engine.intake import Intake
 from tithe.engine.kernels import BLOCK_SIZE, Kernels
 from tithe.engine.options import EngineOptions
 from tithe.engine.runner import Rows, Runner
@@ -34,12 +32,8 @@ from tithe.engine.sequence import Sequence
 from tithe.engine.session import Sessions, Turns
 from tithe.engine.template import ChatTemplate
 from tithe.engine.vocabulary import Vocabulary
-from tithe.wire.output import OutputParser
 
 _log = logging.getLogger(__name__)
-
-LONG_PROMPT = 20_000
-"""Characters from which on a prompt is tokenized beside the event loop and not on it."""
 
 
 class Engine:
@@ -56,20 +50,24 @@ class Engine:
         self._options = options
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._vocabulary = Vocabulary(model.tokenizer, model.eos, kernels.vocab_size)
-        self._template = ChatTemplate(model.template, self._vocabulary.guard)
-        self._grammars = Grammars(self._vocabulary)
         self._turns = Turns(self._vocabulary)
         self._sessions = Sessions()
         self._pool = BlockPool(kernels.n_blocks, BLOCK_SIZE)
         self._scheduler = Scheduler(self._pool, options)
         self._runner = Runner(kernels, self._scheduler)
-        self._context = min(model.context, (kernels.n_blocks - 1) * BLOCK_SIZE)
+        self._intake = Intake(
+            ChatTemplate(model.template, self._vocabulary.guard),
+            self._vocabulary,
+            self._turns,
+            self._sessions,
+            options,
+            context=min(model.context, (kernels.n_blocks - 1) * BLOCK_SIZE),
+        )
         self._of: dict[Sequence, tuple[Call, Generation]] = {}
         self._news: dict[Call, list[Word]] = {}
         self._wake = threading.Condition()
         self._arrivals: deque[Call] = deque()
         self._departures: deque[Call] = deque()
-        self._queued = 0
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="tithe-engine", daemon=True)
         self._thread.start()
@@ -104,15 +102,20 @@ class Engine:
     async def generate(self, request: Request) -> AsyncIterator[Event]:
         """Answer a request (see `core.Backend`).
 
-        Raises `InvalidRequest`, `ContextOverflow` and `Overloaded` before the first event, and
-        `EngineError` when a step fails.
+        Raises `InvalidRequest`, `ContextOverflow` and `Overloaded` before the first event; later an
+        `EngineError` when a step fails, or `InvalidRequest` when a schema grows beyond what can be followed.
         """
         arrived = self._clock.now()
-        call = await self._prepare(request, arrived)
+        if len(self._scheduler.waiting) + len(self._arrivals) >= self._options.max_waiting:
+            raise Overloaded(
+                f"{self._options.max_waiting} requests are waiting already. Try again in a moment, "
+                "or raise --max-waiting."
+            )
+        call = await self._intake.prepare(request, arrived)
         call.queued = self._clock.now()
         self._hand_over(self._arrivals, call)
         try:
-            yield Sent(at=arrived)
+            yield Sent(at=arrived, unused=self._intake.unused(request))
             while (word := await call.inbox.get()) is not None:
                 if isinstance(word, TitheError):
                     raise word
@@ -135,68 +138,6 @@ class Engine:
                 return
             queue.append(call)
             self._wake.notify()
-
-    async def _prepare(self, request: Request, arrived: float) -> Call:
-        """Everything that a request needs before its first token can be computed."""
-        if len(self._scheduler.waiting) + len(self._arrivals) >= self._options.max_waiting:
-            raise Overloaded(
-                f"{self._options.max_waiting} requests are waiting already. Try again in a moment, "
-                "or raise --max-waiting."
-            )
-        text = self._template.render(request)
-        if len(text) > LONG_PROMPT:
-            prompt = await asyncio.to_thread(self._turns.encode, text, request.isolation)
-        else:
-            prompt = self._turns.encode(text, request.isolation)
-        if not prompt.ids:
-            raise InvalidRequest("The messages render to an empty prompt.", param="messages")
-        most = self._most(request, len(prompt.ids))
-        reasoning = _reasoning(text, request)
-        grammar = self._grammars.compile(request, reasoning=reasoning)
-        seed = request.sampling.seed if request.sampling.seed is not None else secrets.randbits(64)
-        generations: list[Generation] = []
-        for index in range(request.n):
-            sequence = Sequence(
-                prompt.ids,
-                root=root(request.isolation),
-                arrived=arrived,
-                priority=request.priority,
-                ageing=self._options.ageing,
-            )
-            tools = bool(request.tools) and request.tool_choice.mode != "none"
-            parser = OutputParser(tools=tools, reasoning_open=reasoning == "open")
-            generations.append(
-                Generation(
-                    request,
-                    sequence,
-                    self._vocabulary,
-                    Answer(self._vocabulary, index, request.stop, parser),
-                    index=index,
-                    seed=seed,
-                    most=most,
-                    grammar=grammar.copy() if grammar is not None else None,
-                    drafting=self._options.drafting,
-                )
-            )
-        return Call(request, prompt, generations, self._sessions.break_of(request, prompt.ids), arrived)
-
-    def _most(self, request: Request, n_prompt: int) -> int:
-        """The most tokens that an answer may have. Raises `ContextOverflow` when they do not fit."""
-        room = self._context - n_prompt
-        if room < 1:
-            raise ContextOverflow(
-                f"The messages and tools take {n_prompt} tokens, but a prompt may have at most "
-                f"{self._context - 1} here (the model's context, or what fits the KV cache). "
-                "Shorten them, or serve with a larger --kv-bytes.",
-                param="messages",
-            )
-        if request.max_tokens is not None and request.max_tokens > room:
-            raise ContextOverflow(
-                f"The prompt has {n_prompt} tokens and max_tokens is {request.max_tokens}, together more than "
-                f"the {self._context} that a sequence may have here. Ask for at most {room}.",
-                param="max_tokens",
-            )
-        return request.max_tokens if request.max_tokens is not None else room
 
     # What follows runs on the engine's thread.
 
@@ -226,7 +167,7 @@ class Engine:
         """Whatever goes wrong inside ends these calls with an error, and the engine goes on."""
         try:
             yield
-        except EngineError as error:
+        except TitheError as error:
             self._fail(calls, error)
         except Exception as error:  # noqa: BLE001 - a defect must not leave readers waiting for ever
             _log.exception("a step failed")
@@ -269,9 +210,10 @@ class Engine:
 
     def _sampled(self, sequence: Sequence, rows: Rows) -> None:
         call, generation = self._of[sequence]
-        if call.first is None:
-            self._fork(call, rows)
-        self._advance(call, generation, rows)
+        with self._failing({call}):
+            if call.first is None:
+                self._fork(call, rows)
+            self._advance(call, generation, rows)
 
     def _fork(self, call: Call, rows: Rows) -> None:
         """The prompt is computed: start the other choices on its blocks."""
@@ -303,7 +245,7 @@ class Engine:
         if not call.open:
             news.append(None)
 
-    def _fail(self, calls: set[Call], error: EngineError) -> None:
+    def _fail(self, calls: set[Call], error: TitheError) -> None:
         for call in calls:
             self._leave(call)
             self._news.setdefault(call, []).append(error)
@@ -327,10 +269,3 @@ def _deliver(told: list[tuple[Call, list[Word]]]) -> None:
 
 def _closed() -> EngineError:
     return EngineError("The engine was closed before the answer was complete.", code="closed")
-
-
-def _reasoning(prompt: str, request: Request) -> str:
-    """Whether an answer to the prompt begins inside the model's thoughts, or may begin with them."""
-    if prompt.rstrip().endswith("<think>"):
-        return "open"
-    return "may" if request.template.get("enable_thinking") is True else "none"

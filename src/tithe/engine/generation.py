@@ -101,8 +101,8 @@ class Generation:
         number = sampler.uniform(self._seed, self.index, len(sequence.tokens))
         token = sampler.draw(shaped, request.sampling, number)
         scored = sampler.score(shaped, token, request.top_logprobs) if request.logprobs else None
-        if self.grammar is not None:
-            self.grammar.accept(token)
+        if self.grammar is not None and not self.grammar.accept(token):
+            raise self.grammar.failure()
         if token in self._vocabulary.eos:
             self._end("stop")
         else:
@@ -125,8 +125,10 @@ class Generation:
             return False
         run = self.grammar.forced()
         for token in run:
-            if self.ended is not None or not self.grammar.accept(token):
+            if self.ended is not None:
                 break
+            if not self.grammar.accept(token):
+                raise self.grammar.failure()
             if token in self._vocabulary.eos:
                 self._end("stop")
                 break

@@ -16,27 +16,35 @@ continuation only, its tokens are *forced*: appended without sampling, and compu
 from __future__ import annotations
 
 import json
+import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import llguidance
 
 from tithe.core.errors import InvalidRequest
 from tithe.core.request import Request, ResponseFormat, Tool
+from tithe.engine.schema import is_finite
 from tithe.engine.vocabulary import Vocabulary
 
-KEPT = 256
-"""Compiled grammars that are kept: an agent sends the same tools with every step."""
+KEPT_CHARS = 16_000_000
+"""Characters of sources whose compiled grammars are kept: an agent sends the same tools with every step."""
 
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 class Grammar:
-    """One choice's place in a grammar."""
+    """One choice's place in a grammar.
 
-    def __init__(self, matcher: llguidance.LLMatcher) -> None:
+    A grammar can grow beyond the compiler's limits while it is followed (a pattern with too many
+    states). Then `mask` and `forced` raise its `failure`.
+    """
+
+    def __init__(self, matcher: llguidance.LLMatcher, broken: Callable[[], None]) -> None:
         self._matcher = matcher
+        self._broken = broken
 
     @property
     def is_complete(self) -> bool:
@@ -45,19 +53,34 @@ class Grammar:
 
     def mask(self) -> bytes:
         """One bit a token, lowest first: set where the token may come next (EOS where it may end)."""
-        return self._matcher.compute_bitmask()
+        mask = self._matcher.compute_bitmask()
+        if self._matcher.is_error():
+            raise self.failure()
+        return mask
 
     def forced(self) -> list[int]:
         """The tokens that must come next, if any; they still have to be accepted."""
-        return self._matcher.compute_ff_tokens()
+        tokens = self._matcher.compute_ff_tokens()
+        if self._matcher.is_error():
+            raise self.failure()
+        return tokens
 
     def accept(self, token: int) -> bool:
-        """Advance by a token; False when the grammar does not allow it."""
+        """Advance by a token; False when the grammar does not allow it, or failed."""
         return self._matcher.consume_token(token)
 
     def copy(self) -> Grammar:
         """Another choice's place, the same as this one's now."""
-        return Grammar(self._matcher.deep_copy())
+        return Grammar(self._matcher.deep_copy(), self._broken)
+
+    def failure(self) -> InvalidRequest:
+        """Why it cannot be followed any further; it will not be used again."""
+        self._broken()
+        return InvalidRequest(
+            "The schema could not be followed to its end: "
+            f"{_first(self._matcher.get_error())} ({self._matcher.stop_reason()}). Simplify its patterns.",
+            code="invalid_schema",
+        )
 
 
 class Grammars:
@@ -67,34 +90,16 @@ class Grammars:
         self._tokenizer = vocabulary.for_grammars
         self._names = {name: self._tag(vocabulary, name) for name in _TAGS}
         self._compiled: OrderedDict[str, llguidance.LLMatcher] = OrderedDict()
+        self._chars = 0
+        # Compiled beside the event loop, dropped by the engine's thread.
+        self._lock = threading.Lock()
 
-    def compile(self, request: Request, *, reasoning: str = "none") -> Grammar | None:
-        """The grammar of a request, or None when it leaves the model free.
+    def source(self, request: Request, *, reasoning: str = "none") -> str | None:
+        """What a request demands, as Lark; None when it leaves the model free.
 
         `reasoning` tells whether the answer begins inside the model's thoughts (`open`), may begin
-        with them (`may`), or not (`none`); thoughts are free text. Raises `InvalidRequest`, naming
-        the schema, when one is invalid or uses a keyword that is not supported and was to be strict.
+        with them (`may`), or not (`none`); thoughts are free text.
         """
-        source = self._source(request, reasoning)
-        if source is None:
-            return None
-        known = self._compiled.get(source)
-        if known is None:
-            known = llguidance.LLMatcher(self._tokenizer, source, log_level=0)
-            if known.is_error():
-                self._refuse(request, known.get_error())
-            self._compiled[source] = known
-            if len(self._compiled) > KEPT:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(source)
-        return Grammar(known.deep_copy())
-
-    def _tag(self, vocabulary: Vocabulary, name: str) -> str:
-        """A tag in Lark: the token itself where it is one, else its text."""
-        token = vocabulary.added.get(name)
-        return json.dumps(name) if token is None else f"<[{token}]>"
-
-    def _source(self, request: Request, reasoning: str) -> str | None:
         mode = request.tool_choice.mode if request.tools else "none"
         rules: list[str] = []
         answer = self._format_rule(request, rules)
@@ -121,6 +126,63 @@ class Grammars:
         elif reasoning == "may":
             start = f"({tags['<think>']} TEXT {tags['</think>']} SPACE)? ({start})"
         return self._lark(start, rules)
+
+    def find(self, source: str) -> Grammar | None:
+        """The start of a grammar that was compiled before."""
+        with self._lock:
+            known = self._compiled.get(source)
+            if known is None:
+                return None
+            self._compiled.move_to_end(source)
+        return self._start(known, source)
+
+    def compile(self, source: str, request: Request) -> Grammar:
+        """The start of a grammar, compiled. Lets go of the GIL while it works.
+
+        Raises `InvalidRequest`, naming the schema, when one is invalid, cannot be met by anything
+        finite, or uses a keyword that is not supported and was to be strict.
+        """
+        self._refuse_endless(request)
+        matcher = llguidance.LLMatcher(self._tokenizer, source, log_level=0)
+        if matcher.is_error():
+            self._refuse(request, matcher.get_error())
+        with self._lock:
+            if source not in self._compiled:
+                self._compiled[source] = matcher
+                self._chars += len(source)
+            while self._chars > KEPT_CHARS and len(self._compiled) > 1:
+                self._chars -= len(self._compiled.popitem(last=False)[0])
+        return self._start(matcher, source)
+
+    def _start(self, matcher: llguidance.LLMatcher, source: str) -> Grammar:
+        return Grammar(matcher.deep_copy(), lambda: self._drop(source))
+
+    def _drop(self, source: str) -> None:
+        """Forget a grammar that broke: its copies share what broke it."""
+        with self._lock:
+            if self._compiled.pop(source, None) is not None:
+                self._chars -= len(source)
+
+    def _refuse_endless(self, request: Request) -> None:
+        schemas = [
+            (f"tools[{i}].function.parameters", tool.parameters)
+            for i, tool in _callable(request)
+            if tool.strict is not False
+        ]
+        schemas.append(("response_format.json_schema.schema", request.response_format.schema))
+        for param, schema in schemas:
+            if schema is not None and not is_finite(schema):
+                raise InvalidRequest(
+                    "The JSON schema requires itself without end: no finite JSON can meet it. "
+                    "Make the reference optional, or give it a way out (anyOf with null).",
+                    param=param,
+                    code="invalid_schema",
+                )
+
+    def _tag(self, vocabulary: Vocabulary, name: str) -> str:
+        """A tag in Lark: the token itself where it is one, else its text."""
+        token = vocabulary.added.get(name)
+        return json.dumps(name) if token is None else f"<[{token}]>"
 
     def _without_calls(self) -> str | None:
         # Where the tag is no token it cannot be kept out, and stays plain text.
@@ -162,9 +224,11 @@ class Grammars:
                 f"start: {rule}", self._tokenizer
             )
             if failed:
+                advice = (
+                    ", or send strict: false to have it only shown to the model" if "tools" in param else ""
+                )
                 raise InvalidRequest(
-                    f"The JSON schema cannot be held to: {_first(problems[0])}. "
-                    "Simplify it, or send strict: false to have it only shown to the model.",
+                    f"The JSON schema cannot be held to: {_first(problems[0])}. Simplify it{advice}.",
                     param=param,
                     code="invalid_schema",
                 )

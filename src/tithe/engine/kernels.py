@@ -35,7 +35,7 @@ import openvino.opset13 as ops
 from numpy.typing import NDArray
 from openvino._offline_transformations import paged_attention_transformation
 
-from tithe.core.errors import EngineError, ModelFilesError
+from tithe.core.errors import EngineError, ModelFilesError, UsageError
 from tithe.engine.options import Precision
 
 Ints = NDArray[np.int32]
@@ -45,6 +45,9 @@ BLOCK_SIZE = 32
 
 CONTEXTS = 4
 """Full contexts that the cache holds unless its size is given..."""
+
+LEAST_BLOCKS = 2
+"""A sequence is computed in all blocks but one, which is left for copying on write."""
 
 MOST_BY_DEFAULT = 1 << 30
 """... up to this many bytes."""
@@ -66,7 +69,8 @@ class StepInputs(NamedTuple):
 class Kernels:
     """A compiled model and its KV cache, of `kv_bytes` or, where that is 0, for some full `context`s.
 
-    Raises `ModelFilesError` when the IR cannot be read, is not a stateful decoder, or does not compile.
+    Raises `ModelFilesError` when the IR cannot be read, is not a stateful decoder, or does not compile, and
+    `UsageError` for a budget that is too small or more than there is.
     """
 
     def __init__(self, ir: Path, *, context: int, precision: Precision, threads: int, kv_bytes: int) -> None:
@@ -84,7 +88,12 @@ class Kernels:
         self.bytes_per_block = sum(_block_bytes(port) for port in caches)
         wanted = CONTEXTS * -(-context // BLOCK_SIZE) * self.bytes_per_block
         budget = kv_bytes or min(wanted, MOST_BY_DEFAULT)
-        self.n_blocks = max(1, budget // self.bytes_per_block)
+        self.n_blocks = budget // self.bytes_per_block
+        if self.n_blocks < LEAST_BLOCKS:
+            raise UsageError(
+                f"A KV cache of {budget} bytes holds {self.n_blocks} blocks of this model. It needs "
+                f"at least {LEAST_BLOCKS * self.bytes_per_block} bytes: give more with --kv-bytes, or 0."
+            )
         self._views = [_cache_memory(self.n_blocks, _block_bytes(port)) for port in caches]
         for port, memory in zip(caches, self._views, strict=True):
             shape = [self.n_blocks, *(d.get_length() for d in list(port.partial_shape)[1:])]
@@ -176,7 +185,10 @@ def _cache_memory(n_blocks: int, block_bytes: int) -> NDArray[np.uint8]:
     A system hands memory out when it is first written to. Left to a step, that took 11 ms for each new
     block of a 0.6 B model, and up to 40 ms by huge pages; so it is written to once when it is made.
     """
-    memory = np.empty((n_blocks, block_bytes), dtype=np.uint8)
+    try:
+        memory = np.empty((n_blocks, block_bytes), dtype=np.uint8)
+    except (MemoryError, ValueError) as error:
+        raise UsageError("There is not enough memory for the KV cache: give fewer --kv-bytes.") from error
     memory.fill(0)
     return memory
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tithe.engine.kernels import Kernels, StepInputs
 from tithe.engine.scheduler import Chunk, Plan, Scheduler
-from tithe.engine.sequence import Sequence
+from tithe.engine.sequence import Sequence, State
 
 Rows = NDArray[np.float32]
 
@@ -40,6 +40,10 @@ class Runner:
         for chunk in plan.chunks:
             sequence = chunk.sequence
             self.computed += chunk.n
+            if sequence.state is State.ENDED:
+                # Its call failed while an earlier choice of it was sampled.
+                at += (1 + sequence.drafted) * chunk.whole
+                continue
             sequence.computed += chunk.n
             if not chunk.whole:
                 self._scheduler.settle(sequence)

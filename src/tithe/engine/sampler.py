@@ -46,9 +46,9 @@ def shaped(logits: Row, sampling: Sampling, counts: Mapping[int, int], mask: byt
         ids = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
         times = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
         row[ids] -= sampling.frequency_penalty * times + sampling.presence_penalty
-    for token, bias in sampling.logit_bias.items():
-        if 0 <= token < size:
-            row[token] += bias
+    if bias := sampling.logit_bias:
+        ids = np.fromiter(bias.keys(), dtype=np.int64, count=len(bias))
+        row[ids] += np.fromiter(bias.values(), dtype=np.float32, count=len(bias))
     if mask is not None:
         allowed = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")[:size]
         row[: len(allowed)][allowed == 0] = -np.inf

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 import jinja2
+from jinja2 import meta
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -23,7 +24,7 @@ from tithe.core.request import Request, Tool
 
 
 class ChatTemplate:
-    """A compiled chat template.
+    """A compiled chat template. `variables` are the names that it reads.
 
     Args:
         source: the template.
@@ -34,17 +35,9 @@ class ChatTemplate:
 
     def __init__(self, source: str, guard: Callable[[str], str]) -> None:
         self._guard = guard
+        self.variables = _variables(environment := _sandbox(), source)
         self._takes_text = _TAKES_TEXT.search(source) is not None
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-        )
-        environment.filters["tojson"] = _to_json
-        names: dict[str, Any] = environment.globals
-        names.update(raise_exception=_refuse, strftime_now=_now)
-        try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateError as error:
-            raise ModelFilesError(f"The model's chat template is not valid Jinja: {error}.") from error
+        self._template = environment.from_string(source)
 
     def render(self, request: Request) -> str:
         """The prompt's text, up to where the model's turn begins.
@@ -112,6 +105,24 @@ class ChatTemplate:
 
 _TAKES_TEXT = re.compile(r"arguments is (not )?(string|mapping)")
 """In templates that ask what arguments are. Others write them with `tojson`, which would quote a text."""
+
+
+def _sandbox() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+    )
+    environment.filters["tojson"] = _to_json
+    names: dict[str, Any] = environment.globals
+    names.update(raise_exception=_refuse, strftime_now=_now)
+    return environment
+
+
+def _variables(environment: jinja2.Environment, source: str) -> frozenset[str]:
+    try:
+        return frozenset(meta.find_undeclared_variables(environment.parse(source)))
+    except jinja2.TemplateError as error:
+        raise ModelFilesError(f"The model's chat template is not valid Jinja: {error}.") from error
+
 
 _RESERVED = frozenset({"messages", "tools", "add_generation_prompt"})
 
