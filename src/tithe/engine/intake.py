@@ -130,8 +130,8 @@ class Intake:
             )
         if request.max_tokens is not None and request.max_tokens > room:
             raise ContextOverflow(
-                f"The prompt has {n_prompt} tokens and max_tokens is {request.max_tokens}, together more than "
-                f"the {self._context} that a sequence may have here. Ask for at most {room}.",
+                f"The prompt has {n_prompt} tokens and {request.max_tokens} more are asked for, together more than "
+                f"the {self._context} that a sequence may have here. Ask for at most {room} (max_tokens).",
                 param="max_tokens",
             )
         return request.max_tokens if request.max_tokens is not None else room
