@@ -32,7 +32,7 @@ async def computed(url: str) -> float:
     """Tokens the engine has computed so far, from its metrics."""
     async with aiohttp.ClientSession() as session, session.get(url.removesuffix("/v1") + "/metrics") as got:
         text = await got.text()
-    found = [line.split()[1] for line in text.splitlines() if line.startswith("tithe_computed_tokens ")]
+    found = [line.split()[1] for line in text.splitlines() if line.startswith("tithe_computed_tokens_total ")]
     return float(found[0])
 
 

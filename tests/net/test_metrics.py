@@ -69,6 +69,23 @@ async def test_a_call_is_counted_with_what_the_backend_reported(serve: Serve, op
     assert found["tithe_calls_running"] == 0
 
 
+async def test_what_a_figure_tells_stands_beside_it(serve: Serve) -> None:
+    given = {"waiting": 3.0, "computed_tokens": 5.0, "steps": 2.0, "kv_blocks_evicted": 1.0, "fog": 0.5}
+    server = await serve(ScriptedBackend(SCRIPT), gauges=lambda: given)
+    url = server.url.removesuffix("/v1") + "/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        text = await response.text()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert families["tithe_waiting"].documentation == "Sequences that wait for the engine to take them up"
+    for name in ("computed_tokens", "steps", "kv_blocks_evicted"):
+        family = families[f"tithe_{name}"]
+        assert (family.type, family.samples[0].value) == ("counter", given[name])
+        assert f"tithe_{name}_total {given[name]}\n" in text
+    assert families["tithe_fog"].type == "gauge"
+    assert all(family.documentation for name, family in families.items() if name != "tithe_fog")
+    assert "_created" not in text
+
+
 async def test_gauges_are_read_at_every_scrape(serve: Serve, until: Until) -> None:
     waiting = [3.0]
     backend = ScriptedBackend(Script.of_text("one two", gap=3600))

@@ -274,78 +274,6 @@ async def test_a_client_that_goes_away_frees_its_call(
         await until(lambda: backend.abandoned == 1)
 
 
-class Gated(ScriptedBackend):
-    """Answers when its gate is opened."""
-
-    def __init__(self) -> None:
-        super().__init__(Script.of_text("one two"))
-        self.gate = asyncio.Event()
-
-    async def generate(self, request: Request) -> AsyncIterator[Event]:
-        async for event in super().generate(request):
-            yield event
-            await self.gate.wait()
-
-
-async def test_a_full_house_turns_away_and_then_takes_again(
-    serve: Serve, openai: OpenAI, until: Until
-) -> None:
-    backend = Gated()
-    client = openai(await serve(backend, max_concurrent=1))
-    first = asyncio.ensure_future(client.chat.completions.create(**ASK))
-    await until(lambda: bool(backend.requests))
-    with pytest.raises(sdk.RateLimitError) as refused:
-        await client.chat.completions.create(**ASK)
-    assert int(refused.value.response.headers["retry-after"]) >= 1
-    backend.gate.set()
-    await first
-    assert (await client.chat.completions.create(**ASK)).choices[0].message.content == "one two"
-
-
-async def test_stop_lets_running_calls_finish_and_takes_no_new_ones(
-    serve: Serve, openai: OpenAI, until: Until
-) -> None:
-    backend = Gated()
-    server = await serve(backend, drain_s=60.0)
-    url = server.url
-    async with aiohttp.ClientSession() as session:
-        async with session.get(url + "/models") as response:
-            await response.read()
-        running = asyncio.ensure_future(openai(server).chat.completions.create(**ASK))
-        await until(lambda: bool(backend.requests))
-        stopping = asyncio.ensure_future(server.stop())
-        await asyncio.sleep(0.01)
-        async with session.post(f"{url}/chat/completions", json=ASK) as response:
-            assert response.status == 503
-            assert (await response.json())["error"]["code"] == "shutting_down"
-        async with session.get(url.removesuffix("/v1") + "/health") as response:
-            assert (response.status, await response.json()) == (503, {"status": "closing"})
-        assert not stopping.done()
-        backend.gate.set()
-        assert (await running).choices[0].message.content == "one two"
-        await stopping
-        with pytest.raises(aiohttp.ClientConnectionError):
-            await session.get(url + "/models")
-    assert backend.abandoned == 0
-
-
-async def test_calls_that_outlast_the_drain_are_told_so(serve: Serve, openai: OpenAI, until: Until) -> None:
-    backend = ScriptedBackend(Script.of_text("one two", gap=3600))
-    server = await serve(backend, drain_s=0.0)
-    client = openai(server)
-    whole = asyncio.ensure_future(client.chat.completions.create(**ASK))
-    stream = await client.chat.completions.create(**ASK, stream=True)
-    await anext(aiter(stream))
-    await until(lambda: len(backend.requests) == 2)
-    await server.stop()
-    with pytest.raises(sdk.InternalServerError) as refused:
-        await whole
-    assert (refused.value.status_code, refused.value.code) == (503, "shutting_down")
-    with pytest.raises(sdk.APIError, match="shut down before this answer's end"):
-        [chunk async for chunk in stream]
-    assert backend.abandoned == 2
-
-
 async def test_many_calls_at_once(serve: Serve, openai: OpenAI) -> None:
     def echo(request: Request) -> Script:
         return Script.of_text(f"to {request.messages[0].content}", ttft=0.005, gap=0.001)
@@ -360,11 +288,29 @@ async def test_many_calls_at_once(serve: Serve, openai: OpenAI) -> None:
     assert await asyncio.gather(*(ask(n) for n in range(40))) == [f"to {n}" for n in range(40)]
 
 
+async def test_hints_that_the_backend_made_no_use_of_are_named(serve: Serve) -> None:
+    script = Script(deltas=[TextDelta(at=0, text="x")], unused=("colour", "reasoning_effort"))
+    server = await serve(ScriptedBackend(script))
+    hints = {"reasoning_effort": "low", "chat_template_kwargs": {"colour": 1, "read": 2}, "user": "me"}
+    for stream in (False, True):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{server.url}/chat/completions", json=ASK | hints | {"stream": stream}) as response,
+        ):
+            assert set(response.headers["x-tithe-unused"].split(", ")) == {
+                "user",
+                "reasoning_effort",
+                "chat_template_kwargs.colour",
+            }
+            await response.read()
+
+
 async def test_an_address_that_is_taken(serve: Serve) -> None:
     server = await serve(ScriptedBackend(Script()))
     port = int(server.url.rsplit(":", 1)[1].removesuffix("/v1"))
     other = Server(ScriptedBackend(Script()), ServerOptions(model="nano", port=port))
-    with pytest.raises(UsageError, match=rf"cannot listen on 127\.0\.0\.1:{port}"):
+    said = rf"^cannot listen on 127\.0\.0\.1:{port}: port {port} is in use\. Give another --port"
+    with pytest.raises(UsageError, match=said):
         await other.start()
     with pytest.raises(UsageError, match="not started"):
         _ = other.url

@@ -22,9 +22,8 @@ class Admission:
     def running(self) -> int:
         return len(self._running)
 
-    @contextmanager
-    def enter(self) -> Generator[None, None, None]:
-        """Hold a place for the current task. Raises `Closing` or `Overloaded`."""
+    def look(self) -> None:
+        """Whether a call would be let in now. Raises `Closing` or `Overloaded`."""
         if self.closing:
             raise Closing("the endpoint is shutting down: send the request to another, or after its restart")
         if len(self._running) >= self._max_concurrent:
@@ -32,6 +31,11 @@ class Admission:
                 f"{self._max_concurrent} calls are running, the most this endpoint takes: retry later",
                 retry_after=1.0,
             )
+
+    @contextmanager
+    def enter(self) -> Generator[None, None, None]:
+        """Hold a place for the current task. Raises `Closing` or `Overloaded`."""
+        self.look()
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)

@@ -6,8 +6,9 @@ not report them leaves them unobserved, never zero. Each server has a registry o
 
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tithe.net.account import CallAccount
@@ -22,20 +23,58 @@ BUCKETS = (
 Gauges = Callable[[], Mapping[str, float]]
 
 
+class Figure(msgspec.Struct, frozen=True):
+    """What a figure of a backend's tells; `counter` for one that only ever grows."""
+
+    help: str
+    counter: bool = False
+
+
+FIGURES = {
+    "calls_running": Figure("Calls that this server is answering"),
+    "running": Figure("Sequences that the engine is computing"),
+    "waiting": Figure("Sequences that wait for the engine to take them up"),
+    "kv_blocks": Figure("Blocks of the KV cache, free or not"),
+    "kv_blocks_used": Figure("Blocks of the KV cache that a sequence holds"),
+    "kv_blocks_cached": Figure("Blocks of the KV cache that no sequence holds and a later one can reuse"),
+    "kv_blocks_evicted": Figure("Cached blocks given up to make room", counter=True),
+    "steps": Figure("Engine steps", counter=True),
+    "computed_tokens": Figure("Tokens computed by the engine, of prompts and of answers", counter=True),
+}
+"""What is known of the figures that a `Gauges` may give. One that is not here is a gauge without a text."""
+
+
 class _GaugesNow(Collector):
-    """Gauges read at the moment of the scrape. A name without the `tithe_` prefix is given it."""
+    """Figures read at the moment of the scrape. A name without the `tithe_` prefix is given it."""
 
     def __init__(self, read: Gauges) -> None:
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
         for name, value in self._read().items():
-            full = name if name.startswith("tithe_") else f"tithe_{name}"
-            yield GaugeMetricFamily(full, f"{full}, read at the scrape", value=value)
+            short = name.removeprefix("tithe_")
+            figure = FIGURES.get(short, Figure(""))
+            family = CounterMetricFamily if figure.counter else GaugeMetricFamily
+            yield family(f"tithe_{short}", figure.help, value=value)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing in advance: the registry would otherwise read the gauges when it is made."""
         return ()
+
+
+class _WithoutCreated(Collector):
+    """A registry without its `_created` series (when each counter was made), which nobody here reads.
+
+    prometheus_client can leave them out for the whole process only, which is its owner's to decide.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
 
 
 class Metrics:
@@ -82,4 +121,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """Everything, in the text exposition format (`CONTENT_TYPE`)."""
-        return generate_latest(self._registry)
+        return generate_latest(_WithoutCreated(self._registry))

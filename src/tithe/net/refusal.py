@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from tithe.core.errors import EngineError, InvalidRequest, NotFound, Overloaded, TitheError
+from tithe.core.errors import (
+    EndpointRefused,
+    EngineError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    TitheError,
+    TooSlow,
+)
 from tithe.net.account import CLIENT_CLOSED
 from tithe.wire.chat_error import encode_error
 
@@ -20,6 +28,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Everything that is raised before a response began becomes one in OpenAI's shape."""
     try:
         return await handler(request)
+    except TooSlow as error:
+        return await _hang_up(request, refusal(error))
     except TitheError as error:
         return refusal(error)
     except web.HTTPMethodNotAllowed as error:
@@ -44,13 +54,22 @@ def refusal(
 ) -> web.Response:
     """The response that tells `error`; `status` where it is not the error's own."""
     sent = dict(headers or {})
-    if isinstance(error, Overloaded):
-        sent["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if isinstance(error, Overloaded | EndpointRefused) and error.status == Overloaded.status:
+        sent["Retry-After"] = str(max(1, math.ceil(error.retry_after or 0)))
     if error.status == 401:
         sent["WWW-Authenticate"] = "Bearer"
     return web.Response(
         body=encode_error(error), status=status or error.status, content_type="application/json", headers=sent
     )
+
+
+async def _hang_up(request: web.Request, response: web.Response) -> web.Response:
+    """Send the response and close the connection. aiohttp by itself would wait for the request's rest first."""
+    response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    request.protocol.force_close()
+    return response
 
 
 def internal(error: Exception) -> TitheError:

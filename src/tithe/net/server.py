@@ -1,10 +1,12 @@
 """The HTTP server: a backend spoken to as OpenAI's Chat Completions.
 
-A call's way: key (`guard`), place (`admission`), body, `wire` decodes it, the backend is asked. Its first
-events are held until one that is not `Sent` has come: what the backend refuses before that is answered
-with its proper status. Then the answer streams, all events that are ready at once in one write. An error
-after that becomes an `error` event, and the stream ends without `[DONE]`. A client that goes away cancels
-its handler, which closes the backend's iterator at once, streaming or not.
+A call's way: key (`guard`), body, place (`admission`), `wire` decodes it, the backend is asked. A body that
+is slow to come holds no place, and is not waited for without end. The backend's first events are held until
+one that is not `Sent` has come: what the backend refuses before that is answered with its proper status,
+and the hints that it made no use of are named in the head. Then the answer streams, all events that are
+ready at once in one write. An error after that becomes an `error` event, and the stream ends without
+`[DONE]`. A client that goes away cancels its handler, which closes the backend's iterator at once,
+streaming or not.
 
 Open to everyone: `/health`. Behind the key where there is one: everything else, `/metrics` too (it tells
 how busy the endpoint is).
@@ -13,7 +15,7 @@ how busy the endpoint is).
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
@@ -30,11 +32,13 @@ from tithe.core.errors import (
     NotFound,
     TitheError,
     TooLarge,
+    TooSlow,
     UsageError,
 )
 from tithe.core.event import Event, Sent
 from tithe.core.span import Recorder, new_id
 from tithe.net.account import CallAccount
+from tithe.net.address import cannot_listen
 from tithe.net.admission import Admission
 from tithe.net.batches import Batches
 from tithe.net.guard import Guard
@@ -53,8 +57,8 @@ UNUSED_LIMIT = 1000
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """`model` is the one name that requests may ask for. `port` 0 takes any free one.
 
-    `max_concurrent` calls run at once, a further one is answered 429. `drain_s`: how long `stop` lets
-    running calls finish. Raises `UsageError` for a value that makes no sense.
+    `max_concurrent` calls run at once, a further one is answered 429. `body_timeout_s`: how long a request's
+    body may take to arrive whole. `drain_s`: how long `stop` lets running calls finish. Raises `UsageError` for a value that makes no sense.
     """
 
     model: str
@@ -62,6 +66,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8383
     api_keys: tuple[str, ...] = ()
     max_body_bytes: int = 8 * 1024 * 1024
+    body_timeout_s: float = 30.0
     max_concurrent: int = 256
     drain_s: float = 10.0
 
@@ -71,6 +76,8 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("max_body_bytes", "max_concurrent"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if self.body_timeout_s <= 0:
+            raise UsageError(f"the body's timeout is {self.body_timeout_s} s: it must be more than 0")
         if self.drain_s < 0:
             raise UsageError(f"the drain is {self.drain_s} s: it must be 0 or more")
 
@@ -123,12 +130,9 @@ class Server:
         site = web.TCPSite(runner, self._options.host, self._options.port, backlog=1024)
         try:
             await site.start()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             await runner.cleanup()
-            raise UsageError(
-                f"cannot listen on {self._options.host}:{self._options.port}: {error.strerror}. "
-                "Give another --port (0 takes any free one)"
-            ) from error
+            raise cannot_listen(self._options.host, self._options.port, error) from error
         self._runner, self._site = runner, site
 
     async def stop(self) -> None:
@@ -161,8 +165,10 @@ class Server:
         account = CallAccount(self._clock.now())
         try:
             isolation = self._guard.admit(request.headers)
+            self._admission.look()
+            body = await self._body(request)
             with self._admission.enter():
-                return await self._call(request, isolation, account)
+                return await self._call(request, decode_request(body, isolation=isolation), account)
         except TitheError as error:
             account.failed(error)
             raise
@@ -185,8 +191,9 @@ class Server:
                 # A full disk must not take the answer from a client that has paid for it.
                 _log.error("a call was not recorded: %s", error)
 
-    async def _call(self, request: web.Request, isolation: str, account: CallAccount) -> web.StreamResponse:
-        incoming = decode_request(await self._body(request), isolation=isolation)
+    async def _call(
+        self, request: web.Request, incoming: Incoming, account: CallAccount
+    ) -> web.StreamResponse:
         account.asked(incoming.request, stream=incoming.stream)
         if incoming.request.model != self._options.model:
             raise self._no_model(incoming.request.model)
@@ -202,7 +209,12 @@ class Server:
     async def _body(self, request: web.Request) -> bytes:
         try:
             if (request.content_length or 0) <= self._options.max_body_bytes:
-                return await request.read()
+                async with asyncio.timeout(self._options.body_timeout_s):
+                    return await request.read()
+        except TimeoutError:
+            raise TooSlow(
+                f"the request's body did not arrive within {self._options.body_timeout_s:g} s: send it again, faster"
+            ) from None
         except web.HTTPRequestEntityTooLarge:
             pass
         except web.RequestPayloadError as error:
@@ -221,14 +233,18 @@ class Server:
             model=self._options.model,
             want_facts=incoming.want_facts,
         )
+        unread: list[str] = []
         async with aclosing(Batches(self._backend.generate(incoming.request))) as batches:
             async for batch in batches:
+                unread += _unread(batch)
                 now = self._clock.now()
                 for event in batch:
                     account.saw(event, now)
                     completion.add(event)
         response = web.Response(
-            body=completion.body(), content_type="application/json", headers=_unused(incoming)
+            body=completion.body(),
+            content_type="application/json",
+            headers=_unused(incoming.unused_with(unread)),
         )
         # Written here and not by aiohttp after the handler, so that the books are kept after the answer.
         await response.prepare(request)
@@ -248,7 +264,8 @@ class Server:
         )
         async with aclosing(Batches(self._backend.generate(incoming.request))) as batches:
             batch = await _opening(batches)
-            response = _EventStream(headers=_STREAM_HEADERS | _unused(incoming))
+            unused = _unused(incoming.unused_with(_unread(batch)))
+            response = _EventStream(headers=_STREAM_HEADERS | unused)
             await response.prepare(request)
             try:
                 while True:
@@ -343,9 +360,13 @@ def _cut() -> Closing:
     return Closing("the endpoint shut down before this answer's end: send the request again")
 
 
-def _unused(incoming: Incoming) -> dict[str, str]:
+def _unread(events: list[Event]) -> list[str]:
+    return [name for event in events if isinstance(event, Sent) for name in event.unused]
+
+
+def _unused(fields: Iterable[str]) -> dict[str, str]:
     """The header that names the accepted fields which made no difference here."""
-    names = ", ".join(quote(name, safe="._[]") for name in dict.fromkeys(incoming.unused))
+    names = ", ".join(quote(name, safe="._[]") for name in dict.fromkeys(fields))
     # A long conversation may name thousands, and clients refuse a response whose head is too long.
     return (
         {"x-tithe-unused": names if len(names) <= UNUSED_LIMIT else names[:UNUSED_LIMIT] + "..."}
