@@ -35,9 +35,9 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     def of_text(cls, text: str, *, ttft: float = 0.0, gap: float = 0.0) -> "Script":
         """An answer of one delta a word, with a usage that counts the words."""
         words = text.split(" ")
-        pieces = [word if i == 0 else " " + word for i, word in enumerate(words)]
+        pieces = [piece for piece in (words[0], *(" " + word for word in words[1:])) if piece]
         return cls(
-            deltas=tuple(TextDelta(at=0.0, text=piece) for piece in pieces if piece),
+            deltas=tuple(TextDelta(at=0.0, text=piece) for piece in pieces),
             ttft=ttft,
             gap=gap,
             usage=Usage(prompt_tokens=0, completion_tokens=len(pieces)),
