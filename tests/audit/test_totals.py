@@ -14,6 +14,7 @@ def test_known_times_come_back(bench):
         uncached = 256 + 60 - 256
         assert row.total_s.value == pytest.approx(0.02 + 0.0001 * uncached + 0.003 * (row.wanted - 1))
         assert row.decode_tokens_per_s.value == pytest.approx(1 / 0.003)
+        assert (row.itc_p50_s, row.itc_p99_s) == pytest.approx((0.003, 0.003))
         assert (row.generated, row.fell_short, row.failed) == (row.wanted, 0, 0)
 
 

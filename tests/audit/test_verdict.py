@@ -66,6 +66,8 @@ def measured(
         ttft_s=estimate(0.1),
         visible_ttft_s=estimate(0.1),
         decode_tokens_per_s=None,
+        itc_p50_s=None,
+        itc_p99_s=None,
         fell_short=0,
         failed=0,
     )

@@ -1,3 +1,6 @@
+import msgspec
+
+from tithe.audit import Endpoint
 from tithe.report.headline import headlines
 
 
@@ -10,13 +13,15 @@ def test_a_caching_endpoint_in_five_sentences(report):
     assert lines["Prefix cache"].outcome == "yes, from 256"
     assert "261 ms uncached, 56.0 ms cached; a cached token saves 100 µs" in lines["Prefix cache"].sentence
     # 80 tokens: 56 ms to the first, 79 ms for the others. The chat figure is 512 over 153.4 + 511 ms.
-    assert lines["Agent step"].outcome == "1.30x chat"
+    assert lines["Agent step"].outcome == "1.30x chat's time"
     assert "80 tokens take 135 ms" in lines["Agent step"].sentence
     assert "(771 tok/s) promises 104 ms" in lines["Agent step"].sentence
     assert lines["Agent step"].good is False
     assert "free never valid in 5" in lines["Tool calls"].sentence
     assert lines["Concurrency"].outcome == "scales"
+    assert "With 8 agents a step takes 1.00 times as long as with 1" in lines["Concurrency"].sentence
     assert "10 steps" in lines["Task"].sentence
+    assert "simulated tools" in lines["Task"].sentence
 
 
 def test_an_endpoint_that_does_not_cache_is_told_what_that_costs(report):
@@ -37,3 +42,44 @@ def test_without_usage_nothing_is_made_up(report):
     assert lines["Agent step"].outcome == "unclear"
     assert lines["Prefix cache"].outcome == "yes, from 256"
     assert "fairness" not in lines["Concurrency"].sentence
+
+
+def test_a_step_that_the_chat_figure_foretells_is_said_in_words(report):
+    assert told(report(base_s=0.001, uncached_token_s=0.0))["Agent step"].outcome == "as chat says"
+
+
+def test_an_agent_among_many_is_told_in_time_and_rate(report):
+    found = report()
+    rows = found.measured.concurrency.figures
+    few, many = rows[0], rows[-1]
+    slow = msgspec.structs.replace(
+        many,
+        step_s=msgspec.structs.replace(many.step_s, value=2.5 * few.step_s.value),
+        ttft_p50_s=msgspec.structs.replace(many.ttft_p50_s, value=1.8 * few.ttft_p50_s.value),
+        agent_tokens_per_s=msgspec.structs.replace(
+            many.agent_tokens_per_s, value=0.38 * few.agent_tokens_per_s.value
+        ),
+    )
+    crowd = msgspec.structs.replace(found.measured.concurrency, figures=(*rows[:-1], slow))
+    verdicts = tuple(
+        msgspec.structs.replace(verdict, outcome="slows") if verdict.about == "concurrency" else verdict
+        for verdict in found.verdicts
+    )
+    measured = msgspec.structs.replace(found.measured, concurrency=crowd)
+    line = told(msgspec.structs.replace(found, measured=measured, verdicts=verdicts))["Concurrency"]
+    assert (line.outcome, line.good) == ("slows", False)
+    assert "2.50 times as long" in line.sentence
+    assert "TTFT 1.8 times, an agent's rate 0.38 of it" in line.sentence
+
+
+def test_random_weights_are_named_for_the_bundled_model_alone(report):
+    found = report(free_valid_every=0)
+    nano = Endpoint(url=found.endpoint.url, model="nano", embedded=True)
+    assert "random weights" not in told(found)["Tool calls"].sentence
+    bundled = msgspec.structs.replace(found, endpoint=nano)
+    assert (
+        "free never valid in 5 (the bundled model has random weights)."
+        in told(bundled)["Tool calls"].sentence
+    )
+    valid = msgspec.structs.replace(report(), endpoint=nano)
+    assert "random weights" not in told(valid)["Tool calls"].sentence

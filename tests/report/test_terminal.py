@@ -1,4 +1,9 @@
+import re
+
 import pytest
+
+from tithe.audit import Failure, Observation, Stamp
+from tithe.report.terminal import failures
 
 TRUTHS = {
     "all is well": {},
@@ -28,7 +33,7 @@ def test_verdicts_come_first_and_each_measurement_has_its_table(report, printed)
         "Cached against uncached TTFT",
         "Short generations, prefix cached",
         "Structured output",
-        "Concurrent agent loops",
+        "Concurrent agents",
         "The task",
         "The client",
     ]
@@ -50,6 +55,7 @@ def test_what_went_wrong_is_counted_and_named(report, printed):
     assert "StreamBroken: The known endpoint breaks this call" in out
     assert "in no figure" in out
     assert "json free:" in out
+    assert "(2 asked again)" in out
 
 
 def test_unreported_is_said_and_never_zero(report, printed):
@@ -79,3 +85,49 @@ def test_reasoning_before_the_answer_is_told(report, printed):
         report(reasons=20)
     )
     assert "no visible token came" in printed(report(reasons=1000))
+
+
+def test_a_length_beyond_the_context_is_not_called_unreported(report, printed):
+    out = printed(report(context=1500))
+    assert "2,048 tokens: no call of that length was answered." in out
+    assert "does not report cached tokens" not in out
+    row = next(line for line in out.splitlines() if line.strip().startswith("2,048 "))
+    assert row.split()[1:] == ["-", "-", "-", "-"]
+
+
+def observation(failure: Failure | None, *stamps: Stamp) -> Observation:
+    return Observation(label="x", begun=0.0, sent=0.0, ended=1.0, failure=failure, stamps=stamps)
+
+
+def test_failures_that_differ_in_numbers_are_one_line_and_all_are_shown():
+    seen = [observation(Failure(kind="Refused", message=f"{n} tokens do not fit")) for n in range(4)]
+    seen += [observation(Failure(kind=kind, message="no")) for kind in ("A", "B", "C", "D", "E", "E")]
+    seen += [observation(None), observation(None, Stamp(0.5, "text"))]
+    told = failures(seen)
+    assert told[:2] == ["4 x Refused: 0 tokens do not fit (numbers differ)", "2 x E: no"]
+    assert "1 x The answer was empty." in told
+    assert len(told) == 7
+    assert sum(int(line.split()[0]) for line in told) == 11
+
+
+def test_all_failures_of_a_report_are_in_its_list(report, printed):
+    found = report(fails_every=7)
+    counts = re.findall(r"^  (\d+) x ", printed(found), re.MULTILINE)
+    assert sum(map(int, counts)) == found.failures > 0
+
+
+def test_an_audit_that_gave_up_says_so_above_the_verdicts(report, printed):
+    found = report(fails_after=60)
+    out = printed(found)
+    assert out.index("The audit gave up: 25 calls in a row failed") < out.index("Prefix cache")
+    assert "NotAsked: the audit had given up by then" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_the_time_between_chunks_is_told(report, printed):
+    assert "Between the chunks of 200 tokens: 1.00 ms p50, 1.00 ms p99" in printed(report())
+
+
+def test_what_rows_and_cells_count_is_told(report, printed):
+    assert "Rows are the lengths asked for" in printed(report())
+    assert "Rows are the lengths asked for" not in printed(report(reports_cached=False, caches=False))

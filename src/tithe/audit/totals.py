@@ -16,6 +16,7 @@ import functools
 import random
 
 import msgspec
+import numpy as np
 
 from tithe.audit.observation import Observation
 from tithe.audit.plan import PROBE_TOKENS
@@ -38,7 +39,11 @@ class TotalSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TotalFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One generation length. `generated` is the median number of tokens that came; None: not reported."""
+    """One generation length. `generated` is the median number of tokens that came; None: not reported.
+
+    `itc_p50_s` and `itc_p99_s` are over the times between chunks of all its answers. They have no interval:
+    the times within one answer depend on each other.
+    """
 
     wanted: int
     generated: float | None
@@ -46,6 +51,8 @@ class TotalFigures(msgspec.Struct, frozen=True, kw_only=True):
     ttft_s: Estimate | None
     visible_ttft_s: Estimate | None
     decode_tokens_per_s: Estimate | None
+    itc_p50_s: float | None
+    itc_p99_s: float | None
     fell_short: int
     failed: int
 
@@ -124,6 +131,7 @@ def totals_figures(samples: tuple[TotalSample, ...], *, step_tokens: int, seed: 
 def _figures(wanted: int, samples: list[TotalSample], seed: int) -> TotalFigures:
     used = _used(samples)
     tokens = median([float(one.output_tokens) for one in used if one.output_tokens is not None])
+    gaps = [gap for one in used for gap in one.gaps]
     return TotalFigures(
         wanted=wanted,
         generated=tokens.value if tokens is not None else None,
@@ -133,9 +141,15 @@ def _figures(wanted: int, samples: list[TotalSample], seed: int) -> TotalFigures
         decode_tokens_per_s=median(
             [one.decode_rate for one in used if one.decode_rate is not None], seed=seed
         ),
+        itc_p50_s=_quantile_of(gaps, 0.5),
+        itc_p99_s=_quantile_of(gaps, 0.99),
         fell_short=sum(fell_short(sample.observation, wanted) for sample in samples),
         failed=sum(not sample.observation.answered for sample in samples),
     )
+
+
+def _quantile_of(values: list[float], q: float) -> float | None:
+    return float(np.quantile(values, q)) if values else None
 
 
 def _used(samples: list[TotalSample]) -> list[Observation]:

@@ -6,6 +6,7 @@ from tithe.audit import (
     About,
     AuditReport,
     ConcurrencyFigures,
+    Endpoint,
     Pairs,
     StructuredFigures,
     Task,
@@ -41,7 +42,7 @@ def _headline(verdict: Verdict, report: AuditReport) -> Headline:
         case "short generations":
             return _short_generations(verdict, measured.totals)
         case "structured output":
-            return _structured(verdict, measured.structured.figures)
+            return _structured(verdict, measured.structured.figures, bundled=_bundled(report.endpoint))
         case "concurrency":
             return _concurrency(verdict, measured.concurrency.figures)
         case "task":
@@ -93,7 +94,7 @@ def _short_generations(verdict: Verdict, totals: Totals) -> Headline:
         f"{chat.step_tokens} tokens take {seconds(chat.measured_step_s.value)}; the chat figure{rate} "
         f"promises {seconds(chat.predicted_step_s)}."
     )
-    outcome = f"{chat.misjudged:.2f}x chat"
+    outcome = "as chat says" if verdict.outcome == "as_chat" else f"{chat.misjudged:.2f}x chat's time"
     return Headline(
         about=_NAMES[verdict.about],
         outcome=outcome,
@@ -102,7 +103,12 @@ def _short_generations(verdict: Verdict, totals: Totals) -> Headline:
     )
 
 
-def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...]) -> Headline:
+def _bundled(endpoint: Endpoint) -> bool:
+    """Whether the model is the one that ships with Tithe: its weights are random, so its words are too."""
+    return endpoint.embedded and endpoint.model == "nano"
+
+
+def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...], *, bundled: bool) -> Headline:
     constrained, free = arms[0], arms[1]
     words = {
         "constrained_cheaper": ("constrain", True),
@@ -113,10 +119,12 @@ def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...]) -> Headli
     if verdict.outcome not in words:
         return _unclear(verdict)
     outcome, good = words[verdict.outcome]
+    never = free.valid is not None and free.expected_s is None
+    why = " (the bundled model has random weights)" if bundled and never else ""
     return Headline(
         about=_NAMES[verdict.about],
         outcome=outcome,
-        sentence=f"Constrained {_arm(constrained)}; free {_arm(free)}.",
+        sentence=f"Constrained {_arm(constrained)}; free {_arm(free)}{why}.",
         good=good,
     )
 
@@ -131,23 +139,24 @@ def _arm(figures: StructuredFigures) -> str:
 
 def _concurrency(verdict: Verdict, rows: tuple[ConcurrencyFigures, ...]) -> Headline:
     fewest, most = rows[0], rows[-1]
-    if fewest.ttft_p50_s is None or most.ttft_p50_s is None or verdict.outcome == "unclear":
+    if fewest.step_s is None or most.step_s is None or verdict.outcome == "unclear":
         return _unclear(verdict)
-    fair = f", fairness {most.jain:.2f}" if most.jain is not None else ""
-    sentence = (
-        f"TTFT p50 {seconds(fewest.ttft_p50_s.value)} with {_loops(fewest)}, "
-        f"{seconds(most.ttft_p50_s.value)} with {most.agents}{fair}."
-    )
+    slower = f"{most.step_s.value / fewest.step_s.value:.2f} times as long as with {fewest.agents}"
+    times = f"({seconds(fewest.step_s.value)} to {seconds(most.step_s.value)})"
+    told = [f"With {most.agents} agents a step takes {slower} {times}"]
+    if fewest.ttft_p50_s is not None and most.ttft_p50_s is not None and fewest.ttft_p50_s.value > 0:
+        told.append(f"TTFT {most.ttft_p50_s.value / fewest.ttft_p50_s.value:.1f} times")
+    few, many = fewest.agent_tokens_per_s, most.agent_tokens_per_s
+    if few is not None and many is not None and few.value > 0:
+        told.append(f"an agent's rate {many.value / few.value:.2f} of it")
+    if most.jain is not None:
+        told.append(f"fairness {most.jain:.2f}")
     return Headline(
         about=_NAMES[verdict.about],
         outcome=verdict.outcome,
-        sentence=sentence,
+        sentence=", ".join(told) + ".",
         good=verdict.outcome == "scales",
     )
-
-
-def _loops(row: ConcurrencyFigures) -> str:
-    return f"{row.agents} agent" if row.agents == 1 else f"{row.agents} agents"
 
 
 def _task(verdict: Verdict, task: Task) -> Headline:
@@ -158,7 +167,7 @@ def _task(verdict: Verdict, task: Task) -> Headline:
     parts = (
         ("TTFT", split.ttft_s),
         ("decode", split.decode_s),
-        ("tools", split.tool_s),
+        ("simulated tools", split.tool_s),
         ("retries", split.retry_s),
         ("overhead", split.overhead_s),
     )

@@ -67,7 +67,7 @@ def pairs_section(pairs: Pairs) -> Section:
             unit.write(row.uncached_ttft_s),
             unit.write(row.cached_ttft_s),
             unit.write(row.saved_s),
-            _reported(row.cached_tokens, row.prompt_tokens),
+            _reported(row.cached_tokens, row.prompt_tokens) if row.cached_ttft_s is not None else NOTHING,
         )
     figures, notes = pairs.figures, list[str]()
     if figures.token_worth_s is not None and figures.uncached_token_s is not None:
@@ -75,9 +75,15 @@ def pairs_section(pairs: Pairs) -> Section:
             f"A prefix token costs {interval(figures.uncached_token_s, 1e6)} µs uncached; cached, it saves "
             f"{interval(figures.token_worth_s, 1e6)} µs."
         )
-    notes += _failed(sum(row.failed for row in figures.lengths))
-    if any(row.cached_tokens is None for row in figures.lengths):
+    unanswered = [row for row in rows if row.uncached_ttft_s is None and row.cached_ttft_s is None]
+    notes += [f"{row.length:,} tokens: no call of that length was answered." for row in unanswered]
+    notes += _failed(sum(row.failed for row in rows))
+    if any(row.cached_ttft_s is not None and row.cached_tokens is None for row in rows):
         notes.append(f"{NOT_REPORTED}: the endpoint does not report cached tokens.")
+    if any(row.cached_tokens is not None for row in rows):
+        notes.append(
+            "Rows are the lengths asked for; cached/all is what the endpoint reported, template and tail included."
+        )
     return Section(title="Cached against uncached TTFT", table=table, notes=tuple(notes))
 
 
@@ -104,6 +110,7 @@ def totals_section(totals: Totals) -> Section:
             f"{seconds(chat.predicted_step_s)}; measured {seconds(chat.measured_step_s.value)}, "
             f"{chat.misjudged:.2f} times that."
         )
+    notes += _between_chunks(totals.figures.lengths)
     notes += _visible(rows)
     short = sum(row.fell_short for row in totals.figures.lengths) + chat.figures.fell_short
     if short:
@@ -112,6 +119,16 @@ def totals_section(totals: Totals) -> Section:
         )
     notes += _failed(sum(row.failed for row in totals.figures.lengths) + chat.figures.failed)
     return Section(title="Short generations, prefix cached", table=table, notes=tuple(notes))
+
+
+def _between_chunks(rows: Sequence[TotalFigures]) -> list[str]:
+    """A note on how evenly the longest answers came."""
+    known = [row for row in rows if row.itc_p50_s is not None and row.itc_p99_s is not None]
+    return [
+        f"Between the chunks of {row.wanted} tokens: {seconds(row.itc_p50_s or 0.0)} p50, "
+        f"{seconds(row.itc_p99_s or 0.0)} p99 (a chunk may hold several tokens)."
+        for row in known[-1:]
+    ]
 
 
 def _visible(rows: Sequence[TotalFigures]) -> list[str]:
@@ -158,7 +175,7 @@ def structured_section(structured: Structured) -> Section:
             _with_retries(row, unit),
         )
     notes = [f"{row.arm}: {_classes(row)}." for row in rows if set(row.classes) - {"valid"}]
-    notes.append("With retries: mean time of an attempt / share valid, each attempt like the others.")
+    notes.append("With retries: mean time of a call / share valid, each call like the others.")
     return Section(title="Structured output, time to a valid answer", table=table, notes=tuple(notes))
 
 
@@ -179,7 +196,7 @@ def _classes(row: StructuredFigures) -> str:
 
 
 def concurrency_section(concurrency: Concurrency) -> Section:
-    """TTFT and tokens a second with N agent loops at once."""
+    """TTFT and tokens a second with N agents at once."""
     rows = concurrency.figures
     unit = TimeUnit.of(row.ttft_p95_s for row in rows)
     table = _table(
@@ -201,10 +218,16 @@ def concurrency_section(concurrency: Concurrency) -> Section:
         )
     notes = [
         "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
+        *_steps(rows),
         *_worst(rows[-1]),
         *_failed(sum(row.failed for row in rows)),
     ]
-    return Section(title="Concurrent agent loops, shared system prompt", table=table, notes=tuple(notes))
+    return Section(title="Concurrent agents, shared system prompt", table=table, notes=tuple(notes))
+
+
+def _steps(rows: Sequence[ConcurrencyFigures]) -> list[str]:
+    told = [f"{seconds(row.step_s.value)} with {row.agents}" for row in rows if row.step_s is not None]
+    return [f"An agent's step, p50: {', '.join(told)}."] if told else []
 
 
 def _worst(row: ConcurrencyFigures) -> list[str]:
@@ -248,4 +271,6 @@ def task_section(task: Task) -> Section:
 
 
 def _failed(count: int) -> list[str]:
-    return [f"{count} calls failed or came back empty; they are in no figure."] if count else []
+    return (
+        [f"{count} calls failed, came back empty or were not asked; they are in no figure."] if count else []
+    )

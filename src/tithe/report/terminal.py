@@ -3,14 +3,16 @@
 Colour only repeats what the words say, so nothing is lost without it.
 """
 
+import re
 from collections import Counter
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import AuditReport, Failure, Observation
+from tithe.audit import AuditReport, Observation
 from tithe.report.figures import NOTHING, seconds
 from tithe.report.headline import headlines
 from tithe.report.tables import (
@@ -22,6 +24,8 @@ from tithe.report.tables import (
     totals_section,
 )
 
+# A word with a digit in it: a count, a time, a request id.
+_NUMBERED = re.compile(r"\S*\d\S*")
 _STYLES = {True: "green", False: "red", None: "yellow"}
 
 
@@ -47,8 +51,12 @@ def _print_head(report: AuditReport, console: Console) -> None:
     console.print()
     console.print(Text.assemble(("tithe audit", "bold"), "  ", (endpoint.model, "bold cyan"), f"  {where}"))
     failed = f"{report.failures} failed" if report.failures else "none failed"
-    asked = f"{report.calls:,} calls in {seconds(report.wall_s)}, {failed}"
+    again = f" ({report.asked_again} asked again)" if report.asked_again else ""
+    asked = f"{report.calls:,} calls{again} in {seconds(report.wall_s)}, {failed}"
     console.print(Text(f"{report.date}  {asked}", style="dim"))
+    if report.gave_up is not None:
+        said = f"The audit gave up: {report.gave_up} Below is what was measured until then."
+        console.print(Text(said, style="red"))
     console.print()
     verdicts = Table.grid(padding=(0, 2))
     verdicts.add_column(no_wrap=True)
@@ -59,16 +67,30 @@ def _print_head(report: AuditReport, console: Console) -> None:
             Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
         )
     console.print(Padding(verdicts, (0, 0, 0, 2)), highlight=False)
-    for failure, count in _failures(report):
-        said = Text(f"{count} x {failure.kind}: {failure.message}", style="red")
-        console.print(Padding(said, (0, 0, 0, 2)))
+    for line in failures(_observations(report)):
+        console.print(Padding(Text(line, style="red"), (0, 0, 0, 2)))
     console.print()
 
 
-def _failures(report: AuditReport) -> list[tuple[Failure, int]]:
-    """The three most frequent failures of the whole audit."""
-    counted = Counter(seen.failure for seen in _observations(report) if seen.failure is not None)
-    return counted.most_common(3)
+def failures(seen: Iterable[Observation]) -> list[str]:
+    """What went wrong, the most frequent first. Failures that differ in numbers alone are one line."""
+    counted: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for one in seen:
+        if one.answered:
+            continue
+        said = (
+            f"{one.failure.kind}: {one.failure.message}"
+            if one.failure is not None
+            else "The answer was empty."
+        )
+        like = _NUMBERED.sub("#", said)
+        counted[like] += 1
+        first.setdefault(like, said)
+    return [
+        f"{count} x {first[like]}" + (" (numbers differ)" if count > 1 and like != first[like] else "")
+        for like, count in counted.most_common()
+    ]
 
 
 def _observations(report: AuditReport) -> list[Observation]:
@@ -102,7 +124,8 @@ def _print_client(report: AuditReport, console: Console) -> None:
         answered = [
             ("TTFT", floor.ttft_s),
             (f"{floor.step_tokens} tokens", floor.step_s),
-            (f"TTFT of {floor.agents} at once", floor.crowd_ttft_s),
+            (f"with {floor.agents} at once TTFT", floor.crowd_ttft_s),
+            (f"{floor.step_tokens} tokens", floor.crowd_step_s),
         ]
         told = ", ".join(
             f"{name} {seconds(figure.value) if figure is not None else NOTHING}" for name, figure in answered
