@@ -77,6 +77,17 @@ async def test_a_child_that_is_never_ready_is_given_up():
             pass
 
 
+async def test_a_child_that_will_not_stop_is_killed_without_a_fuss():
+    deaf = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+        + READY
+        + "\nwhile True: signal.pause()"
+    )
+    async with child_server(("-c", deaf), what="The child", stop_s=0.1) as ready:
+        assert alive(ready.pid)
+    assert not alive(ready.pid)
+
+
 def test_sigterm_ends_a_command_in_order():
     async def work(events: list[str]) -> None:
         try:

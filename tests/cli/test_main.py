@@ -5,7 +5,7 @@ import pytest
 
 import tithe
 from tithe.cli.extras import ENGINE_MODULES, is_engine_module
-from tithe.cli.main import run
+from tithe.cli.main import run, with_flag
 
 
 def test_version(capsys):
@@ -61,6 +61,42 @@ def test_without_the_engine_the_extra_is_named(arguments):
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "pip install 'tithe[engine]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_without_the_engine_help_still_says_what_serve_is():
+    asked = (
+        "import sys\n"
+        "sys.modules['openvino'] = None\n"
+        "from tithe.cli.main import run\n"
+        "sys.exit(run(['serve', '--help']))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", asked], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Usage: tithe serve" in ended.stdout
+    assert "OpenAI's Chat Completions" in ended.stdout
+    assert "pip install 'tithe[engine]'" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "said"),
+    [
+        ("kv_bytes is -1: no.", ["serve", "--kv-bytes", "-1"], "--kv-bytes is -1: no."),
+        ("the port is 80000: no.", ["serve", "--port=80000"], "--port is 80000: no."),
+        ("the port is 80000: no.", ["serve"], "the port is 80000: no."),
+        ("--repeats is 0; no.", ["audit", "--repeats", "0"], "--repeats is 0; no."),
+    ],
+)
+def test_an_option_is_called_what_was_typed(message, arguments, said):
+    assert with_flag(message, arguments) == said
+
+
+def test_help_shows_lists_as_they_are_typed(capsys):
+    assert run(["audit", "--help"]) == 0
+    shown = "".join(capsys.readouterr().out.split())
+    assert "default:256,1024,2048]" in shown.replace("│", "")
+    assert "(256" not in shown
+    assert run(["serve", "--help"]) == 0
+    assert "default: ()" not in capsys.readouterr().out
 
 
 def test_an_import_that_failed_for_the_extra_is_told_from_others():

@@ -52,6 +52,29 @@ def test_sigterm_lets_a_running_call_finish():
         assert server.wait(timeout=30) == 0
 
 
+def test_stopped_while_busy_it_says_so_and_a_second_signal_ends_it_now():
+    with serving("--drain", "600") as (server, url):
+        with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+            stream = iter(
+                client.chat.completions.create(model="nano", messages=HELLO, max_tokens=1500, stream=True)
+            )
+            next(stream)
+            server.send_signal(signal.SIGINT)
+            said = server.stderr.readline()
+            server.send_signal(signal.SIGINT)
+            with pytest.raises(openai.APIError, match="shut down before this answer's end"):
+                list(stream)
+        assert said == "Finishing 1 running call, at most 600 s; Ctrl-C again ends them now.\n"
+        assert server.wait(timeout=30) == 0
+
+
+def test_stopped_while_idle_it_says_nothing():
+    with serving() as (server, _):
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=30) == 0
+        assert server.stderr.read() == ""
+
+
 def test_it_ends_with_its_parent_when_told_to():
     with serving("--until-eof", stdin=subprocess.PIPE) as (server, url):
         assert ask(url).usage.completion_tokens <= 4
@@ -93,9 +116,10 @@ def test_a_trace_holds_spans_and_no_content(tmp_path):
     [
         (["--host", "0.0.0.0"], "API key"),
         (["./no/such/folder"], "no model folder"),
-        (["--kv-bytes", "-1"], "kv_bytes"),
-        (["--port", "80000"], "port"),
-        (["--max-concurrent", "0"], "max_concurrent"),
+        (["--kv-bytes", "-1"], "--kv-bytes is -1"),
+        (["--ageing=0"], "--ageing is 0"),
+        (["--port", "80000"], "--port is 80000"),
+        (["--max-concurrent", "0"], "--max-concurrent is 0"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_line(flags: list[str], said: str):

@@ -1,8 +1,8 @@
-"""Concurrent steps: N agent loops that share a system prompt, each waiting for its own answers.
+"""Concurrent steps: N agents that share a system prompt, each waiting for its own answers.
 
 A closed loop with think time: an agent sends its next call when the answer is there and its pause is
 over, so the load falls when the endpoint slows, as it does with real agents. Pauses are drawn once
-an agent and step (exponential) and are the same whatever N. The numbers of loops take turns in random
+an agent and step (exponential) and are the same whatever N. The numbers of agents take turns in random
 order, `rounds` times over; the shared prompt is primed beforehand, as it is in a fleet at work.
 
     tokens/s of an agent = its output tokens / the seconds it waited for answers (sent to last token)
@@ -35,7 +35,7 @@ class AgentRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """`agents` loops that ran at once, from `start` to `end` (monotonic seconds)."""
+    """`agents` that ran at once, from `start` to `end` (monotonic seconds)."""
 
     agents: int
     round: int
@@ -70,7 +70,7 @@ class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def measure_concurrency(probe: Probe) -> Concurrency:
-    """Prime the shared prompt, then visit every number of loops in random order, `rounds` times."""
+    """Prime the shared prompt, then visit every number of agents in random order, `rounds` times."""
     plan = probe.plan
     system = probe.prompts.system(plan.prefix, "concurrency/shared")
     prime = await probe.call(
@@ -91,7 +91,7 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
 
 
 async def run_round(probe: Probe, system: Message, agents: int, number: int) -> Round:
-    """Run `agents` loops at once to their ends."""
+    """Run `agents` at once to their ends."""
     start = probe.clock.now()
     async with asyncio.TaskGroup() as group:
         tasks = [

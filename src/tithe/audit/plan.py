@@ -29,7 +29,7 @@ class AuditPlan:
         lengths: Prefix lengths of the cached and uncached pairs, in tokens.
         repeats: Samples of each arm of the pairs, the short generations and the structured output.
         tail: New tokens after a cached prefix.
-        prefix: Tokens of the system prompt in the short generations, the concurrent loops and the task.
+        prefix: Tokens of the system prompt in the short generations, the concurrent agents and the task.
         totals: Generation lengths to time with the prefix cached, in tokens.
         step_out: Tokens that one agent step generates.
         step_in: Tokens that one tool result adds to the history.

@@ -18,7 +18,7 @@ from tithe.audit import STANDARD, AuditPlan, AuditReport, Endpoint, ThreadedLagW
 from tithe.cli.child import child_server
 from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.loop import run_command
-from tithe.cli.plan_flags import fill_plan
+from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
 from tithe.core import SystemClock
 from tithe.core.errors import EndpointError, UsageError
@@ -50,11 +50,11 @@ def audit(
     json: Annotated[bool, _Switch] = False,
     save: Path | None = None,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
-    plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=())] = STANDARD,
+    plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
     """Measure an endpoint the way an agent uses it.
 
-    Cached against uncached TTFT, short generations, structured output, concurrent agent loops, and a
+    Cached against uncached TTFT, short generations, structured output, concurrent agents, and a
     task of ten steps; each figure with its interval, and no verdict where the client was the bottleneck.
 
     Parameters

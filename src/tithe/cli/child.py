@@ -11,8 +11,6 @@ import msgspec
 
 from tithe.core.errors import UsageError
 
-_STOP_S = 15.0
-
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """The one JSON line that a server prints when it listens."""
@@ -24,11 +22,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.asynccontextmanager
 async def child_server(
-    arguments: Sequence[str], *, what: str, timeout_s: float = 120.0
+    arguments: Sequence[str], *, what: str, timeout_s: float = 120.0, stop_s: float = 15.0
 ) -> AsyncGenerator[Ready, None]:
     """Run `python ARGUMENTS` until the block is left, however it is left.
 
-    The child leads a session of its own, so that a Ctrl-C reaches us alone and we end it in order.
+    The child leads a session of its own, so that a Ctrl-C reaches us alone and we end it in order:
+    SIGTERM, and `stop_s` seconds later SIGKILL.
 
     Raises:
         UsageError: it ended, or said nothing, before it was ready; with what it wrote to stderr.
@@ -45,7 +44,7 @@ async def child_server(
         try:
             yield await _ready(process, what, timeout_s, errors)
         finally:
-            await _end(process)
+            await _end(process, stop_s)
 
 
 async def _ready(
@@ -70,14 +69,21 @@ def _said(errors: IO[bytes]) -> str:
     return f" It said:\n{said[-4000:]}" if said else " It said nothing."
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, stop_s: float) -> None:
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_S)
-    except (TimeoutError, asyncio.CancelledError):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        await asyncio.wait_for(process.wait(), stop_s)
+    except TimeoutError:
+        _kill(process)
+        await process.wait()
+    except asyncio.CancelledError:
+        _kill(process)
         raise
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()

@@ -2,14 +2,15 @@
 
 | exit status | means |
 |---|---|
-| 0 | done |
-| 1 | the endpoint failed |
+| 0 | done; `tithe serve` was stopped by Ctrl-C or SIGTERM, running calls ended |
+| 1 | the endpoint failed; an audit that gave up has printed what it had measured |
 | 2 | what was asked for cannot be done |
-| 130, 143 | ended by Ctrl-C, by SIGTERM |
+| 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM |
 
 Commands are named by dotted path and imported when asked for: the base install has no engine.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +28,9 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command("tithe.cli.audit:app", name="audit", help="Measure an endpoint the way an agent uses it.")
-app.command("tithe.cli.serve:serve", name="serve", help="Serve a model on this machine, made for agents.")
+SERVE_HELP = "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents."
+SERVE_NEEDS = f"The embedded engine is not installed, so its options are not shown. {ENGINE_HINT}"
+app.command("tithe.cli.serve:serve", name="serve", help=SERVE_HELP)
 
 ENDPOINT_FAILED, CANNOT, INTERRUPTED = 1, 2, 130
 
@@ -46,16 +49,29 @@ def run(arguments: Sequence[str]) -> int:
     except EndpointError as error:
         return _say(error.message, ENDPOINT_FAILED)
     except TitheError as error:
-        return _say(error.message, CANNOT)
+        return _say(with_flag(error.message, arguments), CANNOT)
     except ImportError as error:
         if not is_engine_module(error):
             raise
+        if arguments[:1] == ["serve"] and not {"--help", "-h"}.isdisjoint(arguments):
+            sys.stdout.write(f"Usage: tithe serve [MODEL] [OPTIONS]\n\n{SERVE_HELP}\n\n{SERVE_NEEDS}\n")
+            return 0
         return _say(f"The embedded engine is not installed. {ENGINE_HINT}", CANNOT)
     except KeyboardInterrupt:
         return _say("Interrupted.", INTERRUPTED)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0
+
+
+def with_flag(message: str, arguments: Sequence[str]) -> str:
+    """An error about an option's value begins with the option's name: give it as it was typed."""
+    named = re.match(r"(?:the )?(\w+) is ", message)
+    if named is None:
+        return message
+    flag = "--" + named[1].replace("_", "-")
+    typed = any(argument == flag or argument.startswith(f"{flag}=") for argument in arguments)
+    return flag + message[named.end(1) :] if typed else message
 
 
 def _say(message: str, status: int) -> int:

@@ -22,7 +22,7 @@ def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollecti
         if argument.tokens:
             values, source = [piece for token in argument.tokens for piece in token.value.split(",")], "cli"
         elif quick:
-            values, source = _written(getattr(QUICK, field)), "--quick"
+            values, source = as_typed(getattr(QUICK, field)).split(","), "--quick"
         else:
             continue
         argument.tokens = [
@@ -31,5 +31,6 @@ def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollecti
         ]
 
 
-def _written(value: float | tuple[int, ...]) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, tuple) else [str(value)]
+def as_typed(value: float | tuple[int, ...]) -> str:
+    """A value as it is typed after its flag."""
+    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)

@@ -29,7 +29,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8383,
-    api_key: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    api_key: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     max_body_bytes: int = 8 * 1024 * 1024,
     max_concurrent: int = 256,
     drain: float = 10.0,
@@ -53,9 +53,9 @@ def serve(
     max_body_bytes
         The largest request body.
     max_concurrent
-        The most calls in the house at once; one more is answered 429.
+        The most calls at once; one more is answered 429.
     drain
-        Seconds that running calls may take to finish after SIGTERM.
+        Seconds that running calls may take to finish after Ctrl-C or SIGTERM; a second one ends them now.
     trace
         Write a span of every call to this file, one JSON object a line. Never message content.
     json
@@ -95,9 +95,11 @@ async def _serve(
             gauges=backend.gauges,
         )
         await server.start()
+        signals = asyncio.Queue[None]()
+        _watch_signals(signals, until_eof)  # before it is announced: whoever reads that may stop it at once
         _announce(server.url, backend.model, json)
-        await _until_told_to_stop(until_eof)
-        await server.stop()
+        await signals.get()
+        await _stop(server, signals, listening.drain_s)
     finally:
         await backend.aclose()
         if recorder is not None:
@@ -118,16 +120,35 @@ def _announce(url: str, model: str, json: bool) -> None:
     sys.stdout.flush()
 
 
-async def _until_told_to_stop(until_eof: bool) -> None:
-    stop = asyncio.Event()
+def _watch_signals(signals: asyncio.Queue[None], until_eof: bool) -> None:
+    """Put one thing into `signals` for each Ctrl-C or SIGTERM, and for the end of standard input."""
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         try:
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, signals.put_nowait, None)
         except NotImplementedError as error:
             raise UsageError(
                 "This platform's event loop takes no signals; run under Linux or macOS."
             ) from error
     if until_eof:
-        loop.add_reader(sys.stdin.fileno(), stop.set)
-    await stop.wait()
+
+        def ended() -> None:
+            loop.remove_reader(sys.stdin.fileno())  # at its end it stays readable
+            signals.put_nowait(None)
+
+        loop.add_reader(sys.stdin.fileno(), ended)
+
+
+async def _stop(server: Server, signals: asyncio.Queue[None], drain_s: float) -> None:
+    """Let running calls finish, and say so; a second signal ends them now."""
+    if server.running:
+        calls = "1 running call" if server.running == 1 else f"{server.running} running calls"
+        sys.stderr.write(f"Finishing {calls}, at most {drain_s:g} s; Ctrl-C again ends them now.\n")
+        sys.stderr.flush()
+    stopping = asyncio.ensure_future(server.stop())
+    again = asyncio.ensure_future(signals.get())
+    await asyncio.wait((stopping, again), return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        server.cut()
+    again.cancel()
+    await stopping

@@ -44,14 +44,18 @@ class Admission:
         finally:
             self._running.discard(task)
 
+    def cut_short(self) -> None:
+        """Cancel the calls that run."""
+        self.cut = True
+        for task in self._running:
+            task.cancel()
+
     async def drain(self, seconds: float) -> None:
         """Take no new calls, let the running ones finish for `seconds`, then cancel what is left."""
         self.closing = True
         if self._running and seconds > 0:
             await asyncio.wait(self._running, timeout=seconds)
-        self.cut = True
         left = list(self._running)
-        for task in left:
-            task.cancel()
+        self.cut_short()
         if left:
             await asyncio.wait(left)

@@ -117,6 +117,11 @@ class Server:
         host, port = self._runner.addresses[0][:2]
         return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 
+    @property
+    def running(self) -> int:
+        """How many calls run now."""
+        return self._admission.running
+
     async def start(self) -> None:
         """Listen. Raises `UsageError` when the address cannot be had."""
         runner = web.AppRunner(
@@ -138,7 +143,8 @@ class Server:
     async def stop(self) -> None:
         """Stop listening, answer 503 on connections still open, and return when no call runs any more.
 
-        Calls that outlast `drain_s` end with the error `Closing`. Stopping twice is harmless.
+        Calls that outlast `drain_s` end with the error `Closing`. Stopping twice is harmless; `cut` ends
+        the wait.
         """
         if self._runner is None or self._site is None:
             return
@@ -147,6 +153,10 @@ class Server:
         await site.stop()
         await self._admission.drain(self._options.drain_s)
         await self._runner.cleanup()
+
+    def cut(self) -> None:
+        """End the calls that `stop` waits for, now."""
+        self._admission.cut_short()
 
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=self._options.max_body_bytes, middlewares=[answer_errors])
