@@ -14,7 +14,13 @@ from tithe.net.server import Server, ServerOptions
 
 EXAMPLES, AT_ONCE = 200, 50
 GOOD = {"model": "nano", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=9).map("zz_{}".format)
 
 WRONG_TYPES = {
@@ -38,58 +44,106 @@ WRONG_TYPES = {
 }
 
 
+def nested(depth: int) -> object:
+    value: object = {"type": "string"}
+    for _ in range(depth):
+        value = {"type": "array", "items": value}
+    return value
+
+
+ENDLESS = {"type": "object", "properties": {"me": {"$ref": "#"}}, "required": ["me"]}
+# None of these can be held to, wherever in a schema they are required.
+BAD_SCHEMAS = [
+    {"type": "array", "uniqueItems": True},
+    {"type": "integer", "minimum": 5, "maximum": 1},
+    {"type": "string", "minLength": 5, "maxLength": 2},
+    {"type": "string", "minLength": -1},
+    {"type": "string", "pattern": "("},
+    {"type": "object", "properties": []},
+    {"enum": []},
+    {"$ref": "#/$defs/nowhere"},
+    {"$ref": "#"},
+    {"anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}]},
+    ENDLESS,
+    nested(101),
+    nested(300),
+    False,
+]
+# A hint of any value fails nothing, and hides no fault that stands beside it.
+HINTS = st.dictionaries(
+    st.sampled_from(
+        "user metadata prompt_cache_key service_tier prediction verbosity session_id priority cache_salt nvext "
+        "chat_template_kwargs reasoning_effort".split()
+    ),
+    SCALARS
+    | st.lists(SCALARS, max_size=2)
+    | st.dictionaries(st.sampled_from(["enable_thinking", "messages", "tools", "zz"]), SCALARS, max_size=2)
+    | st.just({"deep": nested(120)}),
+    max_size=4,
+)
+
+
 def tool(name: str, schema: object) -> dict[str, object]:
     return {"type": "function", "function": {"name": name, "strict": True, "parameters": schema}}
+
+
+def form(schema: object) -> dict[str, object]:
+    return {"type": "json_schema", "json_schema": {"name": "f", "strict": True, "schema": schema}}
+
+
+@st.composite
+def bad_schemas(draw: st.DrawFn) -> tuple[dict[str, object], str]:
+    """The fields that hold a schema that is refused, and the path of it."""
+    wrong = draw(st.sampled_from(BAD_SCHEMAS) | NAMES.map(lambda name: {"type": name}))
+    name = draw(NAMES)
+    whole = {"type": "object", "properties": {name: wrong}, "required": [name]}
+    if draw(st.booleans()):
+        return {"tools": [tool("f", whole)]}, "tools[0].function.parameters"
+    bare = isinstance(wrong, dict) and draw(st.booleans())
+    schema = wrong if bare else whole
+    return {"response_format": form(schema)}, "response_format.json_schema.schema"
+
+
+@st.composite
+def bad_fields(draw: st.DrawFn) -> tuple[dict[str, object], int, str]:
+    """What is wrong beside what is good, the status it deserves, and the field to be named."""
+    match draw(st.sampled_from(["type", "unknown", "model", "length", "schema", "twice", "message"])):
+        case "type":
+            field = draw(st.sampled_from(sorted(WRONG_TYPES)))
+            return {field: draw(WRONG_TYPES[field])}, 400, field
+        case "unknown":
+            field = draw(NAMES)
+            return {field: draw(SCALARS)}, 400, field
+        case "model":
+            return {"model": draw(NAMES)}, 404, "model"
+        case "length":
+            return {"max_tokens": draw(st.integers(40_000, 10**9))}, 400, "max_tokens"
+        case "schema":
+            fields, param = draw(bad_schemas())
+            return fields, 400, param
+        case "twice":
+            name = draw(NAMES)
+            tools = [tool(name, {"type": "object"}), tool(name, {"type": "object"})]
+            return {"tools": tools}, 400, "tools[1].function.name"
+        case _:
+            wrong = [
+                {"role": "tool", "content": "x"},
+                {"role": "wizard", "content": "x"},
+                {"content": "x"},
+                {"role": "user"},
+            ]
+            return {"messages": [draw(st.sampled_from(wrong))]}, 400, "messages"
 
 
 @st.composite
 def bad(draw: st.DrawFn) -> tuple[bytes, int, str | None]:
     """A body, the status it deserves, and the field to be named (None where no field is to blame)."""
-    match draw(
-        st.sampled_from(["syntax", "type", "unknown", "model", "length", "schema", "twice", "message"])
-    ):
-        case "syntax":
-            whole = json.dumps(GOOD).encode()
-            cut = draw(st.integers(0, len(whole) - 1))
-            return whole[:cut] + draw(st.sampled_from([b"", b"\xff", b"}}", b"]", b"NaN"])), 400, None
-        case "type":
-            field = draw(st.sampled_from(sorted(WRONG_TYPES)))
-            return json.dumps(GOOD | {field: draw(WRONG_TYPES[field])}).encode(), 400, field
-        case "unknown":
-            field = draw(NAMES)
-            return json.dumps(GOOD | {field: draw(SCALARS)}).encode(), 400, field
-        case "model":
-            return json.dumps(GOOD | {"model": draw(NAMES)}).encode(), 404, "model"
-        case "length":
-            return (
-                json.dumps(GOOD | {"max_tokens": draw(st.integers(40_000, 10**9))}).encode(),
-                400,
-                "max_tokens",
-            )
-        case "schema":
-            wrong = {"type": draw(NAMES)} if draw(st.booleans()) else {"type": "array", "uniqueItems": True}
-            schema = {"type": "object", "properties": {draw(NAMES): wrong}}
-            return (
-                json.dumps(GOOD | {"tools": [tool("f", schema)]}).encode(),
-                400,
-                "tools[0].function.parameters",
-            )
-        case "twice":
-            name = draw(NAMES)
-            tools = [tool(name, {"type": "object"}), tool(name, {"type": "object"})]
-            return json.dumps(GOOD | {"tools": tools}).encode(), 400, "tools[1].function.name"
-        case _:
-            message = draw(
-                st.sampled_from(
-                    [
-                        {"role": "tool", "content": "x"},
-                        {"role": "wizard", "content": "x"},
-                        {"content": "x"},
-                        {"role": "user"},
-                    ]
-                )
-            )
-            return json.dumps(GOOD | {"messages": [message]}).encode(), 400, "messages"
+    if draw(st.integers(0, 7)) == 0:
+        whole = json.dumps(GOOD).encode()
+        cut = draw(st.integers(0, len(whole) - 1))
+        return whole[:cut] + draw(st.sampled_from([b"", b"\xff", b"}}", b"]", b"NaN"])), 400, None
+    fields, status, param = draw(bad_fields())
+    return json.dumps(draw(HINTS) | GOOD | fields).encode(), status, param
 
 
 class House:
@@ -158,6 +212,15 @@ def test_ten_thousand_bad_requests(house: House):
 
     refuse()
     assert sent >= EXAMPLES * AT_ONCE
+    assert_healthy(house)
+
+
+@settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(hints=st.lists(HINTS, min_size=20, max_size=20))
+def test_hints_of_any_value_fail_nothing(house: House, hints: list[dict[str, object]]):
+    bodies = [json.dumps(GOOD | sent).encode() for sent in hints]
+    for sent, (status, answered) in zip(hints, house.run(house.post_all(bodies)), strict=True):
+        assert status == 200, (sent, answered)
     assert_healthy(house)
 
 

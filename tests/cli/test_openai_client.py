@@ -252,7 +252,37 @@ async def test_hints_of_other_servers_are_taken_and_named(client: openai.AsyncOp
     )
     unused = {name.strip() for name in raw.headers["x-tithe-unused"].split(",")}
     assert {"user", "service_tier", "nvext"} <= unused
-    assert not {"cache_salt", "priority", "chat_template_kwargs"} & unused
+    assert not {"cache_salt", "priority", "chat_template_kwargs.enable_thinking"} & unused
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "named"),
+    [
+        ("priority", 0.5, "priority"),
+        ("priority", 1e18, None),
+        ("priority", 2**31, None),
+        ("reasoning_effort", "default", "reasoning_effort"),
+        ("session_id", 7, None),
+        ("session_id", [], "session_id"),
+        ("prompt_cache_key", 5, None),
+        ("user", 5, "user"),
+        ("service_tier", 5, "service_tier"),
+        ("cache_salt", "", None),
+        ("cache_salt", [1], None),
+        ("nvext", "x", "nvext"),
+        ("metadata", "x", "metadata"),
+        ("chat_template_kwargs", {"tools": []}, "chat_template_kwargs.tools"),
+        ("chat_template_kwargs", {"colour": "blue"}, "chat_template_kwargs.colour"),
+        ("chat_template_kwargs", "x", "chat_template_kwargs"),
+    ],
+)
+async def test_a_hint_is_used_or_named_and_never_refused(
+    client: openai.AsyncOpenAI, hint: str, value: object, named: str | None
+):
+    raw = await client.chat.completions.with_raw_response.create(
+        model="nano", messages=HELLO, max_tokens=1, extra_body={hint: value}
+    )
+    assert raw.headers.get("x-tithe-unused") == named
 
 
 @pytest.mark.parametrize(
