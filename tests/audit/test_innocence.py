@@ -81,7 +81,8 @@ def test_what_the_first_calls_take_is_not_in_the_floor(bench):
         return watch.floor()
 
     floor = made.run(take)
-    assert len(floor.observations) == floor.ttft_s.n == 10
+    assert len(floor.observations) == 20
+    assert floor.ttft_s.n == floor.step_s.n == 10
     assert floor.ttft_s.high == pytest.approx(0.001)
     assert floor.step_s.value == floor.crowd_step_s.value == pytest.approx(0.016)
     assert floor.crowd_ttft_s.value == pytest.approx(0.001)
@@ -100,4 +101,4 @@ def test_the_floor_is_taken_all_along_the_audit(bench):
         measured.concurrency.primes[0].begun,
         measured.task.primes[0].begun,
     ]
-    assert [sum(at <= bound for at in taken) for bound in bounds] == [5, 10, 15, 20, 25]
+    assert [sum(at <= bound for at in taken) for bound in bounds] == [10, 20, 30, 40, 50]

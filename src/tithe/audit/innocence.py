@@ -20,6 +20,7 @@ import numpy as np
 
 from tithe.audit.concurrency import Round, concurrency_figures, run_round
 from tithe.audit.observation import Observation
+from tithe.audit.plan import PROBE_TOKENS
 from tithe.audit.probe import Probe
 from tithe.audit.statistics import Estimate, median
 from tithe.core import Clock
@@ -42,7 +43,7 @@ class LagFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Floor(msgspec.Struct, frozen=True, kw_only=True):
     """What the client alone takes, in seconds: the calls seen against the null backend, and their medians.
 
-    `ttft_s` is of a full prompt, `step_s` of a step's `step_tokens` to the last of them,
+    `ttft_s` is of the longest prompt, `step_s` of a step's `step_tokens` to the last of them,
     `crowd_ttft_s` and `crowd_step_s` of `agents` at once.
     """
 
@@ -138,31 +139,38 @@ class FloorWatch:
     def __init__(self, null: Probe) -> None:
         self._null = null
         self._system = null.prompts.system(null.plan.prefix, "floor/shared")
-        self._seen: list[Observation] = []
+        self._firsts: list[Observation] = []
+        self._steps: list[Observation] = []
         self._crowd: list[Round] = []
 
     async def warm_up(self) -> None:
         """Open the connections and import what the first answers need; enters no figure."""
         for number in range(_FLOOR_WARMUPS):
-            await self._call(f"warm-up/{number}")
+            await self._step(f"warm-up/{number}")
         await self._round(-1)
 
     async def take(self) -> None:
-        """A few single calls."""
+        """A few single calls: for the first token of the longest prompt, and for a whole step."""
+        plan = self._null.plan
         for _ in range(_FLOOR_CALLS):
-            self._seen.append(await self._call(str(len(self._seen))))
+            name = str(len(self._firsts))
+            self._firsts.append(await self._call(f"first/{name}", max(plan.lengths), PROBE_TOKENS))
+            self._steps.append(await self._step(name))
 
     async def take_crowd(self) -> None:
         """The most agents of the plan, at once."""
         self._crowd.append(await self._round(len(self._crowd)))
 
-    async def _call(self, name: str) -> Observation:
-        plan, prompts = self._null.plan, self._null.prompts
+    async def _step(self, name: str) -> Observation:
+        return await self._call(f"step/{name}", self._null.plan.prefix, self._null.plan.step_out)
+
+    async def _call(self, name: str, length: int, tokens: int) -> Observation:
+        prompts = self._null.prompts
         messages = (
-            prompts.system(max(plan.lengths), f"floor/{name}"),
-            prompts.user(plan.tail, f"floor/{name}/tail"),
+            prompts.system(length, f"floor/{name}"),
+            prompts.user(self._null.plan.tail, f"floor/{name}/tail"),
         )
-        return await self._null.call(self._null.request(messages, plan.step_out), "floor")
+        return await self._null.call(self._null.request(messages, tokens), "floor")
 
     async def _round(self, number: int) -> Round:
         return await run_round(self._null, self._system, max(self._null.plan.concurrency), number)
@@ -170,15 +178,16 @@ class FloorWatch:
     def floor(self) -> Floor:
         """The floor of all that was taken."""
         plan = self._null.plan
-        answered = [one for one in self._seen if one.answered]
+        ttfts = [one.ttft for one in self._firsts if one.answered and one.ttft is not None]
+        steps = [one.total for one in self._steps if one.answered and one.total is not None]
         crowd = concurrency_figures(tuple(self._crowd), step_tokens=plan.step_out, seed=plan.seed)
         return Floor(
-            observations=tuple(self._seen),
+            observations=(*self._firsts, *self._steps),
             crowd=tuple(self._crowd),
             agents=max(plan.concurrency),
             step_tokens=plan.step_out,
-            ttft_s=median([one.ttft for one in answered if one.ttft is not None], seed=plan.seed),
-            step_s=median([one.total for one in answered if one.total is not None], seed=plan.seed),
+            ttft_s=median(ttfts, seed=plan.seed),
+            step_s=median(steps, seed=plan.seed),
             crowd_ttft_s=crowd[0].ttft_p50_s if crowd else None,
             crowd_step_s=crowd[0].step_s if crowd else None,
         )
