@@ -72,6 +72,12 @@ CALL = Message(
 )
 
 
+@pytest.mark.parametrize("name", ["self", "range", "raise_exception", "namespace", "messages", "never_read"])
+def test_no_argument_takes_the_place_of_what_a_template_calls(name: str) -> None:
+    source = "{{ range(3) | list }} {{ messages | length }}{% set box = namespace(x=1) %}{{ box.x }}"
+    assert render(source, template={name: "mine"}) == "[0, 1, 2] 11"
+
+
 def test_arguments_stay_as_they_were_written_where_the_template_takes_text() -> None:
     assert '{"name": "f", "arguments": {"a":1,  "b": "é"}}' in TEMPLATE.render(request(user("Go."), CALL))
 

@@ -49,7 +49,7 @@ def text_validity(seen: Observation, check: Check) -> ValidityClass:
         return "cut"
     try:
         value = msgspec.json.decode(seen.text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return "parse"
     return "valid" if check(value) else "schema"
 
@@ -72,7 +72,7 @@ def call_validity(seen: Observation, checks: Mapping[str, Check]) -> ValidityCla
 def _one_call(call: ToolCall, checks: Mapping[str, Check]) -> ValidityClass:
     try:
         value = msgspec.json.decode(call.arguments)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return "parse"
     if not isinstance(value, dict):
         return "schema"

@@ -47,15 +47,18 @@ class ChatTemplate:
         # Shown whatever `tool_choice` says: a system turn that changed with it would break the prefix.
         tools = [self._guarded(_tool(tool)) for tool in request.tools]
         try:
+            # Of the hints only those that the template reads.
+            hints = {
+                name: self._guarded(request.template[name])
+                for name in request.template.keys() & self.variables
+            }
             return self._template.render(
-                messages=[self._guarded(self._message(message)) for message in request.messages],
-                tools=tools or None,
-                add_generation_prompt=True,
-                **{
-                    key: self._guarded(value)
-                    for key, value in request.template.items()
-                    if key not in _RESERVED
-                },
+                {
+                    **hints,
+                    "messages": [self._guarded(self._message(message)) for message in request.messages],
+                    "tools": tools or None,
+                    "add_generation_prompt": True,
+                }
             )
         # A template is code of the model's: whatever it raises means that it cannot take these messages.
         except Exception as error:
@@ -119,12 +122,14 @@ def _sandbox() -> ImmutableSandboxedEnvironment:
 
 def _variables(environment: jinja2.Environment, source: str) -> frozenset[str]:
     try:
-        return frozenset(meta.find_undeclared_variables(environment.parse(source)))
+        names = meta.find_undeclared_variables(environment.parse(source))
     except jinja2.TemplateError as error:
         raise ModelFilesError(f"The model's chat template is not valid Jinja: {error}.") from error
+    # What the sandbox brings (`range`, `raise_exception`) is not for a request to replace.
+    return frozenset(names - environment.globals.keys() - _GIVEN)
 
 
-_RESERVED = frozenset({"messages", "tools", "add_generation_prompt"})
+_GIVEN = frozenset({"messages", "tools", "add_generation_prompt"})
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
