@@ -16,7 +16,8 @@ from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.cli.audit import check_writable, is_loopback
 from tithe.core import Request, Script, ScriptedBackend
 from tithe.core.errors import UsageError
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 TINY = (
     "--lengths", "64,256", "--repeats", "3", "--prefix", "64", "--totals", "8,12", "--step-out", "10",
@@ -31,7 +32,7 @@ async def served(
     truth: KnownOptions | Callable[[Request], Script], *, keys: tuple[str, ...] = ()
 ) -> AsyncIterator[tuple[Server, ScriptedBackend]]:
     backend = ScriptedBackend(KnownEndpoint(truth) if isinstance(truth, KnownOptions) else truth)
-    server = Server(backend, ServerOptions(model="known", port=0, api_keys=keys))
+    server = Server(backend, "known", ServerOptions(port=0, api_key=keys))
     await server.start()
     try:
         yield server, backend

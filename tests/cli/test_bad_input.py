@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tithe.engine import Engine, EngineOptions
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 EXAMPLES, AT_ONCE = 200, 50
 GOOD = {"model": "nano", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
@@ -152,7 +153,7 @@ class House:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.engine = Engine.load("nano", EngineOptions(kv_bytes=16 << 20))
-        self.server = Server(self.engine, ServerOptions(model="nano", port=0, max_body_bytes=100_000))
+        self.server = Server(self.engine, "nano", ServerOptions(port=0, max_body_bytes=100_000))
         self.run(self.server.start())
         self.session = self.run(self._session())
 
@@ -249,7 +250,7 @@ def test_a_deeply_nested_body(house: House):
 
 async def test_a_key_missing_or_wrong():
     engine = Engine.load("nano", EngineOptions(kv_bytes=1 << 20))
-    server = Server(engine, ServerOptions(model="nano", port=0, api_keys=("right",)))
+    server = Server(engine, "nano", ServerOptions(port=0, api_key=("right",)))
     await server.start()
     async with aiohttp.ClientSession() as session:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic right"}):

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from tithe.engine import Engine, EngineOptions
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +45,7 @@ async def engine() -> AsyncIterator[Engine]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(engine: Engine) -> AsyncIterator[openai.AsyncOpenAI]:
-    server = Server(engine, ServerOptions(model="nano", port=0), gauges=engine.gauges)
+    server = Server(engine, "nano", ServerOptions(port=0), gauges=engine.gauges)
     await server.start()
     async with openai.AsyncOpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
         yield client

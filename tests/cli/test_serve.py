@@ -53,7 +53,7 @@ def test_sigterm_lets_a_running_call_finish():
 
 
 def test_stopped_while_busy_it_says_so_and_a_second_signal_ends_it_now():
-    with serving("--drain", "600") as (server, url):
+    with serving("--drain-s", "600") as (server, url):
         with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
             stream = iter(
                 client.chat.completions.create(model="nano", messages=HELLO, max_tokens=1500, stream=True)

@@ -9,7 +9,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from tithe.core import Backend
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 
 @pytest.fixture
@@ -20,8 +21,9 @@ async def serve() -> AsyncIterator[Callable[..., Coroutine[Any, Any, Server]]]:
         async def start(
             backend: Backend, *, recorder: Any = None, gauges: Any = None, **options: Any
         ) -> Server:
-            given = {"model": "nano", "port": 0, "drain_s": 0.2} | options
-            server = Server(backend, ServerOptions(**given), recorder=recorder, gauges=gauges)
+            model = options.pop("model", "nano")
+            given = {"port": 0, "drain_s": 0.2} | options
+            server = Server(backend, model, ServerOptions(**given), recorder=recorder, gauges=gauges)
             await server.start()
             stack.push_async_callback(server.stop)
             return server

@@ -10,7 +10,8 @@ import uvloop
 from tithe.core import Script, ScriptedBackend
 from tithe.core.errors import UsageError
 from tithe.net.address import cannot_listen
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -18,7 +19,7 @@ Loop = Callable[[], asyncio.AbstractEventLoop]
 def refusal(loop: Loop, host: str, port: int = 0) -> str:
     async def start() -> str:
         server = Server(
-            ScriptedBackend(Script()), ServerOptions(model="nano", host=host, port=port, api_keys=("k",))
+            ScriptedBackend(Script()), "nano", ServerOptions(host=host, port=port, api_key=("k",))
         )
         with pytest.raises(UsageError) as refused:
             await server.start()

@@ -11,7 +11,8 @@ from openai import AsyncOpenAI
 from tithe.core import Script, ScriptedBackend
 from tithe.core.errors import Unauthorized, UsageError
 from tithe.net.guard import Guard
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 Serve = Callable[..., Any]
 ASK: Any = {"model": "nano", "messages": [{"role": "user", "content": "hello"}]}
@@ -21,7 +22,7 @@ async def test_a_key_is_asked_for_and_any_of_them_will_do(
     serve: Serve, openai: Callable[..., AsyncOpenAI]
 ) -> None:
     backend = ScriptedBackend(Script.of_text("fine"))
-    server = await serve(backend, api_keys=("red", "blue"))
+    server = await serve(backend, api_key=("red", "blue"))
     for wrong in ("green", "re", "red "):
         with pytest.raises(sdk.AuthenticationError) as refused:
             await openai(server, f"{wrong}!").chat.completions.create(**ASK)
@@ -36,7 +37,7 @@ async def test_a_key_is_asked_for_and_any_of_them_will_do(
 
 
 async def test_what_is_open_and_what_is_not(serve: Serve) -> None:
-    server = await serve(ScriptedBackend(Script()), api_keys=("red",))
+    server = await serve(ScriptedBackend(Script()), api_key=("red",))
     root = server.url.removesuffix("/v1")
     async with aiohttp.ClientSession() as session:
         for path, status in {
@@ -87,10 +88,10 @@ def test_headers_that_hold_no_key(headers: dict[str, str]) -> None:
 def test_other_machines_are_let_in_with_keys_alone() -> None:
     for host in ("0.0.0.0", "192.168.1.5", "::", "example.org", ""):
         with pytest.raises(UsageError, match="needs an API key"):
-            Server(ScriptedBackend(Script()), ServerOptions(model="nano", host=host))
-        Server(ScriptedBackend(Script()), ServerOptions(model="nano", host=host, api_keys=("red",)))
+            Server(ScriptedBackend(Script()), "nano", ServerOptions(host=host))
+        Server(ScriptedBackend(Script()), "nano", ServerOptions(host=host, api_key=("red",)))
     for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
-        Server(ScriptedBackend(Script()), ServerOptions(model="nano", host=host))
+        Server(ScriptedBackend(Script()), "nano", ServerOptions(host=host))
 
 
 def test_an_empty_key_is_no_key() -> None:

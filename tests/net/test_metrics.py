@@ -141,7 +141,7 @@ async def test_failures_and_those_who_left_are_counted_by_status(
 
 async def test_a_span_holds_the_facts_and_nothing_that_was_said(serve: Serve, openai: OpenAI) -> None:
     spans = Spans()
-    server = await serve(ScriptedBackend(SCRIPT), recorder=spans, api_keys=("k3y-of-mine",))
+    server = await serve(ScriptedBackend(SCRIPT), recorder=spans, api_key=("k3y-of-mine",))
     client = openai(server, "k3y-of-mine")
     answer = await client.chat.completions.create(**ASK, prompt_cache_key="s1")
     with pytest.raises(sdk.BadRequestError):

@@ -24,7 +24,8 @@ from tithe.core import (
     Usage,
 )
 from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded, UsageError
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 Serve = Callable[..., Any]
 OpenAI = Callable[..., AsyncOpenAI]
@@ -308,7 +309,7 @@ async def test_hints_that_the_backend_made_no_use_of_are_named(serve: Serve) -> 
 async def test_an_address_that_is_taken(serve: Serve) -> None:
     server = await serve(ScriptedBackend(Script()))
     port = int(server.url.rsplit(":", 1)[1].removesuffix("/v1"))
-    other = Server(ScriptedBackend(Script()), ServerOptions(model="nano", port=port))
+    other = Server(ScriptedBackend(Script()), "nano", ServerOptions(port=port))
     said = rf"^cannot listen on 127\.0\.0\.1:{port}: port {port} is in use\. Give another --port"
     with pytest.raises(UsageError, match=said):
         await other.start()

@@ -15,14 +15,15 @@ import msgspec
 from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.cli.child import Ready
 from tithe.core import ScriptedBackend
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 
 AT_ONCE = KnownOptions(base_s=0.0, uncached_token_s=0.0, decode_s=0.0)
 
 
 async def serve_null(model: str) -> None:
     """Serve until stdin is closed or SIGTERM comes."""
-    server = Server(ScriptedBackend(KnownEndpoint(AT_ONCE)), ServerOptions(model=model, port=0))
+    server = Server(ScriptedBackend(KnownEndpoint(AT_ONCE)), model, ServerOptions(port=0))
     await server.start()
     ready = Ready(url=server.url, model=model, pid=os.getpid())
     sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")

@@ -31,6 +31,8 @@ def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollecti
         ]
 
 
-def as_typed(value: float | tuple[int, ...]) -> str:
+def as_typed(value: float | tuple[object, ...]) -> str:
     """A value as it is typed after its flag."""
-    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(str(one) for one in value) or "none"
+    return str(value)

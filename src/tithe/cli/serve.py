@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json as jsonlib
 import os
 import signal
@@ -10,13 +11,14 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from tithe.cli.loop import run_command
+from tithe.cli.plan_flags import as_typed
 from tithe.core.errors import UsageError
 from tithe.engine import Engine, EngineOptions
-from tithe.net.server import Server, ServerOptions
+from tithe.net.options import ServerOptions
+from tithe.net.server import Server
 from tithe.trace.jsonl import JsonlRecorder
 
 SWITCH_INTERVAL = 0.0005
@@ -27,15 +29,12 @@ thread must not wait 5 ms for the event loop's when a step has ended."""
 def serve(
     model: str = "nano",
     *,
-    host: str = "127.0.0.1",
-    port: int = 8383,
-    api_key: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
-    max_body_bytes: int = 8 * 1024 * 1024,
-    max_concurrent: int = 256,
-    drain: float = 10.0,
     trace: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
     until_eof: Annotated[bool, Parameter(negative=())] = False,
+    listening: Annotated[
+        ServerOptions, Parameter(name="*", negative_iterable=(), show_default=as_typed)
+    ] = ServerOptions(),  # noqa: B008 - frozen
     engine: Annotated[EngineOptions, Parameter(name="*")] = EngineOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Serve a model on this machine's CPU, as OpenAI's Chat Completions.
@@ -44,18 +43,6 @@ def serve(
     ----------
     model
         nano (the bundled model), a folder with an OpenVINO model, or a Hub id.
-    host
-        Address to listen on. Any but loopback needs an API key.
-    port
-        Port to listen on; 0 takes any free one.
-    api_key
-        A key that requests must send; may be given several times. Also from TITHE_API_KEYS (comma-separated).
-    max_body_bytes
-        The largest request body.
-    max_concurrent
-        The most calls at once; one more is answered 429.
-    drain
-        Seconds that running calls may take to finish after Ctrl-C or SIGTERM; a second one ends them now.
     trace
         Write a span of every call to this file, one JSON object a line. Never message content.
     json
@@ -63,18 +50,10 @@ def serve(
     until_eof
         Stop when standard input ends, as it does when the program that started this one is gone.
     """
-    keys = api_key or tuple(filter(None, os.environ.get("TITHE_API_KEYS", "").split(",")))
-    options = ServerOptions(
-        model="",
-        host=host,
-        port=port,
-        api_keys=keys,
-        max_body_bytes=max_body_bytes,
-        max_concurrent=max_concurrent,
-        drain_s=drain,
-    )
+    keys = listening.api_key or tuple(filter(None, os.environ.get("TITHE_API_KEYS", "").split(",")))
+    listening = dataclasses.replace(listening, api_key=keys)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    run_command(_serve(model, engine, options, trace, json, until_eof))
+    run_command(_serve(model, engine, listening, trace, json, until_eof))
 
 
 async def _serve(
@@ -90,7 +69,8 @@ async def _serve(
     try:
         server = Server(
             backend,
-            msgspec.structs.replace(listening, model=backend.model),
+            backend.model,
+            listening,
             recorder=recorder,
             gauges=backend.gauges,
         )

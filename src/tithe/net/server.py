@@ -43,6 +43,7 @@ from tithe.net.admission import Admission
 from tithe.net.batches import Batches
 from tithe.net.guard import Guard
 from tithe.net.metrics import CONTENT_TYPE, Gauges, Metrics
+from tithe.net.options import ServerOptions
 from tithe.net.refusal import answer_errors, internal
 from tithe.wire import sse
 from tithe.wire.chat_error import encode_error
@@ -54,36 +55,8 @@ _log = logging.getLogger(__name__)
 UNUSED_LIMIT = 1000
 
 
-class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`model` is the one name that requests may ask for. `port` 0 takes any free one.
-
-    `max_concurrent` calls run at once, a further one is answered 429. `body_timeout_s`: how long a request's
-    body may take to arrive whole. `drain_s`: how long `stop` lets running calls finish. Raises `UsageError` for a value that makes no sense.
-    """
-
-    model: str
-    host: str = "127.0.0.1"
-    port: int = 8383
-    api_keys: tuple[str, ...] = ()
-    max_body_bytes: int = 8 * 1024 * 1024
-    body_timeout_s: float = 30.0
-    max_concurrent: int = 256
-    drain_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise UsageError(f"the port is {self.port}: give one from 1 to 65535, or 0 for any free one")
-        for name in ("max_body_bytes", "max_concurrent"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        if self.body_timeout_s <= 0:
-            raise UsageError(f"the body's timeout is {self.body_timeout_s} s: it must be more than 0")
-        if self.drain_s < 0:
-            raise UsageError(f"the drain is {self.drain_s} s: it must be 0 or more")
-
-
 class Server:
-    """Serves one backend. It neither starts nor closes the backend.
+    """Serves one backend under one `model` name. It neither starts nor closes the backend.
 
     `recorder` gets a span a call; `gauges` is read at every scrape of `/metrics`. Raises `UsageError` for
     a host that other machines can reach without an API key.
@@ -92,6 +65,7 @@ class Server:
     def __init__(
         self,
         backend: Backend,
+        model: str,
         options: ServerOptions,
         *,
         recorder: Recorder | None = None,
@@ -99,10 +73,11 @@ class Server:
         clock: Clock | None = None,
     ) -> None:
         self._backend = backend
+        self._model_name = model
         self._options = options
         self._recorder = recorder
         self._clock: Clock = clock if clock is not None else SystemClock()
-        self._guard = Guard(options.host, options.api_keys)
+        self._guard = Guard(options.host, options.api_key)
         self._admission = Admission(options.max_concurrent)
         self._metrics = Metrics(self._own_gauges, *([gauges] if gauges is not None else []))
         self._created = int(time.time())
@@ -205,7 +180,7 @@ class Server:
         self, request: web.Request, incoming: Incoming, account: CallAccount
     ) -> web.StreamResponse:
         account.asked(incoming.request, stream=incoming.stream)
-        if incoming.request.model != self._options.model:
+        if incoming.request.model != self._model_name:
             raise self._no_model(incoming.request.model)
         try:
             if incoming.stream:
@@ -240,7 +215,7 @@ class Server:
         completion = Completion(
             id=f"chatcmpl-{account.id}",
             created=int(time.time()),
-            model=self._options.model,
+            model=self._model_name,
             want_facts=incoming.want_facts,
         )
         unread: list[str] = []
@@ -268,7 +243,7 @@ class Server:
         chunks = ChunkWriter(
             id=f"chatcmpl-{account.id}",
             created=int(time.time()),
-            model=self._options.model,
+            model=self._model_name,
             include_usage=incoming.include_usage,
             want_facts=incoming.want_facts,
         )
@@ -316,16 +291,16 @@ class Server:
 
     async def _model(self, request: web.Request) -> web.Response:
         self._guard.admit(request.headers)
-        if request.match_info["model"] != self._options.model:
+        if request.match_info["model"] != self._model_name:
             raise self._no_model(request.match_info["model"])
         return _json(self._card())
 
     def _card(self) -> dict[str, Any]:
-        return {"id": self._options.model, "object": "model", "created": self._created, "owned_by": "tithe"}
+        return {"id": self._model_name, "object": "model", "created": self._created, "owned_by": "tithe"}
 
     def _no_model(self, name: str) -> NotFound:
         return NotFound(
-            f"the model {name!r} is not served here: ask for {self._options.model!r}",
+            f"the model {name!r} is not served here: ask for {self._model_name!r}",
             param="model",
             code="model_not_found",
         )
