@@ -10,6 +10,8 @@ Row = tuple[int | str | None, ...]
 
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
 _CHANGING = _READING | {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
+# They load code, or make values far larger than any row has.
+_DENIED_FUNCTIONS = {"load_extension", "zeroblob", "randomblob", "printf", "format"}
 _SHOWN_ROWS = 10
 _SHOWN_CHARACTERS = 400
 _OPERATIONS = 1_000_000
@@ -84,8 +86,8 @@ class Database:
         self, action: int, first: str | None, second: str | None, _database: str | None, _inner: str | None
     ) -> int:
         """Called by SQLite for each thing that a statement would do."""
-        # Making up rows without end, and reading or writing the tables that describe tables.
-        inside = (first or "").startswith("sqlite_") or second in ("load_extension", "zeroblob", "randomblob")
+        # The tables that describe tables are no business of an agent's.
+        inside = (first or "").startswith("sqlite_") or second in _DENIED_FUNCTIONS
         return sqlite3.SQLITE_OK if action in self._allowed and not inside else sqlite3.SQLITE_DENY
 
     def _tick(self) -> int:

@@ -17,6 +17,11 @@ import os
 import sys
 import traceback
 
+TYPE_CHECKING = False  # typing takes longer to import than a test to run
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
 CPU_SECONDS = 1
 FORBIDDEN = (
     "subprocess.",
@@ -42,7 +47,7 @@ READING = ("os.listdir", "os.scandir")
 
 def limit(memory: int) -> None:
     try:
-        import resource  # noqa: PLC0415 # there is none on Windows, where only the time is limited
+        import resource  # there is none on Windows, where only the time is limited
     except ImportError:
         return
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
@@ -63,15 +68,20 @@ def watch(event: str, arguments: "tuple[object, ...]") -> None:
         raise PermissionError(f"{event} is not allowed here")
 
 
+def base(path: str) -> str:
+    """A path's last part, whichever slash it has."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def told(error: BaseException, folder: str) -> str:
     """An error as one line, with the line of the agent's code that it came from."""
     place = ""
     if isinstance(error, SyntaxError):
-        place = f" in {os.path.basename(error.filename or '')} line {error.lineno}"
+        place = f" in {base(error.filename or '')} line {error.lineno}"
         return f"{type(error).__name__}: {error.msg}{place}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename.startswith(folder):
-            place = f" in {os.path.basename(frame.filename)} line {frame.lineno}"
+            place = f" in {base(frame.filename)} line {frame.lineno}"
             break
     return f"{type(error).__name__}: {error}{place}"
 
@@ -88,18 +98,19 @@ def failed(error: BaseException, names: "dict[str, object]", folder: str) -> str
     return told(error, folder)
 
 
-def run(order: "dict[str, object]", folder: str) -> "dict[str, object]":
-    module = __import__(str(order["module"]))
-    calls = order.get("calls")
-    if isinstance(calls, list):
+def run(order: "dict[str, Any]", folder: str) -> "dict[str, object]":
+    module: ModuleType = __import__(order["module"])
+    if "calls" in order:
+        calls = order["calls"]
         values: list[str] = []
         for call in calls:
             try:
-                values.append(repr(eval(call, vars(module).copy())))  # noqa: S307 # the checker's own calls
+                values.append(repr(eval(call, dict(vars(module)))))  # noqa: S307 # the checker's own calls
             except Exception as error:  # noqa: BLE001 # whatever the agent's code raises
                 values.append(told(error, folder))
         return {"values": values}
-    tests = vars(__import__(str(order["test"])))
+    test_module: ModuleType = __import__(order["test"])
+    tests: dict[str, object] = vars(test_module)
     failures: list[str] = []
     ran = 0
     for name, test in list(tests.items()):

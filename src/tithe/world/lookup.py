@@ -195,7 +195,7 @@ def _files(
         lines = [
             sentence.format(item=n, field=f, value=values[n][f])
             for n in names
-            for f in draw.sample(fields[1:], draw.randint(0, 1)) + [fields[0]]
+            for f in [*draw.sample(fields[1:], draw.randint(0, 1)), fields[0]]
         ]
         draw.shuffle(lines)
         pages = draw.randint(3, 4)

@@ -1,5 +1,7 @@
 """How the expert queries and updates records."""
 
+# ruff: noqa: S608 # the statements are what an agent writes; the database bounds what they may do
+
 import random
 
 from tithe.world.conversation import Conversation

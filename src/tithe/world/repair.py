@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from tithe.world.bugs import BUG_KINDS
 from tithe.world.interpreter import run_code
-from tithe.world.shapes import BUG_KINDS, SHAPES, Shape, Value
+from tithe.world.shapes import SHAPES, Shape, Value
 from tithe.world.task import SYSTEM, Split, Task, tool
 from tithe.world.words import THINGS_OF, invented
 
@@ -283,16 +284,14 @@ class RepairState:
 
     def _edit(self, path: str, text: str, old: str, new: str) -> str:
         # Whole lines, so that a short one is not found within a longer one; several at once are fine.
-        framed, wanted = f"\n{text}", f"\n{old.rstrip()}\n"
-        times = framed.count(wanted) if old.strip() else 0
-        if times != 1:
-            said = (
-                f"is in {path} {times} times: give it with the next line"
-                if times
-                else f"is no line of {path}"
-            )
+        lines, wanted = text.split("\n"), old.rstrip().split("\n")
+        starts = [i for i in range(len(lines)) if lines[i : i + len(wanted)] == wanted]
+        if len(starts) != 1 or not old.strip():
+            where = f"is in {path} {len(starts)} times: give it with the next line"
+            said = where if len(starts) > 1 and old.strip() else f"is no line of {path}"
             return f"No edit: '{old.rstrip()[:60]}' {said}."
-        edited = framed.replace(wanted, f"\n{new.rstrip()}\n")[1:]
+        lines[starts[0] : starts[0] + len(wanted)] = new.rstrip().split("\n")
+        edited = "\n".join(lines)
         if len(edited) > _FILE_CHARACTERS:
             return f"No edit: {path} may have at most {_FILE_CHARACTERS} characters."
         try:

@@ -10,8 +10,9 @@ from collections import Counter
 
 import msgspec
 
+from tithe.world.bugs import BUG_KINDS
 from tithe.world.conversation import Conversation
-from tithe.world.shapes import BUG_KINDS, SHAPES, Shape
+from tithe.world.shapes import SHAPES, Shape
 
 _OPEN = re.compile(r"\\\{(\w+)\\\}")
 

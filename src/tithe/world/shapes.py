@@ -1,57 +1,19 @@
 """The functions that repair tasks are about, and the bugs that are put into them.
 
 A shape is a function with names left open, `{f}` its own name and `{say}` the first word of its
-docstring among them. A bug replaces one line by a wrong one of the same place. Each kind of bug belongs
-to one split; every line that a held-out bug is in has, in training, a bug of another kind, so that the
-right line is known from training and the wrong one is new.
+docstring among them. Each comes with the bugs that may be put into it (bugs.py); every line that a
+held-out bug is in has, in training, a bug of another kind, so that the right line is known from
+training and the wrong one is new.
 """
 
 from typing import Literal
 
 import msgspec
 
+from tithe.world.bugs import Bug
 from tithe.world.task import Split
 
 Value = Literal["numbers", "number", "small", "word", "table", "key"]
-
-BUG_KINDS: dict[Split, tuple[str, ...]] = {
-    "train": (
-        "starts one high",
-        "minus for plus",
-        "plus for minus",
-        "plus for times",
-        "comparison turned",
-        "range ends early",
-        "arguments swapped",
-        "returns too early",
-        "wrong end",
-        "wrong name",
-        "default of one",
-        "part left out",
-    ),
-    "held_out": (
-        "starts one low",
-        "times for plus",
-        "times for minus",
-        "minus for times",
-        "boundary of comparison",
-        "range begins late",
-        "range ends late",
-        "return missing",
-        "index off by one",
-        "default missing",
-        "wrong constant",
-        "equality for order",
-    ),
-}
-
-
-class Bug(msgspec.Struct, frozen=True):
-    """A kind of bug, the line it is in (0 is the `def`), and the wrong line."""
-
-    kind: str
-    line: int
-    wrong: str
 
 
 class Shape(msgspec.Struct, frozen=True):

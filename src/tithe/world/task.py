@@ -152,9 +152,6 @@ def same_number(answer: str, expected: int) -> bool:
         return False
 
 
-_KINDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array"}
-
-
 def _fault(tools: tuple[Tool, ...], name: str, arguments: dict[str, Any]) -> str | None:
     """What is wrong with a call, in words that help to make it right; None when nothing is."""
     known = {tool.name: tool for tool in tools}
@@ -164,12 +161,21 @@ def _fault(tools: tuple[Tool, ...], name: str, arguments: dict[str, Any]) -> str
     for key in wanted:
         if key not in arguments:
             return f"{name} needs '{key}'."
-        kind = type(arguments[key])
-        if kind is not str:
-            return f"'{key}' of {name} must be a string, not {_KINDS.get(kind, 'an object')}."
-        if len(arguments[key]) > 500:
+        value: object = arguments[key]
+        if not isinstance(value, str):
+            return f"'{key}' of {name} must be a string, not {_kind(value)}."
+        if len(value) > 500:
             return f"'{key}' of {name} is too long: at most 500 characters."
     for key in arguments:
         if key not in wanted:
             return f"{name} takes no '{key[:40]}'. It takes: {', '.join(wanted) or 'nothing'}."
     return None
+
+
+def _kind(value: object) -> str:
+    """What JSON calls a value that is no string."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    return "an array" if isinstance(value, list) else "an object"

@@ -6,6 +6,7 @@ from: so no name can be in both, and lists may grow without anyone keeping them 
 
 import random
 import zlib
+from collections.abc import Sequence
 
 from tithe.world.task import Split
 
@@ -28,7 +29,7 @@ yams zippers
 
 _ONSETS = "b br c ch d dr f fl g gr h j k kl l m n p pr qu r s sh sk st t th tr v w y z".split()
 _VOWELS = "a e i o u ai ea oo".split()
-_CODAS = ["", "", "l", "m", "n", "nd", "r", "rt", "s", "sk", "t", "x"]
+_CODAS = ("", "", "l", "m", "n", "nd", "r", "rt", "s", "sk", "t", "x")
 
 
 def belongs(name: str, split: Split) -> bool:
@@ -36,7 +37,7 @@ def belongs(name: str, split: Split) -> bool:
     return (zlib.crc32(name.lower().encode()) % 4 == 0) == (split == "held_out")
 
 
-def of_split(names: list[str], split: Split) -> list[str]:
+def of_split(names: Sequence[str], split: Split) -> list[str]:
     """Those of the names that belong to `split`, in order."""
     return [name for name in names if belongs(name, split)]
 
