@@ -10,7 +10,6 @@ The limits stop what an agent writes by mistake: a loop without end, a list with
 deletion outside. They are no prison for code that means harm.
 """
 
-import ast
 import json
 import linecache
 import os
@@ -91,6 +90,8 @@ def failed(error: BaseException, names: "dict[str, object]", folder: str) -> str
     where = traceback.extract_tb(error.__traceback__)[-1]
     line = linecache.getline(where.filename, where.lineno or 0).strip()
     if isinstance(error, AssertionError) and line.startswith("assert "):
+        import ast  # only here: it is a third of the time that starting takes
+
         test = ast.parse(line).body[0]
         if isinstance(test, ast.Assert) and isinstance(test.test, ast.Compare):
             call, expected = ast.unparse(test.test.left), ast.unparse(test.test.comparators[0])

@@ -12,6 +12,9 @@ WALL_SECONDS = 10.0
 
 _HARNESS = Path(__file__).with_name("harness.py")
 _OUTCOME_CHARACTERS = 20_000
+_ENDLESS = "stopped: the code did not end, look for an endless loop"
+# SIGXCPU, or SIGKILL where that came too late. By number: Windows has neither name.
+_OUT_OF_TIME = (24, 9)
 
 
 def run_code(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
@@ -33,9 +36,9 @@ def run_code(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"error": "stopped: the code did not end, look for an endless loop"}
-    if done.returncode < 0:
-        return {"error": "stopped: the code did not end, look for an endless loop"}
+        return {"error": _ENDLESS}
+    if -done.returncode in _OUT_OF_TIME:
+        return {"error": _ENDLESS}
     if len(done.stdout) > _OUTCOME_CHARACTERS:
         return {"error": "stopped: the results are far too long"}
     try:
