@@ -19,6 +19,7 @@ FLOORS = {
     "core": 0,
     "wire": 1,
     "trace": 1,
+    "world": 1,
     "engine": 2,
     "net": 2,
     "audit": 2,
