@@ -117,7 +117,7 @@ class House:
                 priority=job.priority,
                 ageing=self.options.ageing,
             )
-            assert self.scheduler.fits(job.longest())
+            assert job.longest() <= self.scheduler.capacity
             self.of[sequence] = job
             self.choices[i].append(sequence)
             self.open.add(sequence)

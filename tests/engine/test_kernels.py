@@ -77,4 +77,4 @@ def test_a_budget_that_makes_no_cache_is_refused(kv_bytes: int, said: str):
 def test_the_smallest_cache_serves_a_sequence():
     kernels = Kernels(NANO.ir, context=NANO.context, precision="u8", threads=1, kv_bytes=100_000)
     assert kernels.n_blocks >= 2
-    assert Scheduler(BlockPool(2, BLOCK_SIZE), EngineOptions()).fits(BLOCK_SIZE)
+    assert Scheduler(BlockPool(2, BLOCK_SIZE), EngineOptions()).capacity == BLOCK_SIZE

@@ -61,7 +61,7 @@ class Engine:
             self._turns,
             self._sessions,
             options,
-            context=min(model.context, (kernels.n_blocks - 1) * BLOCK_SIZE),
+            context=min(model.context, self._scheduler.capacity),
         )
         self._of: dict[Sequence, tuple[Call, Generation]] = {}
         self._news: dict[Call, list[Word]] = {}

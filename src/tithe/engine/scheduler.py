@@ -68,13 +68,14 @@ class Scheduler:
         self._sources: list[int] = []
 
     def add(self, sequence: Sequence) -> None:
-        """Queue a sequence. It must fit an empty pool (`fits`)."""
+        """Queue a sequence that will have at most `capacity` tokens."""
         sequence.expected = len(sequence.tokens) - len(self._found(sequence)) * self.pool.size
         self.waiting.append(sequence)
 
-    def fits(self, n_tokens: int) -> bool:
-        """Whether a sequence of so many tokens, alone, can be computed to its end."""
-        return self._blocks_for(n_tokens) + 1 <= self.pool.n_blocks
+    @property
+    def capacity(self) -> int:
+        """The most tokens that a sequence, alone, can be computed to: one block is left for copies."""
+        return (self.pool.n_blocks - 1) * self.pool.size
 
     def end(self, sequence: Sequence) -> None:
         """Take a sequence out, wherever it is; its blocks stay cached."""
@@ -182,7 +183,7 @@ class Scheduler:
             for s in self.running
             if not self._is_decoding(s)
         )
-        # Alone, a sequence always fits: `fits` was asked before it was queued.
+        # Alone, a sequence always fits: it has at most `capacity` tokens.
         if self.running and self.pool.available - idle - promised < needed:
             return False
         self.waiting.remove(sequence)
