@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
@@ -18,6 +19,13 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     model: str
     pid: int
+
+
+def announce(url: str, model: str) -> None:
+    """Print this process's `Ready` line, for the one that started it to read."""
+    ready = Ready(url=url, model=model, pid=os.getpid())
+    sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
+    sys.stdout.flush()
 
 
 @contextlib.asynccontextmanager

@@ -6,14 +6,11 @@ the event loop and the interpreter's lock, and the floor would be of both. It en
 """
 
 import asyncio
-import os
 import signal
 import sys
 
-import msgspec
-
 from tithe.audit.known import KnownEndpoint, KnownOptions
-from tithe.cli.child import Ready
+from tithe.cli.child import announce
 from tithe.core import ScriptedBackend
 from tithe.net.options import ServerOptions
 from tithe.net.server import Server
@@ -25,9 +22,7 @@ async def serve_null(model: str) -> None:
     """Serve until stdin is closed or SIGTERM comes."""
     server = Server(ScriptedBackend(KnownEndpoint(AT_ONCE)), model, ServerOptions(port=0))
     await server.start()
-    ready = Ready(url=server.url, model=model, pid=os.getpid())
-    sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
-    sys.stdout.flush()
+    announce(server.url, model)
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, over.set)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json as jsonlib
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from tithe.cli.child import announce
 from tithe.cli.loop import run_command
 from tithe.cli.plan_flags import as_typed
 from tithe.core.errors import UsageError
@@ -77,7 +77,7 @@ async def _serve(
         await server.start()
         signals = asyncio.Queue[None]()
         _watch_signals(signals, until_eof)  # before it is announced: whoever reads that may stop it at once
-        _announce(server.url, backend.model, json)
+        (announce if json else _greet)(server.url, backend.model)
         await signals.get()
         await _stop(server, signals, listening.drain_s)
     finally:
@@ -86,17 +86,13 @@ async def _serve(
             recorder.close()
 
 
-def _announce(url: str, model: str, json: bool) -> None:
-    if json:
-        said = jsonlib.dumps({"url": url, "model": model, "pid": os.getpid()})
-    else:
-        said = (
-            f"Tithe serves {model} at {url}\n\n"
-            f"  export OPENAI_BASE_URL={url}\n"
-            "  export OPENAI_API_KEY=none        # or one of the keys given\n\n"
-            f"Metrics at {url.removesuffix('/v1')}/metrics. Ctrl-C stops it."
-        )
-    sys.stdout.write(said + "\n")
+def _greet(url: str, model: str) -> None:
+    sys.stdout.write(
+        f"Tithe serves {model} at {url}\n\n"
+        f"  export OPENAI_BASE_URL={url}\n"
+        "  export OPENAI_API_KEY=none        # or one of the keys given\n\n"
+        f"Metrics at {url.removesuffix('/v1')}/metrics. Ctrl-C stops it.\n"
+    )
     sys.stdout.flush()
 
 

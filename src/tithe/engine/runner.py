@@ -45,16 +45,11 @@ class Runner:
                 at += (1 + sequence.drafted) * chunk.whole
                 continue
             sequence.computed += chunk.n
-            if not chunk.whole:
-                self._scheduler.settle(sequence)
-                continue
-            n_rows = 1 + sequence.drafted
-            # What is drafted may be rejected, and a rejected token must not name a block.
-            drafted, sequence.computed = sequence.computed, sequence.decided
             self._scheduler.settle(sequence)
-            sequence.computed = drafted
-            sampled(sequence, logits[at : at + n_rows])
-            at += n_rows
+            if chunk.whole:
+                n_rows = 1 + sequence.drafted
+                sampled(sequence, logits[at : at + n_rows])
+                at += n_rows
 
     def copy(self, copied: tuple[int, int] | None) -> None:
         """Make the copy that a fork asked for."""

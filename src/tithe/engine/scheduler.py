@@ -107,9 +107,12 @@ class Scheduler:
         return Plan(chunks, copies)
 
     def settle(self, sequence: Sequence) -> None:
-        """After a step: name the blocks that the sequence has filled, so that others can share them."""
+        """After a step: name the blocks that the sequence has filled, so that others can share them.
+
+        What is drafted may be rejected, and a rejected token must not name a block.
+        """
         size = self.pool.size
-        while (sequence.registered + 1) * size <= sequence.computed:
+        while (sequence.registered + 1) * size <= min(sequence.computed, sequence.decided):
             i = sequence.registered
             tokens = sequence.tokens[i * size : (i + 1) * size]
             sequence.table[i] = self.pool.register(sequence.table[i], sequence.digest(i, size), tokens)

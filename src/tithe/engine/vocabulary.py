@@ -95,13 +95,13 @@ class Vocabulary:
 
     def encode_segment(self, segment: str) -> tuple[int, ...]:
         """The token ids of one segment."""
+        if self._cuts is not None and segment in self.added:
+            return (self.added[segment],)
         with self._lock:
             known = self._encoded.get(segment)
             if known is not None:
                 self._encoded.move_to_end(segment)
                 return known
-        if self._cuts is not None and segment in self.added:
-            return (self.added[segment],)
         text = segment.replace(self._mark, "") if self._mark else segment
         ids = tuple(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
         with self._lock:
