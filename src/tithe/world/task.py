@@ -25,6 +25,7 @@ SYSTEM = "You are an agent. Solve the task with the tools, one call a turn, then
 """The same for every task, so that all of them share a prefix."""
 
 OVER = "The task is over."
+NO_CALL = "No tool was called. Call one tool."
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +57,16 @@ class State(Protocol):
 
 
 class World:
-    """One run of a task: a context manager, since a state may hold a directory or a database."""
+    """One run of a task: a context manager, since a state may hold a directory or a database.
+
+    `steps` counts the calls that were answered and the answers without a call; `faults` those of the
+    calls that named no tool or had arguments that are no JSON or do not fit the tool's schema.
+    """
 
     def __init__(self, task: Task, state: State) -> None:
         self.task = task
         self.steps = 0
+        self.faults = 0
         self.answer: str | None = None
         self._state = state
         self._succeeded: bool | None = None
@@ -106,7 +112,9 @@ class World:
             said = f"The arguments of {name} must be a JSON object."
         if isinstance(parsed, dict):
             return self.call(name, cast("dict[str, Any]", parsed))
-        return self._count() or said
+        ended = self._count()
+        self.faults += ended is None
+        return ended or said
 
     def call(self, name: str, arguments: dict[str, Any]) -> str:
         """Run a tool for the agent and return its result, or what is wrong with the call. Never raises
@@ -116,11 +124,16 @@ class World:
             return ended
         fault = _fault(self.task.tools, name, arguments)
         if fault:
+            self.faults += 1
             return fault
         if name == "finish":
             self.answer = cast("str", arguments["answer"])
             return "Finished."
         return self._state.act(name, arguments)
+
+    def remind(self) -> str:
+        """What an answer without a call is told. It is a step too, so that a run ends."""
+        return self._count() or NO_CALL
 
     def _count(self) -> str | None:
         """Count a step; or say why there is none left."""
