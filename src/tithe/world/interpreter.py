@@ -3,8 +3,12 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+RunCode = Callable[[Path, dict[str, Any]], dict[str, Any]]
+"""What does an order (see harness.py) with the module in a folder: `run_code`, or one that need not be isolated."""
 
 MEMORY_BYTES = 256 << 20
 WALL_SECONDS = 10.0

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tithe.world.bugs import BUG_KINDS
-from tithe.world.interpreter import run_code
+from tithe.world.interpreter import RunCode, run_code
 from tithe.world.shapes import SHAPES, Shape, Value
 from tithe.world.task import SYSTEM, Split, Task, tool
 from tithe.world.words import THINGS_OF, invented
@@ -245,8 +245,9 @@ def _test(module: str, calls: list[tuple[str, list[Call]]]) -> str:
 class RepairState:
     """The two files, in a temporary directory."""
 
-    def __init__(self, repair: Repair) -> None:
+    def __init__(self, repair: Repair, run: RunCode = run_code) -> None:
         self._repair = repair
+        self._run = run
         self._directory = tempfile.TemporaryDirectory(prefix="tithe-repair-")
         self._folder = Path(self._directory.name)
         self._module = f"{repair.module_name}.py"
@@ -277,7 +278,7 @@ class RepairState:
             return False
         calls = self._repair.shown + self._repair.hidden
         order = {"module": self._repair.module_name, "calls": [call.source for call in calls]}
-        return run_code(self._folder, order).get("values") == [call.expected for call in calls]
+        return self._run(self._folder, order).get("values") == [call.expected for call in calls]
 
     def close(self) -> None:
         self._directory.cleanup()
@@ -302,7 +303,7 @@ class RepairState:
 
     def _run_tests(self) -> str:
         order = {"module": self._repair.module_name, "test": f"test_{self._repair.module_name}"}
-        outcome = run_code(self._folder, order)
+        outcome = self._run(self._folder, order)
         if "error" in outcome:
             return f"ERROR {outcome['error']}"[:_SHOWN_CHARACTERS]
         failures: list[str] = outcome["failures"]

@@ -16,6 +16,7 @@ from tithe.core import Message
 from tithe.world import lookup, lookup_expert, records, records_expert, repair, repair_expert
 from tithe.world.conversation import Conversation, Turn
 from tithe.world.families import open_world
+from tithe.world.interpreter import RunCode, run_code
 from tithe.world.task import Task
 
 MISTAKEN = 0.4
@@ -40,10 +41,10 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
         return sum(turn.message.role == "assistant" for turn in self.turns)
 
 
-def solve(task: Task) -> Transcript:
-    """Run the expert on the task. The same task gives the same transcript."""
+def solve(task: Task, run: RunCode = run_code) -> Transcript:
+    """Run the expert on the task. The same task gives the same transcript. `run`: see `open_world`."""
     draw = random.Random(f"expert/{task.family}/{task.split}/{task.seed}")
-    with open_world(task) as world:
+    with open_world(task, run) as world:
         talk = Conversation(world)
         mistaken = draw.random() < MISTAKEN
         if task.family == "lookup":
