@@ -6,6 +6,7 @@
 #   make check                     everything that CI runs
 #   make bench                     the benchmarks
 #   make models                    make the nano model again; ARGS="--shape qwen3-0.6b --out models/out/q06"
+#   make evaluate                  the bundled model on held-out tasks; ARGS="--quick"
 #   make lock                      resolve the dependencies anew, within pyproject.toml
 #
 # requirements/*.lock hold every version with its hashes and no address: packages come from wherever
@@ -19,7 +20,7 @@ VENV_PYTHON := .venv/bin/python
 MODELS_PYTHON := .venv-models/bin/python
 INSTALL := $(UV) pip install --quiet --python
 
-.PHONY: audit serve test check bench models lock
+.PHONY: audit serve test check bench models evaluate lock
 .DELETE_ON_ERROR:
 
 audit: .venv/engine.stamp
@@ -43,6 +44,9 @@ bench: .venv/dev.stamp
 
 models: .venv-models/stamp
 	$(MODELS_PYTHON) models/make.py $(if $(ARGS),$(ARGS),--shape nano --out src/tithe/engine/nano)
+
+evaluate: .venv/engine.stamp
+	$(VENV_PYTHON) models/evaluate.py $(ARGS)
 
 # uv, from a lock of its own, is all that pip installs.
 .venv-uv/stamp: requirements/installer.lock
