@@ -198,6 +198,12 @@ async def test_candidates_are_independent_and_pass_at_k_counts_them() -> None:
         assert row.gain is not None
         assert row.gain.value == pytest.approx(1 / 4)
         assert row.gain.low <= row.gain.value <= row.gain.high
+    # A task that an interruption left without one of its candidates is no task with fewer.
+    lost = by(tuple(r for r in evaluation.runs if r.temperature == 0.7), "lookup", offset=0, candidate=2)
+    part = figures.pass_figures([r for r in evaluation.runs if r is not lost], evaluation.design)
+    assert [row.tasks for row in part] == [3, 4, 7]
+    assert part[0].at[1] is not None
+    assert part[0].at[1].value == pytest.approx((1 / 3 + 2 / 3 + 1) / 3)
     (success, *_) = [
         row for row in figures.arm_figures(evaluation.runs, evaluation.design) if row.arm.temperature == 0.7
     ]
