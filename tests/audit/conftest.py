@@ -2,16 +2,18 @@
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
 
-from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit
+from tithe.audit import AuditPlan, AuditReport, Endpoint, draw_tasks, run_audit
 from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.audit.probe import Probe
 from tithe.audit.prompt import Prompts, calibration_from
-from tithe.core import FakeClock, ScriptedBackend
+from tithe.core import FakeClock, Message, ScriptedBackend
+from tithe.world import solve
 
 T = TypeVar("T")
 
@@ -29,8 +31,15 @@ SMALL = AuditPlan(
     concurrency=(1, 3),
     agent_steps=2,
     rounds=2,
-    task_repeats=2,
+    task_repeats=3,
+    task_out=64,
 )
+
+
+@functools.cache
+def expert(plan: AuditPlan) -> tuple[tuple[Message, ...], ...]:
+    """How the expert goes about each of the plan's tasks."""
+    return tuple(solve(task).messages for task in draw_tasks(plan))
 
 
 class StillLoop:
@@ -53,11 +62,14 @@ class StillLoop:
 class Bench:
     """One known endpoint, a null backend, and a clock."""
 
-    def __init__(self, options: KnownOptions, plan: AuditPlan, lag: float, floor_s: float) -> None:
+    def __init__(
+        self, options: KnownOptions, plan: AuditPlan, lag: float, floor_s: float, *, solves: bool
+    ) -> None:
         self.plan = plan
         self.clock = FakeClock()
         self.watch = StillLoop(lag)
-        self.backend = ScriptedBackend(KnownEndpoint(options), self.clock)
+        known = KnownEndpoint(options, expert(plan) if solves else ())
+        self.backend = ScriptedBackend(known, self.clock)
         null = KnownOptions(base_s=floor_s, uncached_token_s=0.0, decode_s=1e-9)
         self.null = ScriptedBackend(KnownEndpoint(null), self.clock)
         # One word is one token at this endpoint, so lengths come out exactly.
@@ -85,8 +97,16 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Callable[..., Bench]:
-    def make(lag: float = 0.0001, floor_s: float = 0.0001, repeats: int = 4, **truth: object) -> Bench:
-        plan = dataclasses.replace(SMALL, repeats=repeats)
-        return Bench(KnownOptions(**truth), plan, lag, floor_s)  # type: ignore[arg-type]
+    def make(
+        lag: float = 0.0001,
+        floor_s: float = 0.0001,
+        repeats: int = 4,
+        plan: dict[str, object] | None = None,
+        *,
+        solves: bool = True,
+        **truth: object,
+    ) -> Bench:
+        changed = dataclasses.replace(SMALL, repeats=repeats, **plan or {})  # type: ignore[arg-type]
+        return Bench(KnownOptions(**truth), changed, lag, floor_s, solves=solves)  # type: ignore[arg-type]
 
     return make

@@ -18,7 +18,7 @@ def test_an_audit_of_a_known_endpoint_says_what_is_true(bench):
         "short generations": "slower_than_chat",
         "structured output": "constrained_cheaper",
         "concurrency": "scales",
-        "task": "tool",
+        "task": "ttft",
     }
     assert {verdict.withheld for verdict in report.verdicts} == {None}
     assert report.warm_up.calibration.tokens_a_word == 2.0
@@ -42,8 +42,11 @@ def test_the_plan_says_beforehand_what_the_audit_asks(bench):
             salt="salt",
         )
     )
-    planned = sum(cost.calls for cost in costs(made.plan))
-    assert report.calls == planned == len(made.backend.requests) == len(ended)
+    planned = {cost.measurement: cost.calls for cost in costs(made.plan)}
+    assert report.calls == len(made.backend.requests) == len(ended)
+    task = sum(label.startswith("task") for label in ended)
+    assert task == len(report.measured.task.primes) + report.measured.task.figures.answers <= planned["task"]
+    assert len(ended) - task == sum(planned.values()) - planned["task"]
     output = sum(request.max_tokens for request in made.backend.requests)
     assert output <= sum(cost.output_tokens for cost in costs(made.plan))
     first = [label.split(".")[0] for label in ended]
@@ -65,7 +68,7 @@ def test_two_runs_of_one_salt_ask_the_same(bench):
 
 
 def test_every_prompt_is_asked_once(bench):
-    """No identical prompt twice, except where a loop's step is retried: a repeat would be a false cache hit."""
+    """No identical prompt twice, except where a step is retried: a repeat would be a false cache hit."""
     made = bench()
     made.audit()
     assert len({request.messages for request in made.backend.requests}) == len(made.backend.requests)
@@ -116,6 +119,28 @@ def test_an_audit_that_gives_up_keeps_what_it_has_measured(bench):
 def test_what_is_asked_again_is_counted_apart(bench):
     made = bench(ends_after=12)
     report = made.audit()
-    planned = sum(cost.calls for cost in costs(made.plan))
+    planned = sum(cost.calls for cost in costs(made.plan) if cost.measurement != "task")
+    task = len(report.measured.task.primes) + report.measured.task.figures.answers
     assert report.asked_again > 0
-    assert report.calls == planned + report.asked_again == len(made.backend.requests)
+    assert report.calls == planned + task + report.asked_again == len(made.backend.requests)
+
+
+def test_an_agent_that_never_finishes_takes_the_calls_that_the_plan_allows(bench):
+    plan = {"task_steps": 5}
+    made = bench(solves=False, plan=plan)
+    report = made.audit()
+    planned = costs(made.plan)
+    assert report.calls == sum(cost.calls for cost in planned)
+    assert sum(request.max_tokens for request in made.backend.requests) <= sum(
+        cost.output_tokens for cost in planned
+    )
+    least = bench(plan=plan)
+    assert least.audit().calls <= sum(cost.usual_calls for cost in planned) + 3
+
+
+def test_two_audits_with_one_seed_ask_the_same_tasks_and_another_seed_asks_others(bench):
+    def goals(seed: int) -> list[str]:
+        return [run.goal for run in bench(plan={"seed": seed}).audit().measured.task.runs]
+
+    assert goals(3) == goals(3)
+    assert not set(goals(3)) & set(goals(4))

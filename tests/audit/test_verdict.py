@@ -1,5 +1,6 @@
 """Each outcome, at both sides of its line."""
 
+import msgspec
 import pytest
 
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
@@ -7,7 +8,7 @@ from tithe.audit.innocence import Judgement, LagFigures
 from tithe.audit.pairs import Pairs, PairsFigures
 from tithe.audit.statistics import Estimate, wilson
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
-from tithe.audit.task import Account, Task, TaskFigures
+from tithe.audit.task import Account, Task, task_figures
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.verdict import About, Measured, judgements, verdicts
 
@@ -86,23 +87,13 @@ def measured(
     pairs = PairsFigures(
         lengths=(), caching="unclear", caches_from=None, token_worth_s=None, uncached_token_s=None
     )
-    task = TaskFigures(
-        wall_s=None,
-        account=account,
-        steps=0,
-        output_tokens=None,
-        prompt_tokens=None,
-        cached_tokens=None,
-        step_inference_s=None,
-        completed=0,
-        failed=0,
-    )
+    task = msgspec.structs.replace(task_figures((), seed=0), account=account)
     return Measured(
         pairs=Pairs(primes=(), samples=(), figures=pairs),
         totals=Totals(primes=(), samples=(), figures=TotalsFigures(lengths=(), chat=chat)),
         structured=Structured(primes=(), samples=(), figures=arms),
         concurrency=Concurrency(primes=(), rounds=(), figures=rows),
-        task=Task(primes=(), runs=(), figures=task),
+        task=Task(temperature=0.0, primes=(), runs=(), figures=task),
     )
 
 

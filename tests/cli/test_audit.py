@@ -11,20 +11,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tithe.audit import AuditReport
+from tithe.audit import AuditPlan, AuditReport, draw_tasks
 from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.cli.audit import check_writable, is_loopback
 from tithe.core import Request, Script, ScriptedBackend
 from tithe.core.errors import UsageError
 from tithe.net.options import ServerOptions
 from tithe.net.server import Server
+from tithe.world import solve
 
-TINY = (
+TINY_BUT_TASK = (
     "--lengths", "64,256", "--repeats", "3", "--prefix", "64", "--totals", "8,12", "--step-out", "10",
     "--step-in", "20", "--chat-in", "64", "--chat-out", "24", "--chat-repeats", "2",
     "--structured-tokens", "64", "--concurrency", "1,2", "--agent-steps", "2", "--rounds", "1", "--think-s", "0",
-    "--task-repeats", "1", "--task-steps", "3", "--tool-s", "0",
 )  # fmt: skip
+TINY = (*TINY_BUT_TASK, "--task-repeats", "1", "--task-steps", "3", "--task-out", "32")
 
 
 @asynccontextmanager
@@ -75,7 +76,7 @@ async def test_json_alone_is_on_stdout_and_says_what_is_true():
     assert report.calls == len(backend.requests)
     assert report.warm_up.calibration.tokens_a_word == 1.0
     assert [row.cached_tokens for row in report.measured.pairs.figures.lengths] == [64.0, 256.0]
-    assert report.measured.task.figures.output_tokens == 30
+    assert len(report.measured.task.runs[0].steps) == 3
     # The floor was taken on a socket: it is not nothing.
     assert report.client.floor is not None
     assert report.client.floor.ttft_s.value > 0
@@ -91,7 +92,35 @@ async def test_tables_on_stdout_and_a_saved_report(tmp_path: Path):
     lines = out.decode().splitlines()
     assert max(len(line) for line in lines) <= 80
     assert [line for line in lines if line != line.rstrip()] == []
-    assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 1
+    assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 2
+
+
+async def test_a_task_is_solved_by_calls_over_a_socket():
+    plan = AuditPlan(task_repeats=3)
+    known = KnownEndpoint(
+        KnownOptions(base_s=0.0, decode_s=0.0), [solve(task).messages for task in draw_tasks(plan)]
+    )
+    flags = (*TINY_BUT_TASK, "--task-repeats", "3")
+    async with served(known) as (server, _):
+        process = await tithe("audit", server.url, "--json", *flags)
+        out, err = await process.communicate()
+        printed = await tithe("audit", server.url, *flags, "--task-families", "repair", "--seed", "9")
+        text, _ = await printed.communicate()
+    assert (process.returncode, err, printed.returncode) == (0, b"", 0)
+    report = msgspec.json.decode(out, type=AuditReport)
+    assert [(run.family, run.outcome) for run in report.measured.task.runs] == [
+        ("lookup", "solved"),
+        ("repair", "solved"),
+        ("records", "solved"),
+    ]
+    assert [message.role for message in report.measured.task.runs[0].messages[:3]] == [
+        "system",
+        "user",
+        "assistant",
+    ]
+    told = text.decode()
+    assert "repair: " in told
+    assert "Not solved: its steps were used up." in told
 
 
 @pytest.mark.parametrize("given", ["flag", "TITHE_API_KEY", "OPENAI_API_KEY"])
@@ -150,7 +179,7 @@ async def test_an_endpoint_elsewhere_is_not_measured_without_a_yes():
     process = await tithe("audit", "https://api.example.com/v1", "--quick")
     out, err = await process.communicate()
     assert (process.returncode, out) == (2, b"")
-    assert b"takes 127 calls" in err
+    assert b"takes about 134 calls" in err
     assert b"--yes" in err
 
 

@@ -135,7 +135,7 @@ async def test_the_embedded_endpoint_is_audited_whole(tmp_path):
     small = ["--lengths", "64", "--repeats", "1", "--prefix", "64", "--totals", "8", "--step-out", "8"]
     small += ["--step-in", "16", "--chat-in", "64", "--chat-out", "16", "--chat-repeats", "1"]
     small += ["--concurrency", "1,2", "--agent-steps", "2", "--rounds", "1", "--think-s", "0.01"]
-    small += ["--task-steps", "2", "--task-repeats", "1", "--tool-s", "0.01", "--warmups", "1"]
+    small += ["--task-steps", "2", "--task-repeats", "1", "--task-out", "16", "--warmups", "1"]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tithe", "audit", "--json", *small),
         stdout=asyncio.subprocess.PIPE,

@@ -1,6 +1,5 @@
 import msgspec
 
-from tithe.audit import Endpoint
 from tithe.report.headline import headlines
 
 
@@ -20,8 +19,10 @@ def test_a_caching_endpoint_in_five_sentences(report):
     assert "free never valid in 5" in lines["Tool calls"].sentence
     assert lines["Concurrency"].outcome == "scales"
     assert "With 8 agents a step takes 1.00 times as long as with 1" in lines["Concurrency"].sentence
-    assert "10 steps" in lines["Task"].sentence
-    assert "simulated tools" in lines["Task"].sentence
+    assert lines["Task"].outcome == "3 of 3 solved"
+    assert lines["Task"].sentence.startswith("A solved one takes 2")
+    assert "5 steps: 8" in lines["Task"].sentence
+    assert "% TTFT" in lines["Task"].sentence
 
 
 def test_an_endpoint_that_does_not_cache_is_told_what_that_costs(report):
@@ -72,14 +73,10 @@ def test_an_agent_among_many_is_told_in_time_and_rate(report):
     assert "TTFT 1.8 times, an agent's rate 0.38 of it" in line.sentence
 
 
-def test_random_weights_are_named_for_the_bundled_model_alone(report):
-    found = report(free_valid_every=0)
-    nano = Endpoint(url=found.endpoint.url, model="nano", embedded=True)
-    assert "random weights" not in told(found)["Tool calls"].sentence
-    bundled = msgspec.structs.replace(found, endpoint=nano)
-    assert (
-        "free never valid in 5 (the bundled model has random weights)."
-        in told(bundled)["Tool calls"].sentence
-    )
-    valid = msgspec.structs.replace(report(), endpoint=nano)
-    assert "random weights" not in told(valid)["Tool calls"].sentence
+def test_a_task_is_told_by_what_became_of_it(report):
+    none = told(report(solves=()))["Task"]
+    assert (none.outcome, none.good) == ("0 of 3 solved", None)
+    assert none.sentence.startswith("An unsolved one takes")
+    assert "16 steps" in none.sentence
+    assert told(report(solves=(1,)))["Task"].outcome == "1 of 3 solved"
+    assert told(report(fails_after=60))["Task"].outcome == "withheld"

@@ -13,6 +13,7 @@ TRUTHS = {
     "short answers": {"ends_after": 60},
     "free is never valid": {"free_valid_every": 0},
     "fast": {"base_s": 0.012, "uncached_token_s": 0.00001, "decode_s": 0.0001},
+    "no task is solved": {"solves": ()},
     "slow": {"base_s": 2.0, "uncached_token_s": 0.002, "decode_s": 0.05},
 }
 

@@ -9,7 +9,16 @@ from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
 from tithe.audit.prompt import Calibration
 from tithe.audit.statistics import Estimate, Share
 from tithe.audit.structured import Structured, StructuredFigures
-from tithe.audit.task import Account, Task, TaskFigures
+from tithe.audit.task import (
+    Account,
+    FamilyFigures,
+    Task,
+    TaskFigures,
+    TaskOutcome,
+    TaskRun,
+    TaskStep,
+    draw_tasks,
+)
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.verdict import About, Measured, Verdict
 
@@ -29,6 +38,7 @@ __all__ = [
     "Endpoint",
     "Estimate",
     "Failure",
+    "FamilyFigures",
     "Floor",
     "Judgement",
     "LagFigures",
@@ -44,6 +54,9 @@ __all__ = [
     "StructuredFigures",
     "Task",
     "TaskFigures",
+    "TaskOutcome",
+    "TaskRun",
+    "TaskStep",
     "ThreadedLagWatch",
     "TotalFigures",
     "Totals",
@@ -51,6 +64,7 @@ __all__ = [
     "Verdict",
     "WarmUp",
     "costs",
+    "draw_tasks",
     "observe",
     "run_audit",
 ]

@@ -22,7 +22,7 @@ from tithe.audit.verdict import About, Measured, Verdict, judgements, verdicts
 from tithe.core import Anchor, Backend, Clock, Message
 from tithe.core.errors import EndpointError
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 T = TypeVar("T")
 

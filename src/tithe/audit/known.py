@@ -6,13 +6,27 @@ It ships with the package for the tests that stand on it and for a client's own 
 
     TTFT = base_s + uncached_token_s * uncached tokens + cached_token_s * cached tokens
     one token each `decode_s` after the first
+
+Conversations that it knows (`transcripts`) it goes on with as they went; a tool that it does not know from
+one is called with an example of its arguments.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
-from tithe.core import Delta, FinishReason, ReasoningDelta, Request, Script, TextDelta, ToolCallDelta, Usage
+from tithe.core import (
+    Delta,
+    FinishReason,
+    Message,
+    ReasoningDelta,
+    Request,
+    Script,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from tithe.core.errors import ContextOverflow, StreamBroken
 
 
@@ -45,8 +59,14 @@ class KnownOptions(msgspec.Struct, frozen=True, kw_only=True):
 class KnownEndpoint:
     """A script for `ScriptedBackend`: call it with a request, get the answer the options promise."""
 
-    def __init__(self, options: KnownOptions) -> None:
+    def __init__(self, options: KnownOptions, transcripts: Sequence[tuple[Message, ...]] = ()) -> None:
         self._options = options
+        self._next = {
+            messages[:place]: messages[place]
+            for messages in transcripts
+            for place in range(len(messages))
+            if messages[place].role == "assistant"
+        }
         self._blocks: set[int] = set()
         self._calls = 0
         self._free = 0
@@ -93,6 +113,9 @@ class KnownEndpoint:
 
     def _answer(self, request: Request) -> tuple[tuple[Delta, ...], FinishReason]:
         schema = request.response_format.schema
+        known = self._next.get(request.messages)
+        if known is not None:
+            return _spoken(known)
         if request.tools and self._valid(constrained=request.tool_choice.mode == "required"):
             tool = request.tools[0]
             written = msgspec.json.encode(example(tool.parameters or {})).decode()
@@ -117,6 +140,15 @@ class KnownEndpoint:
         self._free += 1
         every = self._options.free_valid_every
         return every > 0 and self._free % every == 0
+
+
+def _spoken(message: Message) -> tuple[tuple[Delta, ...], FinishReason]:
+    """An assistant's turn in pieces, and how it ended."""
+    deltas: list[Delta] = [TextDelta(at=0.0, text=piece) for piece in _split(message.content or "")]
+    for place, call in enumerate(message.tool_calls):
+        deltas.append(ToolCallDelta(at=0.0, call=place, id=call.id, name=call.name))
+        deltas += [ToolCallDelta(at=0.0, call=place, arguments=piece) for piece in _split(call.arguments)]
+    return tuple(deltas), "tool_calls" if message.tool_calls else "stop"
 
 
 def example(schema: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The agent's loop that the concurrency measurement and the task both run.
+"""The simulated agent's loop that the concurrency measurement runs, many at once.
 
 History is append-only: a shared system prompt, the agent's goal, then for each step the model's
 answer as it came and a tool's result. So every step's prompt extends the one before it.

@@ -6,18 +6,22 @@ from collections.abc import Iterator
 import msgspec
 
 from tithe.core.errors import UsageError
+from tithe.world import FAMILIES, Family
 
-_MAY_BE_ZERO = {"think_s", "tool_s", "reasks", "seed", "warmups"}
+_MAY_BE_ZERO = {"think_s", "reasks", "seed", "task_temperature", "warmups"}
 
 
-def _check(name: str, value: float | tuple[int, ...]) -> None:
+def _check(name: str, value: float | tuple[int | str, ...]) -> None:
     flag = "--" + name.replace("_", "-")
     values = value if isinstance(value, tuple) else (value,)
     if not values:
-        raise UsageError(f"{flag} is empty; give at least one number.", param=name)
+        raise UsageError(f"{flag} is empty; give at least one.", param=name)
     least = 0 if name in _MAY_BE_ZERO else 1
     for each in values:
-        if each < least:
+        if isinstance(each, str):
+            if each not in FAMILIES:
+                raise UsageError(f"{flag} has '{each}'; it may have {', '.join(FAMILIES)}.", param=name)
+        elif each < least:
             raise UsageError(f"{flag} is {each}; the least it can be is {least}.", param=name)
 
 
@@ -29,10 +33,10 @@ class AuditPlan:
         lengths: Prefix lengths of the cached and uncached pairs, in tokens.
         repeats: Samples of each arm of the pairs, the short generations and the structured output.
         tail: New tokens after a cached prefix.
-        prefix: Tokens of the system prompt in the short generations, the concurrent agents and the task.
+        prefix: Tokens of the system prompt in the short generations and the concurrent agents.
         totals: Generation lengths to time with the prefix cached, in tokens.
-        step_out: Tokens that one agent step generates.
-        step_in: Tokens that one tool result adds to the history.
+        step_out: Tokens that one step of a concurrent agent generates.
+        step_in: Tokens that one tool result adds to a concurrent agent's history.
         chat_in: Prompt tokens of the chat figure.
         chat_out: Generated tokens of the chat figure.
         chat_repeats: Samples of the chat figure.
@@ -41,9 +45,11 @@ class AuditPlan:
         agent_steps: Steps that each concurrent agent takes.
         rounds: Times that each number of agents is visited.
         think_s: Mean pause between the steps of a concurrent agent, in seconds.
-        task_steps: Steps of the task.
-        task_repeats: Times that the task is run.
-        tool_s: Mean run time of the task's simulated tools, in seconds.
+        task_families: Kinds of task to give to an agent, in turn.
+        task_repeats: Tasks to give to an agent, each a different one.
+        task_steps: Most steps of one task; the task's own limit holds too (14 or 16).
+        task_out: Most tokens of one answer in a task.
+        task_temperature: Sampling temperature in a task.
         reasks: Times to ask again when an answer ends before the wanted length.
         warmups: Warm-up calls, shown apart and never in a figure.
         give_up_after: Failed calls in a row after which the audit stops.
@@ -65,9 +71,11 @@ class AuditPlan:
     agent_steps: int = 5
     rounds: int = 2
     think_s: float = 0.1
-    task_steps: int = 10
-    task_repeats: int = 3
-    tool_s: float = 0.4
+    task_families: tuple[Family, ...] = FAMILIES
+    task_repeats: int = 9
+    task_steps: int = 16
+    task_out: int = 256
+    task_temperature: float = 0.0
     reasks: int = 2
     warmups: int = 3
     give_up_after: int = 25
@@ -91,17 +99,23 @@ QUICK = AuditPlan(
     agent_steps=2,
     rounds=1,
     think_s=0.05,
-    task_repeats=1,
-    tool_s=0.05,
+    task_repeats=3,
     reasks=1,
 )
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls and tokens of one measurement. What is asked again comes on top; tokens are upper bounds."""
+    """Calls and tokens of one measurement: at most as many, but for what is asked again.
+
+    Only a task ends when the agent is done. `usual_calls` are those of an agent that goes about its tasks
+    as their expert does; elsewhere they are `calls`. A task's `prompt_tokens` count every answer at its
+    longest and every tool's result at the length that tools keep theirs below, unless the agent itself
+    has made a file longer.
+    """
 
     measurement: str
     calls: int
+    usual_calls: int
     prompt_tokens: int
     output_tokens: int
 
@@ -113,52 +127,83 @@ def costs(plan: AuditPlan) -> tuple[Cost, ...]:
 
 def _costs(plan: AuditPlan) -> Iterator[Cost]:
     calibration = 2
-    yield Cost(
-        measurement="warm-up",
-        calls=calibration + plan.warmups,
+    yield _cost(
+        "warm-up",
+        calibration + plan.warmups,
         prompt_tokens=calibration * 1000 + plan.warmups * 300,
         output_tokens=(calibration + plan.warmups) * 8,
     )
     lengths, rows = len(plan.lengths), 2 * plan.repeats + 1
-    yield Cost(
-        measurement="pairs",
-        calls=lengths * rows,
+    yield _cost(
+        "pairs",
+        lengths * rows,
         prompt_tokens=rows * (sum(plan.lengths) + lengths * plan.tail),
         output_tokens=lengths * rows * PROBE_TOKENS,
     )
     short = len(plan.generation_lengths) * plan.repeats
-    yield Cost(
-        measurement="totals",
-        calls=1 + short + plan.chat_repeats,
+    yield _cost(
+        "totals",
+        1 + short + plan.chat_repeats,
         prompt_tokens=(1 + short) * (plan.prefix + plan.tail) + plan.chat_repeats * plan.chat_in,
         output_tokens=PROBE_TOKENS
         + plan.repeats * sum(plan.generation_lengths)
         + plan.chat_repeats * plan.chat_out,
     )
     structured = STRUCTURED_ARMS * (1 + plan.repeats)
-    yield Cost(
-        measurement="structured",
-        calls=structured,
+    yield _cost(
+        "structured",
+        structured,
         prompt_tokens=structured * 300,
         output_tokens=structured * plan.structured_tokens,
     )
-    agents = plan.rounds * sum(plan.concurrency)
-    yield _loops("concurrency", plan, loops=agents, steps=plan.agent_steps)
-    yield _loops("task", plan, loops=plan.task_repeats, steps=plan.task_steps)
+    yield _concurrency(plan)
+    yield _task(plan)
 
 
 # Tokens asked of a call that is timed for its first token alone: a few, since the first may be an early end.
 PROBE_TOKENS = 4
 # Constrained and free tool calls, constrained and free JSON text.
 STRUCTURED_ARMS = 4
+# A task's system prompt, tools and goal; a tool's result; the steps of the tasks' expert, at the middle.
+TASK_START_TOKENS = 600
+TASK_RESULT_TOKENS = 200
+TASK_USUAL_STEPS = 5
 
 
-def _loops(measurement: str, plan: AuditPlan, *, loops: int, steps: int) -> Cost:
-    grown = (plan.step_out + plan.step_in) * steps * (steps - 1) // 2
-    a_loop = steps * (plan.prefix + plan.step_in) + grown
+def _cost(measurement: str, calls: int, *, prompt_tokens: int, output_tokens: int) -> Cost:
     return Cost(
         measurement=measurement,
-        calls=1 + loops * steps,
-        prompt_tokens=plan.prefix + loops * a_loop,
-        output_tokens=PROBE_TOKENS + loops * steps * plan.step_out,
+        calls=calls,
+        usual_calls=calls,
+        prompt_tokens=prompt_tokens,
+        output_tokens=output_tokens,
     )
+
+
+def _concurrency(plan: AuditPlan) -> Cost:
+    agents, steps = plan.rounds * sum(plan.concurrency), plan.agent_steps
+    an_agent = _history(steps, start=plan.prefix + plan.step_in, growth=plan.step_out + plan.step_in)
+    return _cost(
+        "concurrency",
+        1 + agents * steps,
+        prompt_tokens=plan.prefix + plan.tail + agents * an_agent,
+        output_tokens=PROBE_TOKENS + agents * steps * plan.step_out,
+    )
+
+
+def _task(plan: AuditPlan) -> Cost:
+    primes = min(len(set(plan.task_families)), plan.task_repeats)
+    runs, steps = plan.task_repeats, plan.task_steps
+    a_run = _history(steps, start=TASK_START_TOKENS, growth=plan.task_out + TASK_RESULT_TOKENS)
+    return Cost(
+        measurement="task",
+        calls=primes + runs * steps,
+        usual_calls=primes + runs * min(steps, TASK_USUAL_STEPS),
+        prompt_tokens=primes * TASK_START_TOKENS + runs * a_run,
+        output_tokens=primes * PROBE_TOKENS + runs * steps * plan.task_out,
+    )
+
+
+def _history(steps: int, *, start: int, growth: int) -> int:
+    """Prompt tokens of a loop, all steps together: each step's prompt is the one before it and what was added."""
+    return steps * start + growth * steps * (steps - 1) // 2

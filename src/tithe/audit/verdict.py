@@ -6,7 +6,8 @@
 | short generations | slower_than_chat, faster_than_chat, as_chat, unclear | a step against the chat figure's prediction, 10 % either way |
 | structured output | constrained_cheaper, free_cheaper, alike, never_valid, unclear | expected time of a tool call with retries, 10 % either way |
 | concurrency | scales, slows, unfair, unclear | an agent's step at the most agents takes at most 1.5 times as long as at the fewest; Jain's index at least 0.9 |
-| task | ttft, decode, tool, retry, overhead, unclear | the largest part of the wall clock |
+| task | ttft, decode, tool, retry, overhead, unclear | the largest part of the shown run's wall clock, solved or not |
+
 1.5: an agent that waits half as long again has lost more than the usual spread between its steps, while
 eight agents still get over five times the work out of the endpoint that one does.
 """
@@ -67,6 +68,7 @@ def judgements(
         "short generations": total,
         "structured output": total,
         "concurrency": crowded,
+        # The floor's step is longer than most answers of a task: it errs against the client.
         "task": total,
     }
     return {about: judge(figure, floors[about], lags[about]) for about, figure in stands_on.items()}

@@ -54,8 +54,8 @@ def audit(
 ) -> None:
     """Measure an endpoint the way an agent uses it.
 
-    Cached against uncached TTFT, short generations, structured output, concurrent agents, and a
-    task of ten steps; each figure with its interval, and no verdict where the client was the bottleneck.
+    Cached against uncached TTFT, short generations, structured output, concurrent agents, and an agent
+    at work on real tasks; each figure with its interval, and no verdict where the client was the bottleneck.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ async def _audit(
     async with contextlib.AsyncExitStack() as stack:
         target = await stack.enter_async_context(_target(url, model, key))
         null = await stack.enter_async_context(_null_backend(target.endpoint.model))
-        progress = CallProgress(sum(cost.calls for cost in costs(plan)), notes)
+        progress = CallProgress(sum(cost.usual_calls for cost in costs(plan)), notes)
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
         gc.collect()
         gc.freeze()
@@ -176,12 +176,13 @@ def is_loopback(url: str) -> bool:
 def _confirm(url: str, plan: AuditPlan, notes: Console) -> None:
     """Say what the audit will cost, and ask. Raises `UsageError` when there is no yes."""
     planned = costs(plan)
-    calls = sum(cost.calls for cost in planned)
+    calls, usual = sum(cost.calls for cost in planned), sum(cost.usual_calls for cost in planned)
     prompt = sum(cost.prompt_tokens for cost in planned)
     output = sum(cost.output_tokens for cost in planned)
     estimate = (
-        f"Auditing {url} takes {calls:,} calls: about {prompt:,} prompt tokens (many of them cached, "
-        f"if it caches) and at most {output:,} generated ones. Answers that come too short are asked again on top."
+        f"Auditing {url} takes about {usual:,} calls. Where its agent takes every step that its tasks allow, it "
+        f"takes {calls:,}, with {prompt:,} prompt tokens (many of them cached, if it caches) and {output:,} "
+        "generated ones. Answers that come too short are asked again on top."
     )
     if not sys.stdin.isatty():
         raise UsageError(f"{estimate} Say --yes to go on.")

@@ -11,9 +11,11 @@ _EVERY_S = 0.25
 
 
 class CallProgress:
-    """Counts calls against the planned number; silent where stderr is no terminal."""
+    """Counts calls against the usual number, which an agent may go past; silent where stderr is no terminal."""
 
     def __init__(self, total: int, console: Console) -> None:
+        self._total = total
+        self._done = 0
         self._bar = Progress(
             TextColumn("  {task.description:<12}"),
             BarColumn(),
@@ -37,7 +39,8 @@ class CallProgress:
         self._bar.stop()
 
     def __call__(self, label: str) -> None:
-        self._bar.advance(self._calls)
+        self._done += 1
+        self._bar.update(self._calls, completed=self._done, total=max(self._total, self._done))
         now = time.monotonic()
         if now - self._drawn >= _EVERY_S:
             self._drawn = now

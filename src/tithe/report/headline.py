@@ -6,7 +6,6 @@ from tithe.audit import (
     About,
     AuditReport,
     ConcurrencyFigures,
-    Endpoint,
     Pairs,
     StructuredFigures,
     Task,
@@ -42,7 +41,7 @@ def _headline(verdict: Verdict, report: AuditReport) -> Headline:
         case "short generations":
             return _short_generations(verdict, measured.totals)
         case "structured output":
-            return _structured(verdict, measured.structured.figures, bundled=_bundled(report.endpoint))
+            return _structured(verdict, measured.structured.figures)
         case "concurrency":
             return _concurrency(verdict, measured.concurrency.figures)
         case "task":
@@ -103,12 +102,7 @@ def _short_generations(verdict: Verdict, totals: Totals) -> Headline:
     )
 
 
-def _bundled(endpoint: Endpoint) -> bool:
-    """Whether the model is the one that ships with Tithe: its weights are random, so its words are too."""
-    return endpoint.embedded and endpoint.model == "nano"
-
-
-def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...], *, bundled: bool) -> Headline:
+def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...]) -> Headline:
     constrained, free = arms[0], arms[1]
     words = {
         "constrained_cheaper": ("constrain", True),
@@ -119,12 +113,10 @@ def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...], *, bundle
     if verdict.outcome not in words:
         return _unclear(verdict)
     outcome, good = words[verdict.outcome]
-    never = free.valid is not None and free.expected_s is None
-    why = " (the bundled model has random weights)" if bundled and never else ""
     return Headline(
         about=_NAMES[verdict.about],
         outcome=outcome,
-        sentence=f"Constrained {_arm(constrained)}; free {_arm(free)}{why}.",
+        sentence=f"Constrained {_arm(constrained)}; free {_arm(free)}.",
         good=good,
     )
 
@@ -161,21 +153,22 @@ def _concurrency(verdict: Verdict, rows: tuple[ConcurrencyFigures, ...]) -> Head
 
 def _task(verdict: Verdict, task: Task) -> Headline:
     figures = task.figures
-    if figures.account is None:
+    if figures.account is None or figures.solved is None:
         return _unclear(verdict)
     split = figures.account
     parts = (
         ("TTFT", split.ttft_s),
         ("decode", split.decode_s),
-        ("simulated tools", split.tool_s),
+        ("tools", split.tool_s),
         ("retries", split.retry_s),
         ("overhead", split.overhead_s),
     )
     told = ", ".join(f"{percent(value, split.wall_s)} {name}" for name, value in parts if value > 0)
+    which = "A solved one" if figures.solved.successes else "An unsolved one"
     return Headline(
         about=_NAMES["task"],
-        outcome=seconds(split.wall_s),
-        sentence=f"{figures.steps} steps: {told}.",
+        outcome=f"{figures.solved.successes} of {figures.solved.n} solved",
+        sentence=f"{which} takes {seconds(split.wall_s)}, {figures.steps} steps: {told}.",
         good=None,
     )
 

@@ -1,11 +1,10 @@
-"""The audit's tables, one a measurement: medians with their 95 % intervals, units in the head, notes below."""
+"""The audit's tables: medians with their 95 % intervals, units in the head, notes below. The task has a file of its own."""
 
 from collections.abc import Sequence
 
 import msgspec
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from tithe.audit import (
     Concurrency,
@@ -13,7 +12,6 @@ from tithe.audit import (
     Pairs,
     Structured,
     StructuredFigures,
-    Task,
     TotalFigures,
     Totals,
 )
@@ -23,13 +21,10 @@ from tithe.report.figures import (
     TimeUnit,
     interval,
     number,
-    percent,
     seconds,
     share,
     tokens,
 )
-
-_BAR_WIDTH = 30
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +35,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-def _table(*heads: str) -> Table:
+def calm_table(*heads: str) -> Table:
     """A calm table: one rule under the head, the first column to the left and figures to the right."""
     table = Table(
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold"
@@ -54,7 +49,7 @@ def pairs_section(pairs: Pairs) -> Section:
     """TTFT with and without the prefix in the cache, a row for each length."""
     rows = pairs.figures.lengths
     unit = TimeUnit.of(row.uncached_ttft_s for row in rows)
-    table = _table(
+    table = calm_table(
         "prefix\n(tokens)",
         f"uncached\n({unit.name})",
         f"cached\n({unit.name})",
@@ -96,7 +91,9 @@ def totals_section(totals: Totals) -> Section:
     chat = totals.figures.chat
     rows = (*totals.figures.lengths, chat.figures)
     total, ttft = TimeUnit.of(row.total_s for row in rows), TimeUnit.of(row.ttft_s for row in rows)
-    table = _table("tokens\nout", "came", f"total\n({total.name})", f"TTFT\n({ttft.name})", "decode\n(tok/s)")
+    table = calm_table(
+        "tokens\nout", "came", f"total\n({total.name})", f"TTFT\n({ttft.name})", "decode\n(tok/s)"
+    )
     for row in totals.figures.lengths:
         name = f"{row.wanted} (step)" if row.wanted == chat.step_tokens else str(row.wanted)
         table.add_row(name, *_total_cells(row, total, ttft))
@@ -159,7 +156,7 @@ def structured_section(structured: Structured) -> Section:
     """Validity and time to a valid answer, constrained against free."""
     rows = structured.figures
     unit = TimeUnit.of(time for row in rows for time in (row.ttft_s, row.valid_total_s))
-    table = _table(
+    table = calm_table(
         "answer",
         "valid\n(%)",
         f"TTFT\n({unit.name})",
@@ -199,7 +196,7 @@ def concurrency_section(concurrency: Concurrency) -> Section:
     """TTFT and tokens a second with N agents at once."""
     rows = concurrency.figures
     unit = TimeUnit.of(row.ttft_p95_s for row in rows)
-    table = _table(
+    table = calm_table(
         "agents",
         f"TTFT p50\n({unit.name})",
         f"TTFT p95\n({unit.name})",
@@ -236,38 +233,6 @@ def _worst(row: ConcurrencyFigures) -> list[str]:
     return [
         f"Of {row.agents} agents, the worst served gets {row.worst_over_median:.2f} of the median's rate."
     ]
-
-
-def task_section(task: Task) -> Section:
-    """The task's wall clock, split into parts that sum to it."""
-    table = _table("part", "(s)", "share", "")
-    table.columns[3].justify = "left"
-    figures, notes = task.figures, list[str]()
-    if figures.account is not None:
-        split = figures.account
-        parts = {
-            "TTFT": (split.ttft_s, "cyan"),
-            "decode": (split.decode_s, "blue"),
-            "tools (simulated)": (split.tool_s, "green"),
-            "retries": (split.retry_s, "red"),
-            "overhead": (split.overhead_s, "yellow"),
-        }
-        for name, (value, colour) in parts.items():
-            filled = round(_BAR_WIDTH * value / split.wall_s) if split.wall_s else 0
-            table.add_row(name, number(value), percent(value, split.wall_s), Text("█" * filled, style=colour))
-        table.add_section()
-        table.add_row("wall clock", number(split.wall_s), "100 %", "")
-        cached = (
-            f", {tokens(figures.cached_tokens)} of them cached" if figures.cached_tokens is not None else ""
-        )
-        which = f"the median run of {figures.completed}" if figures.completed > 1 else "one run"
-        notes.append(
-            f"{figures.steps} steps, {tokens(figures.output_tokens)} tokens out, "
-            f"{tokens(figures.prompt_tokens)} in{cached}; {which}."
-        )
-    if figures.failed:
-        notes.append(f"{figures.failed} runs failed and are in no figure.")
-    return Section(title="The task", table=table, notes=tuple(notes))
 
 
 def _failed(count: int) -> list[str]:

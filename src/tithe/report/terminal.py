@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import AuditReport, Observation
+from tithe.audit import AuditReport, Observation, Task
 from tithe.report.figures import NOTHING, seconds
 from tithe.report.headline import headlines
 from tithe.report.tables import (
@@ -20,12 +20,13 @@ from tithe.report.tables import (
     concurrency_section,
     pairs_section,
     structured_section,
-    task_section,
     totals_section,
 )
+from tithe.report.task import task_block
 
 # A word with a digit in it: a count, a time, a request id.
 _NUMBERED = re.compile(r"\S*\d\S*")
+_INDENT = 2
 _STYLES = {True: "green", False: "red", None: "yellow"}
 
 
@@ -38,10 +39,10 @@ def print_audit(report: AuditReport, console: Console) -> None:
         totals_section(measured.totals),
         structured_section(measured.structured),
         concurrency_section(measured.concurrency),
-        task_section(measured.task),
     )
     for section in sections:
         _print_section(section, console)
+    _print_task(measured.task, console)
     _print_client(report, console)
 
 
@@ -66,9 +67,9 @@ def _print_head(report: AuditReport, console: Console) -> None:
         verdicts.add_row(
             Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
         )
-    console.print(Padding(verdicts, (0, 0, 0, 2)), highlight=False)
+    console.print(Padding(verdicts, (0, 0, 0, _INDENT)), highlight=False)
     for line in failures(_observations(report)):
-        console.print(Padding(Text(line, style="red"), (0, 0, 0, 2)))
+        console.print(Padding(Text(line, style="red"), (0, 0, 0, _INDENT)))
     console.print()
 
 
@@ -109,9 +110,18 @@ def _observations(report: AuditReport) -> list[Observation]:
 
 def _print_section(section: Section, console: Console) -> None:
     console.print(Text(section.title, style="bold"))
-    console.print(Padding(section.table, (0, 0, 0, 2)), highlight=False)
+    console.print(Padding(section.table, (0, 0, 0, _INDENT)), highlight=False)
     for note in section.notes:
-        console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
+    console.print()
+
+
+def _print_task(task: Task, console: Console) -> None:
+    """One task as the agent went about it, where its time went, and how all of them ended."""
+    block = task_block(task, console.width - _INDENT)
+    console.print(Text(block.title, style="bold"))
+    for part in block.parts:
+        console.print(Padding(part, (0, 0, 0, _INDENT)), highlight=False)
     console.print()
 
 
@@ -140,5 +150,5 @@ def _print_client(report: AuditReport, console: Console) -> None:
     )
     console.print(Text("The client", style="bold"))
     for line in lines:
-        console.print(Padding(Text(line, style="dim"), (0, 0, 0, 2)))
+        console.print(Padding(Text(line, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
