@@ -62,7 +62,7 @@ def test_what_a_model_wrote_stays_on_its_line_and_gives_no_orders_to_the_termina
     said = (
         Message(role="assistant", tool_calls=calls),
         Message(role="tool", content="\x1b[31mred\nmore", tool_call_id="a"),
-        Message(role="tool", content="", tool_call_id="b"),
+        Message(role="tool", content="1", tool_call_id="b"),
         Message(role="assistant", content="Let me\nthink. " * 20),
         Message(role="user", content="No tool was called. Call one tool."),
     )
@@ -79,8 +79,9 @@ def test_what_a_model_wrote_stays_on_its_line_and_gives_no_orders_to_the_termina
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "…" not in text
-    assert "no call: Let me" in text
+    assert "no call: Let me think. Let me" in text
+    assert "No tool was called" not in text
     assert "Not solved: '9999" in text
-    assert "[red]1[/red]" in text
+    assert "[red]1" in text
     assert ("(+1)" in text) == (width > 60)
     assert max(len(line) for line in lines) <= width

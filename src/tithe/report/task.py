@@ -75,7 +75,7 @@ def _exactly(value: float | None) -> Estimate | None:
 
 
 def _told(run: TaskRun) -> Iterator[list[tuple[str, str]]]:
-    """For each answer of the conversation, its calls and their results; an answer without a call is told so."""
+    """For each answer of the conversation, its calls and their results; one without a call has itself alone."""
     answers: list[tuple[Message, list[str]]] = []
     for message in run.messages[2:]:
         if message.role == "assistant":
@@ -84,12 +84,14 @@ def _told(run: TaskRun) -> Iterator[list[tuple[str, str]]]:
             answers[-1][1].append(message.content or "")
     for answer, results in answers:
         calls = [f"{call.name} {call.arguments}" for call in answer.tool_calls]
-        yield list(zip(calls or [f"no call: {answer.content}"], results, strict=True))
+        yield list(zip(calls, results, strict=True)) if calls else [(f"no call: {answer.content}", "")]
 
 
 def _line(asked: str, came: str, room: int) -> str:
     """`call -> first line of its result`, in at most `room` cells; a short one leaves its room to the other."""
-    asked, (first, *more) = _plain(asked), came.split("\n") if came else [""]
+    asked, (first, *more) = _plain(asked), came.split("\n")
+    if not came:
+        return _clipped(asked, room)
     result = _plain(first) + (f" (+{len(more)})" if more else "")
     arrow = " -> "
     for_call = max(int(_CALL_SHARE * room), room - len(arrow) - cell_len(result))
@@ -187,7 +189,8 @@ def _how_long(figures: TaskFigures) -> str:
 
 def _how_well(figures: TaskFigures) -> str:
     """Of all answers and calls, those that did not help."""
-    fit = f"{figures.faults} did not fit" if figures.faults else "all fit"
+    fit = f"{figures.faults} did not fit their tool" if figures.faults else "all fit"
+    calls = f"; of {figures.calls} calls, {fit}" if figures.calls else ""
     idle = f"{figures.idle} called no tool" if figures.idle else "all called a tool"
     cut = f", {figures.cut} were cut at the most tokens (--task-out)" if figures.cut else ""
-    return f"Of {figures.answers} answers, {idle}{cut}; of {figures.calls} calls, {fit}."
+    return f"Of {figures.answers} answers, {idle}{cut}{calls}."
