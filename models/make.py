@@ -11,24 +11,16 @@ The weights are drawn so that its output looks like output to an engine: see `ra
 
 import argparse
 import filecmp
-import importlib.metadata
-import json
 import platform
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-import torch
-from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
-from transformers import Qwen3Config, Qwen3ForCausalLM
-
 import tokenizer as tokenization
+import torch
+from export import blank, versions, write
 from shapes import SHAPES, Shape
-
-HERE = Path(__file__).parent
-STOPS = ("<|im_end|>", "<|endoftext|>")
-PACKAGES = ("torch", "transformers", "optimum", "optimum-intel", "nncf", "openvino", "tokenizers")
+from transformers import Qwen3ForCausalLM
 
 
 def main() -> None:
@@ -57,45 +49,13 @@ def differences(name: str, out: Path, seed: int) -> list[str]:
 def make(name: str, out: Path, seed: int) -> None:
     """Write a whole model folder to `out`."""
     shape = SHAPES[name]
-    out.mkdir(parents=True, exist_ok=True)
     tokenizer, digest = tokenization.train(shape.tokens, seed)
-    tokenizer.save(str(out / "tokenizer.json"))
-    write_json(
-        out / "tokenizer_config.json",
-        {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": shape.max_position_embeddings,
-            "eos_token": STOPS[0],
-            "pad_token": STOPS[1],
-            "bos_token": None,
-            "add_bos_token": False,
-            "clean_up_tokenization_spaces": False,
-        },
-    )
-    shutil.copyfile(HERE / "chat_template.jinja", out / "chat_template.jinja")
-    stops = [tokenizer.token_to_id(token) for token in STOPS]
-    parameters = export(shape, stops, seed, out)
-    write_json(out / "generation_config.json", {"eos_token_id": stops, "pad_token_id": stops[1]})
-    (out / "MODEL_CARD.md").write_text(card(name, shape, seed, parameters, digest), encoding="utf-8")
-
-
-def export(shape: Shape, stops: list[int], seed: int, out: Path) -> int:
-    """Draw the weights, export them as int8 IR with their config; return how many there are."""
     torch.manual_seed(seed)
-    config = Qwen3Config(**shape.config(), bos_token_id=None, eos_token_id=stops[0], pad_token_id=stops[1])
-    model = Qwen3ForCausalLM(config).eval()
+    model = blank(shape, tokenizer)
     randomize(model, shape, torch.Generator().manual_seed(seed))
-    with tempfile.TemporaryDirectory() as scratch:
-        float_folder = Path(scratch, "float")
-        model.save_pretrained(float_folder)
-        exported = OVModelForCausalLM.from_pretrained(
-            float_folder, export=True, quantization_config=OVWeightQuantizationConfig(bits=8)
-        )
-        int8_folder = Path(scratch, "int8")
-        exported.save_pretrained(int8_folder)
-        for file in ("openvino_model.xml", "openvino_model.bin", "config.json"):
-            shutil.copyfile(int8_folder / file, out / file)
-    return sum(weight.numel() for weight in model.parameters())
+    write(model, tokenizer, out)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    (out / "MODEL_CARD.md").write_text(card(name, shape, seed, parameters, digest), encoding="utf-8")
 
 
 def randomize(model: Qwen3ForCausalLM, shape: Shape, draws: torch.Generator) -> None:
@@ -115,13 +75,8 @@ def randomize(model: Qwen3ForCausalLM, shape: Shape, draws: torch.Generator) -> 
             layer.self_attn.q_norm.weight.fill_(3.0)
 
 
-def write_json(path: Path, content: dict[str, object]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
 def card(name: str, shape: Shape, seed: int, parameters: int, digest: str) -> str:
     """The model card: what it is, what it was made of, and how to make it again."""
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in PACKAGES)
     command = f"python models/make.py --shape {name} --out OUT --seed {seed}"
     padding = shape.vocab_size - shape.tokens
     return f"""# {name}, random weights
@@ -155,7 +110,7 @@ the same bytes.
 
     {command}
 
-{versions}; Python {platform.python_version()}.
+{versions()}.
 """
 
 

@@ -34,11 +34,11 @@ class Shape:
 SHAPES = {
     # Small enough to ship in the package and to answer at once on one core.
     "nano": Shape(
-        vocab_size=8192,
-        tokens=8192,
+        vocab_size=4096,
+        tokens=4096,
         hidden_size=256,
         intermediate_size=768,
-        num_hidden_layers=4,
+        num_hidden_layers=5,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=64,
@@ -46,10 +46,10 @@ SHAPES = {
         rope_theta=10_000.0,
     ),
     # What the Qwen3-0.6B that is published costs to run. Its vocabulary is kept for the cost of the
-    # output layer; the tokenizer has the nano's 8,192 tokens.
+    # output layer; the tokenizer has the nano's 4,096 tokens.
     "qwen3-0.6b": Shape(
         vocab_size=151936,
-        tokens=8192,
+        tokens=4096,
         hidden_size=1024,
         intermediate_size=3072,
         num_hidden_layers=28,

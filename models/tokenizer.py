@@ -20,7 +20,11 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from renaming import vocabulary
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transcripts import prefix, transcript_text
+
+from tithe.world import FAMILIES
 
 # Hidden from decoded text, and never written by a user.
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -34,15 +38,15 @@ MARKERS = (
     "</tool_response>",
 )
 
+# No sign and no space belongs to a word: the same name is the same tokens in a goal, a path, code and
+# JSON, so that copying it needs no knowledge of how it is written elsewhere.
 SPLIT = "|".join(
     (
-        r"(?i:'(?:s|t|d|m|ll|re|ve))",  # English contractions
-        r"[^\r\n\p{L}\p{N}]?\p{L}+",  # a word with the space or sign before it
+        r"\p{L}+",  # a word
         r"\p{N}",  # one digit
-        r" ?[^\s\p{L}\p{N}]+[\r\n]*",  # punctuation with the line break after it
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*",  # punctuation with the space before and the line break after it
         r"\s*[\r\n]+",  # blank lines and indentation before a break
-        r"\s+(?!\S)",  # spaces, but for the one that belongs to the next word
-        r"\s+",
+        r"\s+",  # spaces
     )
 )
 
@@ -95,6 +99,17 @@ def corpus(seed: int) -> Iterator[str]:
     yield from prose
     yield from prose
     yield from tool_texts(random.Random(seed), count=6_000)
+    yield from task_texts(3_000)
+
+
+def task_texts(count: int) -> Iterator[str]:
+    """The training split's transcripts, some renamed, as the chat template writes them."""
+    words = vocabulary()
+    for kind, family in enumerate(FAMILIES):
+        before = prefix(kind)
+        yield before
+        for seed in range(count):
+            yield transcript_text(family, seed, "train", words)[0].removeprefix(before)
 
 
 def library_sources() -> Iterator[str]:

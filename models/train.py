@@ -1,0 +1,238 @@
+"""Train the nano model on the expert's transcripts and export it: the one command that made the shipped file.
+
+    python models/train.py --out src/tithe/engine/nano
+
+On a GPU where there is one, else on the CPU, where `--steps` as it is takes about an hour and a quarter
+on two cores with AMX. The same seed, versions and machine give the same data and the same order of steps; the
+last digits of sums differ between machines.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import export
+import numpy as np
+import tokenizer as tokenization
+import torch
+from decoder import Decoder
+from shapes import SHAPES
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+from transcripts import STORY, Example, examples, load, prefix, save
+
+from tithe.world import FAMILIES
+
+HERE = Path(__file__).parent
+WIDTHS = (288, 352, 416, 640)
+"""Rows are padded to one of these: each width is compiled once."""
+
+ROW_TOKENS = 4224
+STORY_EVERY, STORY_WEIGHT = 4, 0.1
+CHECKED = 64
+"""Held-out transcripts of each family that the progress is measured on."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the nano model and export it.")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--work", type=Path, default=HERE / "out" / "nano", help="data, checkpoints and log")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights, the data and their order")
+    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--transcripts", type=int, default=34_000, help="of each family")
+    parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
+    parser.add_argument("--report-every", type=int, default=100)
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(given.seed)
+    tokenizer, digest = _tokenizer(given.work, given.seed)
+    train, check = _data(tokenizer, given.work, given.transcripts)
+    trainer = Trainer(tokenizer, train, check, steps=given.steps, rate=given.rate, seed=given.seed)
+    record = trainer.run(given.work, given.report_every) | {
+        "corpus": digest,
+        "transcripts": len(train),
+        "seed": given.seed,
+    }
+    export.export(SHAPES["nano"], trainer.model.state_dict(), tokenizer, record, given.out)
+
+
+def _tokenizer(work: Path, seed: int) -> tuple[Tokenizer, str]:
+    path = work / "tokenizer.json"
+    if not path.exists():
+        tokenizer, digest = tokenization.train(SHAPES["nano"].tokens, seed)
+        tokenizer.save(str(path))
+        (work / "corpus.txt").write_text(digest, encoding="utf-8")
+    return Tokenizer.from_file(str(path)), (work / "corpus.txt").read_text(encoding="utf-8")
+
+
+def _data(tokenizer: Tokenizer, work: Path, count: int) -> tuple[list[Example], list[Example]]:
+    sets: list[list[Example]] = []
+    for split, seeds in (("train", count), ("held_out", CHECKED)):
+        path = work / f"{split}-{seeds}.npz"
+        if not path.exists():
+            start = time.perf_counter()
+            save(path, examples(tokenizer, split, range(seeds), os.cpu_count() or 1))
+            print(f"{split}: made in {time.perf_counter() - start:.0f} s", flush=True)
+        sets.append(load(path))
+    return sets[0], sets[1]
+
+
+class Batches:
+    """Rows of one kind and width, shuffled, without end.
+
+    `rows` and `learn` are (rows, width); a learnt token's mask stands where it is predicted from.
+    """
+
+    def __init__(self, of: list[Example], seed: int) -> None:
+        self._of = [example for example in of if len(example.tokens) <= WIDTHS[-1]]
+        self._draw = np.random.default_rng(seed)
+        self._source = self._endless()
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        return next(self._source)
+
+    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
+        waiting: dict[int, list[Example]] = {width: [] for width in WIDTHS}
+        while True:
+            for at in self._draw.permutation(len(self._of)):
+                example = self._of[at]
+                width = next(width for width in WIDTHS if len(example.tokens) <= width)
+                waiting[width].append(example)
+                if len(waiting[width]) == ROW_TOKENS // width:
+                    yield rows(waiting[width], width)
+                    waiting[width] = []
+
+
+def rows(of: list[Example], width: int) -> tuple[Tensor, Tensor]:
+    tokens = np.zeros((len(of), width), np.int64)
+    learn = np.zeros((len(of), width), np.bool_)
+    for row, example in enumerate(of):
+        tokens[row, : len(example.tokens)] = example.tokens
+        learn[row, : len(example.learn) - 1] = example.learn[1:]
+    return torch.from_numpy(tokens), torch.from_numpy(learn)
+
+
+class Trainer:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        train: list[Example],
+        check: list[Example],
+        *,
+        steps: int,
+        rate: float,
+        seed: int,
+    ) -> None:
+        self.steps = steps
+        self._rate = rate
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        prefixes = [tokenizer.encode(prefix(kind), add_special_tokens=False).ids for kind in range(STORY + 1)]
+        self.model = Decoder(SHAPES["nano"], prefixes).to(self._device)
+        for layer in self.model.layers:
+            layer.compile(dynamic=False)
+        torch._dynamo.config.recompile_limit = 64  # noqa: SLF001 # one for each width, twice
+        self._batches = [
+            Batches([example for example in train if example.kind == kind], seed + kind)
+            for kind in range(STORY + 1)
+        ]
+        self._check = check
+        named = list(self.model.named_parameters())
+        inner = [weight for name, weight in named if weight.dim() == 2 and "embed" not in name]
+        other = [weight for name, weight in named if weight.dim() != 2 or "embed" in name]
+        # Orthogonalized momentum for matrices (Jordan 2024), with steps as large as AdamW's (Liu et al. 2025).
+        self._optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(inner, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(other, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
+        ]
+
+    def run(self, work: Path, report_every: int) -> dict[str, object]:
+        """Train; return what a model card tells of it."""
+        start = time.perf_counter()
+        losses: list[float] = []
+        log = (work / "log.jsonl").open("a", encoding="utf-8")
+        for step in range(self.steps):
+            rate = self._rate * self._scale(step)
+            for optimizer in self._optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            losses.append(self._step(step))
+            if (step + 1) % report_every == 0 or step + 1 == self.steps:
+                seen = {
+                    "step": step + 1,
+                    "seconds": round(time.perf_counter() - start, 1),
+                    "loss": round(float(np.mean(losses[-report_every:])), 4),
+                    "held_out": self._turns_right(),
+                }
+                log.write(json.dumps(seen) + "\n")
+                log.flush()
+                print(json.dumps(seen), flush=True)
+                torch.save(self.model.state_dict(), work / "weights.pt")
+        return {
+            "steps": self.steps,
+            "rate": self._rate,
+            "device": self._device.type,
+            "seconds": time.perf_counter() - start,
+            "loss": float(np.mean(losses[-report_every:])),
+        }
+
+    def _scale(self, step: int) -> float:
+        """Warm-up, a plateau, and over the last 45 % down to nothing."""
+        return min(1.0, (step + 1) / 100, (self.steps - step) / (0.45 * self.steps))
+
+    def _step(self, step: int) -> float:
+        losses: list[float] = []
+        for kind in range(STORY + (step % STORY_EVERY == 0)):
+            tokens, learn = (part.to(self._device) for part in next(self._batches[kind]))
+            loss = self._loss(kind, tokens, learn)
+            (loss * (STORY_WEIGHT if kind == STORY else 1 / len(FAMILIES))).backward()
+            if kind != STORY:
+                losses.append(loss.item())
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return float(np.mean(losses))
+
+    def _loss(self, kind: int, tokens: Tensor, learn: Tensor) -> Tensor:
+        """Mean cross-entropy of the learnt tokens, in nats."""
+        with self._mixed():
+            logits = self._logits(kind, tokens, learn)
+        return functional.cross_entropy(logits.float(), tokens.roll(-1, 1)[learn])
+
+    def _logits(self, kind: int, tokens: Tensor, learn: Tensor) -> Tensor:
+        return functional.linear(self.model(kind, tokens)[learn], self.model.embed_tokens.weight)
+
+    def _mixed(self) -> AbstractContextManager[object]:
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    def _turns_right(self) -> dict[str, float]:
+        """The share of held-out turns of which every token is the likeliest, given the ones before, and
+        the share of transcripts that are right throughout."""
+        shares: dict[str, float] = {}
+        for kind, family in enumerate(FAMILIES):
+            turns, whole = [], []
+            of = [example for example in self._check if example.kind == kind]
+            with torch.no_grad(), self._mixed():
+                for start in range(0, len(of), 8):
+                    tokens, learn = rows(of[start : start + 8], max(WIDTHS))
+                    hidden = self.model(kind, tokens.to(self._device))
+                    best = functional.linear(hidden, self.model.embed_tokens.weight).argmax(-1).cpu()
+                    wrong = (best != tokens.roll(-1, 1)) & learn
+                    for row in range(len(tokens)):
+                        begins = learn[row] & ~learn[row].roll(1)
+                        turn = begins.cumsum(0)[learn[row]]
+                        bad = set(turn[wrong[row][learn[row]]].tolist())
+                        turns += [number not in bad for number in range(1, int(begins.sum()) + 1)]
+                        whole.append(not bad)
+            shares[family] = round(float(np.mean(turns)), 3)
+            shares[f"{family}, whole"] = round(float(np.mean(whole)), 3)
+        return shares
+
+
+if __name__ == "__main__":
+    main()
