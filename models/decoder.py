@@ -14,9 +14,10 @@ them (Yang et al. 2025).
 from typing import NamedTuple
 
 import torch
-from shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional
+
+from shapes import Shape
 
 EPSILON = 1e-6
 

@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 
 import torch
-from decoder import Decoder
 from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
-from shapes import Shape
 from tokenizers import Tokenizer
 from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from decoder import Decoder
+from shapes import Shape
 
 HERE = Path(__file__).parent
 STOPS = ("<|im_end|>", "<|endoftext|>")

@@ -16,11 +16,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tokenizer as tokenization
 import torch
+from transformers import Qwen3ForCausalLM
+
+import tokenizer as tokenization
 from export import blank, versions, write
 from shapes import SHAPES, Shape
-from transformers import Qwen3ForCausalLM
 
 
 def main() -> None:

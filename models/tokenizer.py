@@ -20,11 +20,11 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from renaming import vocabulary
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transcripts import prefix, transcript_text
 
+from renaming import vocabulary
 from tithe.world import FAMILIES
+from transcripts import prefix, transcript_text
 
 # Hidden from decoded text, and never written by a user.
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

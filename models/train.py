@@ -15,18 +15,18 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import export
 import numpy as np
-import tokenizer as tokenization
 import torch
-from decoder import Decoder
-from shapes import SHAPES
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
-from transcripts import STORY, Example, examples, load, prefix, save
 
+import export
+import tokenizer as tokenization
+from decoder import Decoder
+from shapes import SHAPES
 from tithe.world import FAMILIES
+from transcripts import STORY, Example, examples, load, prefix, save
 
 HERE = Path(__file__).parent
 WIDTHS = (288, 352, 416, 640)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from interpreter import run_here
 from numpy.typing import NDArray
-from renaming import rename, renaming, vocabulary
 from tokenizers import Tokenizer
 
+from interpreter import run_here
+from renaming import rename, renaming, vocabulary
 from stories import story
 from tithe.core import Message, Request, ToolCall
 from tithe.engine.template import ChatTemplate
