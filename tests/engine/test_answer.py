@@ -2,27 +2,25 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tithe
 from tithe.core.event import Delta, ReasoningDelta, TextDelta, ToolCallDelta
 from tithe.engine.answer import Answer
 from tithe.engine.sampler import Scored
 from tithe.engine.vocabulary import Vocabulary
 from tithe.wire.output import OutputParser
 
-NANO = Path(tithe.__file__).parent / "engine" / "nano"
+from . import nano
 
 
 class Bytes(Vocabulary):
     """The nano's vocabulary, and beyond it one token for any run of bytes that a test likes to cut."""
 
     def __init__(self) -> None:
-        super().__init__(NANO / "tokenizer.json", (8185,), 8192)
+        super().__init__(nano.FILES.tokenizer, nano.FILES.eos[:1], nano.SIZE)
         self.cut: list[bytes] = []
 
     def token(self, data: bytes) -> int:

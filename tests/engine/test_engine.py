@@ -23,14 +23,15 @@ from tithe.core import (
     Usage,
 )
 from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded
-from tithe.engine import Engine, EngineOptions, files
+from tithe.engine import Engine, EngineOptions
 from tithe.engine.kernels import Kernels
 from tithe.engine.template import ChatTemplate
 from tithe.engine.vocabulary import Vocabulary
 
+from . import nano
 from .reference import Reference
 
-NANO = files.find("nano")
+NANO = nano.FILES
 GREEDY = Sampling(temperature=0)
 SYSTEM = "You are an agent that reads files and answers questions about them. " * 12
 WEATHER = Tool(
@@ -79,7 +80,7 @@ async def answer(engine: Engine, request: Request) -> Answered:
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
-    return Vocabulary(NANO.tokenizer, NANO.eos, 8192)
+    return Vocabulary(NANO.tokenizer, NANO.eos, nano.SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def expected(vocabulary: Vocabulary):
         {},
         {"step_tokens": 33, "mixed_tokens": 7},
         {"drafting": 4},
-        {"kv_bytes": 40 * (2 * 4 * 2 * 32 * 64 * 4), "step_tokens": 64},
+        {"kv_bytes": 40 * nano.BLOCK_BYTES, "step_tokens": 64},
     ],
     ids=["plain", "small-chunks", "drafting", "40-blocks"],
 )
@@ -138,7 +139,7 @@ async def test_greedy_equals_the_reference_whatever_the_batch(exact: Engine, exp
 
 async def test_a_small_cache_preempts_and_loses_nothing(expected):
     engine = Engine.load(
-        "nano", EngineOptions(precision="f32", kv_bytes=24 * (2 * 4 * 2 * 32 * 64 * 4), step_tokens=64)
+        "nano", EngineOptions(precision="f32", kv_bytes=24 * nano.BLOCK_BYTES, step_tokens=64)
     )
     requests = [ask("Be brief.", f"{i}: tell me a story", max_tokens=200) for i in range(6)]
     answers = await asyncio.gather(*(answer(engine, request) for request in requests))
@@ -333,7 +334,7 @@ async def test_a_schema_that_nothing_finite_meets_is_refused(engine: Engine):
 
 async def test_a_bias_on_a_token_that_is_none_is_refused(engine: Engine):
     with pytest.raises(InvalidRequest) as caught:
-        await answer(engine, ask("", "x", max_tokens=1, sampling=Sampling(logit_bias={8192: 1.0})))
+        await answer(engine, ask("", "x", max_tokens=1, sampling=Sampling(logit_bias={nano.SIZE: 1.0})))
     assert caught.value.param == "logit_bias"
 
 

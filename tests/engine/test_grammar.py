@@ -1,7 +1,6 @@
 """Grammars, walked token by token with the nano's vocabulary: what conforms goes through, nothing else does."""
 
 import json
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -10,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tithe
 from tithe.core.errors import InvalidRequest
 from tithe.core.message import Message
 from tithe.core.request import Request, ResponseFormat, Tool, ToolChoice
 from tithe.engine.grammar import Grammar, Grammars
 from tithe.engine.vocabulary import Vocabulary
 
-NANO = Path(tithe.__file__).parent / "engine" / "nano"
-VOCABULARY = Vocabulary(NANO / "tokenizer.json", (8185, 8183), 8192)
+from . import nano
+
+VOCABULARY = Vocabulary(nano.FILES.tokenizer, nano.FILES.eos, nano.SIZE)
 GRAMMARS = Grammars(VOCABULARY)
 END = VOCABULARY.added["<|im_end|>"]
 OPEN = VOCABULARY.added["<tool_call>"]
@@ -188,7 +187,7 @@ def test_what_leaves_no_choice_is_forced() -> None:
     said: list[int] = []
     while not grammar.is_complete:
         run = [token for token in grammar.forced() if token not in VOCABULARY.eos]
-        token = run[0] if run else next(t for t in range(8192) if allows(grammar, t))
+        token = run[0] if run else next(t for t in range(nano.SIZE) if allows(grammar, t))
         assert allows(grammar, token)
         assert grammar.accept(token)
         if token in VOCABULARY.eos:
@@ -232,7 +231,7 @@ def test_whatever_is_drawn_under_the_mask_is_valid(seed: int, forced: bool) -> N
     while len(said) < 300 and not grammar.is_complete:
         run = grammar.forced() if forced else []
         mask = grammar.mask()
-        token = run[0] if run else random.choice([t for t in range(8192) if mask[t >> 3] >> (t & 7) & 1])
+        token = run[0] if run else random.choice([t for t in range(nano.SIZE) if mask[t >> 3] >> (t & 7) & 1])
         assert grammar.accept(token)
         if token in VOCABULARY.eos:
             break

@@ -1,21 +1,20 @@
 """Conversations: sampled ids come back with their text, and every lost prefix is noticed where it is lost."""
 
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tithe
 from tithe.core.message import Message, ToolCall
 from tithe.core.request import Request
 from tithe.engine.session import LEAVES, Sessions, Turns
 from tithe.engine.template import ChatTemplate
 from tithe.engine.vocabulary import Vocabulary
 
-NANO = Path(tithe.__file__).parent / "engine" / "nano"
-VOCABULARY = Vocabulary(NANO / "tokenizer.json", (8185, 8183), 8192)
-TEMPLATE = ChatTemplate((NANO / "chat_template.jinja").read_text("utf-8"), VOCABULARY.guard)
+from . import nano
+
+VOCABULARY = Vocabulary(nano.FILES.tokenizer, nano.FILES.eos, nano.SIZE)
+TEMPLATE = ChatTemplate((nano.FOLDER / "chat_template.jinja").read_text("utf-8"), VOCABULARY.guard)
 CALL, END_CALL, THINK, END_THINK = (
     VOCABULARY.added[name] for name in ("<tool_call>", "</tool_call>", "<think>", "</think>")
 )

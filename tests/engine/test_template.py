@@ -1,23 +1,22 @@
 """The chat template: what it is shown, what it may not do, and what becomes of its errors."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tithe
 from tithe.core.errors import InvalidRequest, ModelFilesError
 from tithe.core.message import Message, ToolCall
 from tithe.core.request import Request, Tool, ToolChoice
 from tithe.engine.template import ChatTemplate
 from tithe.engine.vocabulary import Vocabulary
 
-NANO = Path(tithe.__file__).parent / "engine" / "nano"
-VOCABULARY = Vocabulary(NANO / "tokenizer.json", (8185, 8183), 8192)
-TEMPLATE = ChatTemplate((NANO / "chat_template.jinja").read_text("utf-8"), VOCABULARY.guard)
+from . import nano
+
+VOCABULARY = Vocabulary(nano.FILES.tokenizer, nano.FILES.eos, nano.SIZE)
+TEMPLATE = ChatTemplate((nano.FOLDER / "chat_template.jinja").read_text("utf-8"), VOCABULARY.guard)
 TOOL = Tool(name="look", description="Looks.", parameters={"type": "object", "properties": {"at": {}}})
 
 

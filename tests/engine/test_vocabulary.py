@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-import tithe
 from tithe.core.errors import ModelFilesError
 from tithe.engine.vocabulary import MARK, Vocabulary
 
-NANO = Path(tithe.__file__).parent / "engine" / "nano"
-VOCABULARY = Vocabulary(NANO / "tokenizer.json", (8185, 8183), 8192)
-PLAIN = Tokenizer.from_file(str(NANO / "tokenizer.json"))
+from . import nano
+
+VOCABULARY = Vocabulary(nano.FILES.tokenizer, nano.FILES.eos, nano.SIZE)
+PLAIN = Tokenizer.from_file(str(nano.FOLDER / "tokenizer.json"))
 CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 TAGS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
 
@@ -127,8 +127,8 @@ def test_where_segments_are_no_texts_the_whole_text_is_encoded(tokenizer: Tokeni
 
 
 def test_a_tokenizer_that_does_not_belong_to_the_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFilesError, match="8192 tokens but the model gives 100"):
-        Vocabulary(NANO / "tokenizer.json", (1,), 100)
+    with pytest.raises(ModelFilesError, match=f"{nano.SIZE} tokens but the model gives 100"):
+        Vocabulary(nano.FOLDER / "tokenizer.json", (1,), 100)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"model": {"type": "BPE"}}', json.dumps({"a": 1})])
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: str) ->
 
 def test_an_end_that_is_no_token_is_refused() -> None:
     with pytest.raises(ModelFilesError, match="cannot be used"):
-        Vocabulary(NANO / "tokenizer.json", (9000,), 8192)
+        Vocabulary(nano.FOLDER / "tokenizer.json", (nano.SIZE + 9,), nano.SIZE)
 
 
 def test_a_tokenizer_without_tokens_is_refused(tmp_path: Path) -> None:
