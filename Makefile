@@ -5,7 +5,8 @@
 #   make test                      the tests; ARGS="tests/wire -k sse"
 #   make check                     everything that CI runs
 #   make bench                     the benchmarks
-#   make models                    make the nano model again; ARGS="--shape qwen3-0.6b --out models/out/q06"
+#   make train                     train the bundled model again and put it in its place (an hour or two)
+#   make models                    make a model with random weights, of the size of Qwen3-0.6B, for benchmarks
 #   make evaluate                  the bundled model on held-out tasks; ARGS="--quick"
 #   make lock                      resolve the dependencies anew, within pyproject.toml
 #
@@ -20,7 +21,7 @@ VENV_PYTHON := .venv/bin/python
 MODELS_PYTHON := .venv-models/bin/python
 INSTALL := $(UV) pip install --quiet --python
 
-.PHONY: audit serve test check bench models evaluate lock
+.PHONY: audit serve test check bench train models evaluate lock
 .DELETE_ON_ERROR:
 
 audit: .venv/engine.stamp
@@ -42,8 +43,11 @@ check: .venv/dev.stamp
 bench: .venv/dev.stamp
 	$(VENV_PYTHON) benchmarks/run.py $(ARGS)
 
+train: .venv-models/stamp
+	PYTHONPATH=src $(MODELS_PYTHON) models/train.py $(if $(ARGS),$(ARGS),--out src/tithe/engine/nano)
+
 models: .venv-models/stamp
-	$(MODELS_PYTHON) models/make.py $(if $(ARGS),$(ARGS),--shape nano --out src/tithe/engine/nano)
+	PYTHONPATH=src $(MODELS_PYTHON) models/make.py $(if $(ARGS),$(ARGS),--shape qwen3-0.6b --out models/out/qwen3-0.6b)
 
 evaluate: .venv/engine.stamp
 	$(VENV_PYTHON) models/evaluate.py $(ARGS)
@@ -91,5 +95,5 @@ lock: .venv-uv/stamp
 	$(COMPILE) pyproject.toml --extra engine -c requirements/dev.lock -o requirements/engine.lock
 	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/base.lock
 	$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
-	$(COMPILE) --group models $(APART:%=--no-emit-package %) -o requirements/models.lock
+	$(COMPILE) pyproject.toml --extra engine --group models $(APART:%=--no-emit-package %) -o requirements/models.lock
 	$(COMPILE) --group installer -o requirements/installer.lock

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
+import card
 import export
 import tokenizer as tokenization
 from decoder import Decoder
@@ -34,6 +36,7 @@ WIDTHS = (288, 352, 416, 640)
 
 ROW_TOKENS = 4224
 STORY_EVERY, STORY_WEIGHT = 4, 0.1
+WEIGHTS, RECORD = "weights.pt", "record.json"
 CHECKED = 64
 """Held-out transcripts of each family that the progress is measured on."""
 
@@ -49,16 +52,39 @@ def main() -> None:
     parser.add_argument("--report-every", type=int, default=100)
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(given.seed)
     tokenizer, digest = _tokenizer(given.work, given.seed)
-    train, check = _data(tokenizer, given.work, given.transcripts)
-    trainer = Trainer(tokenizer, train, check, steps=given.steps, rate=given.rate, seed=given.seed)
-    record = trainer.run(given.work, given.report_every) | {
-        "corpus": digest,
-        "transcripts": len(train),
+    settings = {
+        "steps": given.steps,
+        "rate": given.rate,
         "seed": given.seed,
+        "transcripts": given.transcripts,
     }
-    export.export(SHAPES["nano"], trainer.model.state_dict(), tokenizer, record, given.out)
+    record = finished(given.work, settings)
+    if record is None:
+        torch.manual_seed(given.seed)
+        train, check = _data(tokenizer, given.work, given.transcripts)
+        trainer = Trainer(tokenizer, train, check, steps=given.steps, rate=given.rate, seed=given.seed)
+        record = settings | {"corpus": digest} | trainer.run(given.work, given.report_every)
+        (given.work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    decoder = Decoder(SHAPES["nano"], prefixes(tokenizer))
+    decoder.load_state_dict(torch.load(given.work / WEIGHTS, map_location="cpu"))
+    model = export.trained(SHAPES["nano"], tokenizer, decoder)
+    export.write(model, tokenizer, given.out)
+    (given.out / "MODEL_CARD.md").write_text(card.trained(SHAPES["nano"], record), encoding="utf-8")
+
+
+def finished(work: Path, settings: dict[str, object]) -> dict[str, Any] | None:
+    """The record of a training with these settings that `work` holds; then only the export is to be done."""
+    path = work / RECORD
+    if not path.exists():
+        return None
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record if settings.items() <= record.items() else None
+
+
+def prefixes(tokenizer: Tokenizer) -> list[list[int]]:
+    """Every kind's prefix in tokens."""
+    return [tokenizer.encode(prefix(kind), add_special_tokens=False).ids for kind in range(STORY + 1)]
 
 
 def _tokenizer(work: Path, seed: int) -> tuple[Tokenizer, str]:
@@ -131,8 +157,7 @@ class Trainer:
         self.steps = steps
         self._rate = rate
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        prefixes = [tokenizer.encode(prefix(kind), add_special_tokens=False).ids for kind in range(STORY + 1)]
-        self.model = Decoder(SHAPES["nano"], prefixes).to(self._device)
+        self.model = Decoder(SHAPES["nano"], prefixes(tokenizer)).to(self._device)
         for layer in self.model.layers:
             layer.compile(dynamic=False)
         torch._dynamo.config.recompile_limit = 64  # noqa: SLF001 # one for each width, twice
@@ -154,6 +179,7 @@ class Trainer:
         """Train; return what a model card tells of it."""
         start = time.perf_counter()
         losses: list[float] = []
+        seen: dict[str, object] = {}
         log = (work / "log.jsonl").open("a", encoding="utf-8")
         for step in range(self.steps):
             rate = self._rate * self._scale(step)
@@ -171,14 +197,8 @@ class Trainer:
                 log.write(json.dumps(seen) + "\n")
                 log.flush()
                 print(json.dumps(seen), flush=True)
-                torch.save(self.model.state_dict(), work / "weights.pt")
-        return {
-            "steps": self.steps,
-            "rate": self._rate,
-            "device": self._device.type,
-            "seconds": time.perf_counter() - start,
-            "loss": float(np.mean(losses[-report_every:])),
-        }
+                torch.save(self.model.state_dict(), work / WEIGHTS)
+        return {"device": self._device.type, **seen}
 
     def _scale(self, step: int) -> float:
         """Warm-up, a plateau, and over the last 45 % down to nothing."""

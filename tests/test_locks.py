@@ -64,7 +64,7 @@ def test_a_lock_holds_names_versions_and_hashes_alone(lock: Path) -> None:
         ("engine", declared(extras=("engine",))),
         ("dev", declared(extras=("engine",), groups=("dev",))),
         ("build", declared(groups=("build",), base=False)),
-        ("models", declared(groups=("models",), base=False)),
+        ("models", declared(extras=("engine",), groups=("models",))),
         ("installer", declared(groups=("installer",), base=False)),
     ],
     ids=["base", "engine", "dev", "build", "models", "installer"],
