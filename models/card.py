@@ -67,9 +67,9 @@ often and to fail for real at times, in milliseconds a step on any laptop. It kn
 
 Transcripts of the task world's expert (`tithe.world.solve`), training split, seeds 0 to {record["transcripts"] - 1:,} of each of the \
 three families, made anew by the training command; none is stored. 40 % have a detour: a call that fails and the one that mends it.
-In 60 % the things that a task is about have other names, English words or made-up ones (`models/renaming.py`), so that the model
+In 70 % the things that a task is about have other names, English words or made-up ones (`models/renaming.py`), so that the model
 learns to copy names. Names, wordings, combinations and bugs of the held-out split are in none of it.
-In every fourth step a few plain conversations that ask for a very long text are mixed in (`models/stories.py`), so that a generation
+In every sixth step a few plain conversations that ask for a very long text are mixed in (`models/stories.py`), so that a generation
 of a set length can be measured.
 
 The tokenizer was trained on such transcripts, the standard library's sources and docstrings, and the language

@@ -1,7 +1,7 @@
 """Other names for the things of a transcript, so that a model learns to copy names and not to know them.
 
 The task world has a few hundred nouns, fields and columns. A model that has seen each a thousand times
-copies those and no others; one for which half of the transcripts speak of `gluna` and `treaties`
+copies those and no others; one for which most transcripts speak of `gluna` and `treaties`
 has to find a name where it stands. Names of the held-out split are never drawn.
 """
 
@@ -9,26 +9,29 @@ import pydoc_data.topics
 import random
 import re
 
-from tithe.world import Task, lookup_words, records
+from tithe.world import Task, lookup_words, records, repair
 from tithe.world.themes import THEMES
-from tithe.world.words import THINGS, invented, of_split
+from tithe.world.words import THINGS, belongs, invented, of_split
 
-RENAMED = 0.6
+RENAMED = 0.7
 """The share of transcripts that are renamed."""
 
 _EACH = 0.85
-_WORD = re.compile(r"[a-z]+")
+_SPOKEN = frozenset({"files", "tables", "tools"})
+"""Things that goals and tools speak of too."""
+
+_WORD = re.compile(r"[A-Za-z]+")
 
 
 def vocabulary() -> list[str]:
     """English words of the language reference that are no names of the held-out split, sorted."""
     topics: dict[str, str] = pydoc_data.topics.topics
-    words = {word for text in topics.values() for word in _WORD.findall(text) if 3 <= len(word) <= 9}
+    words = {word for text in topics.values() for word in re.findall(r"[a-z]+", text) if 3 <= len(word) <= 9}
     held_out = {
         name
         for theme in THEMES["held_out"]
         for name in (theme.table, theme.one, theme.many, theme.kind, *theme.kinds, *theme.numbers)
-    } | set(lookup_words.FIELDS["held_out"])
+    } | {*lookup_words.FIELDS["held_out"], *map(str.lower, repair.SAYS["held_out"])}
     return [word for word in of_split(sorted(words), "train") if word not in held_out]
 
 
@@ -40,11 +43,17 @@ def renaming(task: Task, draw: random.Random, words: list[str]) -> dict[str, str
         theme = records.make(task.seed, task.split).question.theme
         names = [theme.kind, *theme.kinds, *theme.numbers, theme.many]
     else:
-        names = [*THINGS, *(lookup_words.FIELDS["train"] if task.family == "lookup" else ())]
+        things = [thing for thing in THINGS if thing not in _SPOKEN]
+        names = [
+            *things,
+            *(lookup_words.FIELDS["train"] if task.family == "lookup" else repair.SAYS["train"]),
+        ]
     others: dict[str, str] = {}
     taken: set[str] = set(names)
     for name in names:
-        new = draw.choice(words) if draw.random() < 0.6 else invented(draw, "train")
+        new = _new(draw, words)
+        if name[0].isupper():
+            new = new.capitalize()
         # A stranger named twice would be one thing.
         if draw.random() < _EACH and new not in taken and new + "s" not in taken:
             others[name] = new
@@ -53,6 +62,21 @@ def renaming(task: Task, draw: random.Random, words: list[str]) -> dict[str, str
         others[theme.one] = others[theme.many]
         others[theme.many] += "s"
     return others
+
+
+def _new(draw: random.Random, words: list[str]) -> str:
+    """A word, the beginning of one with the end of another, or a made-up name. Between them they begin,
+    go on and end in every way that the tokenizer cuts a name."""
+    kind = draw.random()
+    if kind < 0.3:
+        return draw.choice(words)
+    if kind < 0.6:
+        return invented(draw, "train")
+    while True:
+        first, second = draw.sample(words, 2)
+        new = first[: draw.randint(1, 4)] + second[-draw.randint(2, 5) :] + draw.choice(("", "s"))
+        if belongs(new, "train"):
+            return new
 
 
 def rename(text: str, others: dict[str, str]) -> str:

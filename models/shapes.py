@@ -34,8 +34,8 @@ class Shape:
 SHAPES = {
     # Small enough to ship in the package and to answer at once on one core.
     "nano": Shape(
-        vocab_size=4096,
-        tokens=4096,
+        vocab_size=2048,
+        tokens=2048,
         hidden_size=256,
         intermediate_size=768,
         num_hidden_layers=5,
@@ -46,10 +46,10 @@ SHAPES = {
         rope_theta=10_000.0,
     ),
     # What the Qwen3-0.6B that is published costs to run. Its vocabulary is kept for the cost of the
-    # output layer; the tokenizer has the nano's 4,096 tokens.
+    # output layer; the tokenizer has the nano's 2,048 tokens.
     "qwen3-0.6b": Shape(
         vocab_size=151936,
-        tokens=4096,
+        tokens=2048,
         hidden_size=1024,
         intermediate_size=3072,
         num_hidden_layers=28,

@@ -6,15 +6,17 @@ tests and for as many that no test shows, and the test file is as it was. The ri
 from the right module when the task was made.
 """
 
+import ast
 import copy
 import random
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tithe.world.bugs import BUG_KINDS
+from tithe.world.bugs import BUG_KINDS, SLIP, slip
 from tithe.world.interpreter import RunCode, run_code
 from tithe.world.shapes import SHAPES, Shape, Value
 from tithe.world.task import SYSTEM, Split, Task, tool
@@ -57,6 +59,8 @@ TOOLS = (
 )
 STEP_LIMIT = 14
 _HIDDEN = 6
+_TRIALS = 12
+_PYTHON = frozenset("def for in if return range append get max min".split())
 _SHOWN_CHARACTERS = 300
 _FILE_CHARACTERS = 4000
 
@@ -106,11 +110,17 @@ def make(seed: int, split: Split) -> Repair:
     draw = random.Random(f"repair/{split}/{seed}")
     # The kind first, so that those that fit few shapes are as frequent as the others.
     kind = draw.choice(BUG_KINDS[split])
-    shape, bug = draw.choice([(shape, bug) for shape in SHAPES for bug in shape.bugs if bug.kind == kind])
     nouns = draw.sample(THINGS_OF[split], 3)
-    names = _names(draw, split, shape, nouns[0])
-    right = [line.format(**names) for line in shape.lines]
-    wrong = [*right[: bug.line], bug.wrong.format(**names), *right[bug.line + 1 :]]
+    if kind == SLIP:
+        shape = draw.choice(SHAPES)
+        names = _names(draw, split, shape, nouns[0])
+        right = [line.format(**names) for line in shape.lines]
+        wrong = _slipped(draw, shape, names, right)
+    else:
+        shape, bug = draw.choice([(shape, bug) for shape in SHAPES for bug in shape.bugs if bug.kind == kind])
+        names = _names(draw, split, shape, nouns[0])
+        right = [line.format(**names) for line in shape.lines]
+        wrong = [*right[: bug.line], bug.wrong.format(**names), *right[bug.line + 1 :]]
     other = _other(draw, split, shape, nouns[1], wrong)
     calls = _calls(draw, shape, names["f"], right, wrong)
     test_calls = [(names["f"], calls[:2])]
@@ -135,7 +145,7 @@ def make(seed: int, split: Split) -> Repair:
             step_limit=STEP_LIMIT,
         ),
         shape=shape.name,
-        bug=bug.kind,
+        bug=kind,
         say=names["say"],
         wording=wording,
         function=names["f"],
@@ -145,6 +155,25 @@ def make(seed: int, split: Split) -> Repair:
         shown=tuple(call for _, calls in test_calls for call in calls),
         hidden=tuple(hidden),
     )
+
+
+def _slipped(draw: random.Random, shape: Shape, names: dict[str, str], right: list[str]) -> list[str]:
+    """The lines with a slip in one of them that changes what the function gives."""
+    held_out = {
+        (bug.line, bug.wrong.format(**names)) for bug in shape.bugs if bug.kind in BUG_KINDS["held_out"]
+    }
+    words = tuple(sorted(set(re.findall(r"[a-z]\w*", " ".join(right[:1] + right[2:]))) - _PYTHON))
+    good = _function(right, names["f"])
+    while True:
+        at = draw.randrange(2, len(right))
+        wrong = [*right[:at], slip(draw, right[at], words), *right[at + 1 :]]
+        if wrong == right or (at, wrong[at]) in held_out or not _is_python(wrong):
+            continue
+        bad = _function(wrong, names["f"])
+        trials = [_arguments(draw, shape.takes) for _ in range(_TRIALS)]
+        # One that shows often enough for a test to be found.
+        if sum(_outcome(good, trial) != _outcome(bad, trial) for trial in trials) >= 2:
+            return wrong
 
 
 def _names(draw: random.Random, split: Split, shape: Shape, noun: str) -> dict[str, str]:
@@ -194,6 +223,14 @@ def _calls(draw: random.Random, shape: Shape, name: str, right: list[str], wrong
     shown = [telling.pop(0), (others or telling).pop(0)]
     draw.shuffle(shown)
     return shown + (others + telling)[-_HIDDEN:]
+
+
+def _is_python(lines: list[str]) -> bool:
+    try:
+        ast.parse("\n".join(lines))
+    except SyntaxError:
+        return False
+    return True
 
 
 def _function(lines: list[str], name: str) -> Any:
