@@ -1,14 +1,15 @@
 """Fix the test: a real interpreter, within limits, and a check that no test file can fool."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tithe.world import World, open_world
-from tithe.world.bugs import BUG_KINDS
+from tithe.world.bugs import BUG_KINDS, SLIP
 from tithe.world.interpreter import run_code
 from tithe.world.repair import Repair, RepairState, make
-from tithe.world.repair_expert import diagnose
+from tithe.world.repair_expert import diagnose, line_pattern
 from tithe.world.shapes import SHAPES
 
 
@@ -27,7 +28,7 @@ def first_line(repair: Repair) -> str:
 
 def test_every_bug_is_drawn_shown_by_a_test_and_found_by_the_expert() -> None:
     drawn: set[tuple[str, str]] = set()
-    for seed in range(900):
+    for seed in range(1300):
         for split in ("train", "held_out"):
             repair = make(seed, split)
             drawn.add((repair.shape, repair.bug))
@@ -42,8 +43,21 @@ def test_every_bug_is_drawn_shown_by_a_test_and_found_by_the_expert() -> None:
             ]
             assert any(outcome(call.source, broken) != call.expected for call in repair.shown)
             assert any(outcome(call.source, broken) != call.expected for call in repair.hidden)
-    assert drawn == {(shape.name, bug.kind) for shape in SHAPES for bug in shape.bugs}
+    written = {(shape.name, bug.kind) for shape in SHAPES for bug in shape.bugs}
+    assert drawn == written | {(shape.name, SLIP) for shape in SHAPES}
     assert {kind for _, kind in drawn} == {*BUG_KINDS["train"], *BUG_KINDS["held_out"]}
+
+
+def test_no_slip_writes_what_a_held_out_bug_does() -> None:
+    slips = [repair for repair in (make(seed, "train") for seed in range(1500)) if repair.bug == SLIP]
+    assert len({diagnose(repair.module).old for repair in slips}) > 250
+    for repair in slips:
+        found = diagnose(repair.module)
+        shape = next(shape for shape in SHAPES if shape.name == repair.shape)
+        for bug in shape.bugs:
+            names = re.fullmatch(line_pattern(shape.lines[bug.line]), found.new)
+            if names and bug.kind in BUG_KINDS["held_out"]:
+                assert bug.wrong.format(**names.groupdict()) != found.old
 
 
 def outcome(source: str, names: dict[str, object]) -> str:

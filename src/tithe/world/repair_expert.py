@@ -82,7 +82,7 @@ def diagnose(text: str) -> Diagnosis:
 
 def _bound(shape: Shape, lines: list[str]) -> dict[str, str]:
     """What the names of a shape are in these lines; empty when they are of another shape."""
-    patterns = [_pattern(line) for line in shape.lines]
+    patterns = [line_pattern(line) for line in shape.lines]
     if len(lines) != len(patterns) or not all(map(re.fullmatch, patterns[:2], lines[:2])):
         return {}
     votes: dict[str, Counter[str]] = {}
@@ -95,7 +95,7 @@ def _bound(shape: Shape, lines: list[str]) -> dict[str, str]:
     return {name: counted.most_common(1)[0][0] for name, counted in votes.items()}
 
 
-def _pattern(line: str) -> str:
+def line_pattern(line: str) -> str:
     """A shape's line as a pattern whose groups are the names it leaves open."""
     seen: set[str] = set()
 
