@@ -58,7 +58,7 @@ class Bug(msgspec.Struct, frozen=True):
 # Not what a loop names, which is where its other lines have the name from; and not what is appended to,
 # since a list that grows while it is walked has no end.
 _PIECES = re.compile(r"(?<!for )\b[A-Za-z_]+\b(?!\.)|\d+|[<>=!]=|[-+*%<>]|[()\[\]:]")
-_NUMBERS = ("0", "1", "2", "3", "4", "5", "7", "9", "10")
+_NUMBERS = ("0", "1", "2", "3", "4", "5", "7", "9", "10", "-2", "-3", "-5")
 _SIGNS = ("+", "-", "*", "%", "//")
 _ORDERS = ("<", ">", "<=", ">=", "==", "!=")
 # Rewriting these would leave no Python, or nothing that a slip of the hand makes.

@@ -18,25 +18,58 @@ def solve(talk: Conversation, draw: random.Random, question: Question, *, mistak
         talk.mistake("read_file", {"file": names[0]})
     elif slip == "long search":
         talk.mistake("search", {"text": f"{question.items[0]} {question.field} sum"})
+    found = Found(question)
     if question.layout == "notes":
-        values = _from_notes(talk, question)
+        _from_notes(talk, found)
     elif question.layout == "index":
-        values = _from_boxes(talk, question)
+        _from_boxes(talk, found)
     elif question.layout == "cards":
-        values = [
-            _value(talk.call("read_file", {"path": f"{item}.txt"}), question.field) for item in question.items
-        ]
+        for item in question.items:
+            card = talk.call("read_file", {"path": f"{item}.txt"}, plan=found.told())
+            found.note(item, _value(card, question.field))
     else:
         ending = "csv" if question.layout == "table" else "txt"
         path = f"{question.place}.{ending}"
         if slip == "other file":
             talk.mistake("read_file", {"path": draw.choice([name for name in names if name != path])})
-        values = _from_place(talk.call("read_file", {"path": path}), question)
+        _from_place(talk.call("read_file", {"path": path}), found)
     if slip == "words":
         talk.mistake("calc", {"expression": " + ".join(question.items)})
-    seen = ", ".join(f"{item} {value}" for item, value in zip(question.items, values, strict=True))
-    result = talk.call("calc", {"expression": expression(question.weights, values)}, plan=f"{seen}.")
+    result = talk.call(
+        "calc", {"expression": expression(question.weights, found.values())}, plan=found.summary()
+    )
     talk.call("finish", {"answer": result})
+
+
+class Found:
+    """What was found: noted in the turn after the one that showed it, and summed up before it is used.
+
+    A model that reads one value at a time and writes it down needs to find each where it was just shown.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self._values: dict[str, int] = {}
+        self._untold: list[str] = []
+
+    def note(self, item: str, value: int, *, how: str | None = None) -> None:
+        """Keep a value; `how` is what to write of it where it is more than the value."""
+        self._values[item] = value
+        self._untold.append(f"{item}: {value if how is None else how}")
+
+    def values(self) -> list[int]:
+        return [self._values[item] for item in self.question.items]
+
+    def told(self) -> str | None:
+        """What has not been written down yet."""
+        untold, self._untold = self._untold, []
+        return f"{', '.join(untold)}." if untold else None
+
+    def summary(self) -> str:
+        """What has not been written down, and then every value in the order of the question."""
+        every = ", ".join(f"{item}: {self._values[item]}" for item in self.question.items)
+        told = self.told()
+        return f"{every}." if told is None else f"{told}\n{every}."
 
 
 def expression(weights: tuple[int, ...], values: list[int]) -> str:
@@ -48,33 +81,42 @@ def expression(weights: tuple[int, ...], values: list[int]) -> str:
     return text
 
 
-def _from_notes(talk: Conversation, question: Question) -> list[int]:
-    values: list[int] = []
-    for item in question.items:
-        found = talk.call("search", {"text": item}).split("\n")
+def _from_notes(talk: Conversation, found: Found) -> None:
+    for item in found.question.items:
+        lines = talk.call("search", {"text": item}, plan=found.told()).split("\n")
         # Items may share their beginnings, and a note may be about another field.
-        pattern = re.compile(rf"\b{item}\b.*\b{question.field}\b|\b{question.field}\b.*\b{item}\b")
-        values.append(_number(next(line for line in found if pattern.search(line))))
-    return values
+        field = found.question.field
+        pattern = re.compile(rf"\b{item}\b.*\b{field}\b|\b{field}\b.*\b{item}\b")
+        found.note(item, _number(next(line for line in lines if pattern.search(line))))
 
 
-def _from_boxes(talk: Conversation, question: Question) -> list[int]:
+def _from_boxes(talk: Conversation, found: Found) -> None:
+    items = found.question.items
     index = talk.call("read_file", {"path": "index.txt"})
-    boxes = {item: _entry(index, item) for item in question.items}
-    texts: dict[str, str] = {}
-    for box in boxes.values():
-        if box not in texts:
-            texts[box] = talk.call("read_file", {"path": box})
-    return [_value(texts[boxes[item]], item) for item in question.items]
+    boxes = {item: _entry(index, item) for item in items}
+    for box in dict.fromkeys(boxes.values()):
+        text = talk.call("read_file", {"path": box}, plan=found.told())
+        for item in items:
+            if boxes[item] == box:
+                found.note(item, _value(text, item))
 
 
-def _from_place(text: str, question: Question) -> list[int]:
+def _from_place(text: str, found: Found) -> None:
+    question = found.question
     if question.layout == "lists":
-        return [_value(text, item) for item in question.items]
+        for item in question.items:
+            found.note(item, _value(text, item))
+        # One look shows all: the summary is the note.
+        found.told()
+        return
     header, *rows = [line.split(",") for line in text.split("\n")]
     column = header.index(question.field)
-    cells = {row[0]: row[column] for row in rows}
-    return [int(cells[item]) for item in question.items]
+    cells = {row[0]: row[1:] for row in rows}
+    for item in question.items:
+        # Cell by cell with its column's name, as one reads a table with a finger on it.
+        walked = zip(header[1 : column + 1], cells[item], strict=False)
+        how = " ".join(f"{name} {cell}" for name, cell in walked)
+        found.note(item, int(cells[item][column - 1]), how=how)
 
 
 def _entry(text: str, key: str) -> str:
@@ -87,4 +129,5 @@ def _value(text: str, key: str) -> int:
 
 
 def _number(line: str) -> int:
-    return int(re.findall(r"\d+", line)[-1])
+    """The number of a note. A note that begins with its value has no other."""
+    return int(re.findall(r"\d+", re.sub(r"^note_\d+\.txt: ", "", line))[-1])

@@ -19,7 +19,7 @@ _OPEN = re.compile(r"\\\{(\w+)\\\}")
 
 def solve(talk: Conversation, draw: random.Random, module: str, *, mistaken: bool) -> None:
     """Run the tests, read, edit, run them again, finish."""
-    slips = ("file", "argument", "line", "other file", "wrong fix", "wrong fix")
+    slips = ("file", "argument", "line", "other file", "wrong fix")
     slip = draw.choice(slips) if mistaken else ""
     path = f"{module}.py"
     if slip == "file":
@@ -39,19 +39,26 @@ def solve(talk: Conversation, draw: random.Random, module: str, *, mistaken: boo
         talk.mistake("edit_file", {"path": path, "old": old, "new": wrong})
         talk.call("run_tests", {})
         old = wrong
-    talk.call("edit_file", {"path": path, "old": old, "new": found.new}, plan=found.docstring)
+    talk.call("edit_file", {"path": path, "old": old, "new": found.new}, plan=found.told(old))
     talk.call("run_tests", {})
     talk.call("finish", {"answer": "The tests pass."})
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """The wrong line, the right one, other wrong ones that stand there at times, and what the docstring
-    of its function says."""
+    """The wrong line, the right one, other wrong ones that stand there at times; and of its function the
+    name, what the docstring says, and the lines between that and the wrong one."""
 
     old: str
     new: str
     others: tuple[str, ...]
+    function: str
     docstring: str
+    before: tuple[str, ...]
+
+    def told(self, old: str) -> str:
+        """How the wrong line (`old`, as it stands now) is found: by saying of each line what it is."""
+        read = [f"{line} # right" for line in self.before] + [f"{old} # wrong"]
+        return "\n".join([f"{self.function}: {self.docstring}", *read])
 
 
 def diagnose(text: str) -> Diagnosis:
@@ -75,7 +82,9 @@ def diagnose(text: str) -> Diagnosis:
                         old=old,
                         new=new,
                         others=tuple(other for other in others if other != old),
+                        function=names["f"],
                         docstring=lines[1].strip().strip('"'),
+                        before=tuple(lines[2:at]),
                     )
     raise ValueError("every line is as it should be")
 
