@@ -31,7 +31,7 @@ from tithe.world import FAMILIES
 from transcripts import STORY, Example, examples, load, prefix, save
 
 HERE = Path(__file__).parent
-WIDTHS = (288, 352, 416, 640)
+WIDTHS = (240, 352, 432, 496, 640)
 """Rows are padded to one of these: each width is compiled once."""
 
 ROW_TOKENS = 4224
@@ -46,8 +46,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--work", type=Path, default=HERE / "out" / "nano", help="data, checkpoints and log")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the data and their order")
-    parser.add_argument("--steps", type=int, default=1600)
-    parser.add_argument("--transcripts", type=int, default=20_000, help="of each family")
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--transcripts", type=int, default=12_000, help="of each family")
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--report-every", type=int, default=100)
     given = parser.parse_args()
