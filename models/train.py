@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--work", type=Path, default=HERE / "out" / "nano", help="data, checkpoints and log")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the data and their order")
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--steps", type=int, default=750)
     parser.add_argument("--transcripts", type=int, default=12_000, help="of each family")
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--report-every", type=int, default=100)
@@ -165,7 +165,7 @@ class Trainer:
             Batches([example for example in train if example.kind == kind], seed + kind)
             for kind in range(STORY + 1)
         ]
-        self._check = check
+        self._check = [example for example in check if len(example.tokens) <= WIDTHS[-1]]
         named = list(self.model.named_parameters())
         inner = [weight for name, weight in named if weight.dim() == 2 and "embed" not in name]
         other = [weight for name, weight in named if weight.dim() != 2 or "embed" in name]
