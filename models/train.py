@@ -2,12 +2,13 @@
 
     python models/train.py --out src/tithe/engine/nano
 
-On a GPU where there is one, else on the CPU, where `--steps` as it is takes about an hour and a quarter
-on two cores with AMX. The same seed, versions and machine give the same data and the same order of steps; the
+On a GPU where there is one, else on the CPU. Interrupted, the same command goes on from the last
+checkpoint; finished, it exports again. The same seed, versions and machine give the same data and the same order of steps; the
 last digits of sums differ between machines.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import time
@@ -27,6 +28,7 @@ import export
 import tokenizer as tokenization
 from decoder import Decoder
 from shapes import SHAPES
+from tithe import world
 from tithe.world import FAMILIES
 from transcripts import STORY, Example, examples, load, prefix, save
 
@@ -36,7 +38,7 @@ WIDTHS = (240, 352, 432, 496, 640)
 
 ROW_TOKENS = 4224
 STORY_EVERY, STORY_WEIGHT = 6, 0.1
-WEIGHTS, RECORD = "weights.pt", "record.json"
+WEIGHTS, RECORD, CHECKPOINT = "weights.pt", "record.json", "checkpoint.pt"
 CHECKED = 32
 """Held-out transcripts of each family that the progress is measured on."""
 
@@ -51,6 +53,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--report-every", type=int, default=100)
     given = parser.parse_args()
+    # What another state of the sources made is left alone.
+    given.work /= fingerprint()[:12]
     given.work.mkdir(parents=True, exist_ok=True)
     tokenizer, digest = _tokenizer(given.work, given.seed)
     settings = {
@@ -64,13 +68,28 @@ def main() -> None:
         torch.manual_seed(given.seed)
         train, check = _data(tokenizer, given.work, given.transcripts)
         trainer = Trainer(tokenizer, train, check, steps=given.steps, rate=given.rate, seed=given.seed)
-        record = settings | {"corpus": digest} | trainer.run(given.work, given.report_every)
+        trainer.resume(given.work / CHECKPOINT, settings)
+        record = settings | {"corpus": digest} | trainer.run(given.work, given.report_every, settings)
         (given.work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     decoder = Decoder(SHAPES["nano"], prefixes(tokenizer))
     decoder.load_state_dict(torch.load(given.work / WEIGHTS, map_location="cpu"))
     model = export.trained(SHAPES["nano"], tokenizer, decoder)
     export.write(model, tokenizer, given.out)
     (given.out / "MODEL_CARD.md").write_text(card.trained(SHAPES["nano"], record), encoding="utf-8")
+
+
+def fingerprint() -> str:
+    """SHA-256 over the sources that the tokens of the training depend on."""
+    names = (
+        "renaming.py",
+        "shapes.py",
+        "stories.py",
+        "tokenizer.py",
+        "transcripts.py",
+        "chat_template.jinja",
+    )
+    sources = [*sorted(Path(world.__file__).parent.glob("*.py")), *(HERE / name for name in names)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def finished(work: Path, settings: dict[str, object]) -> dict[str, Any] | None:
@@ -155,6 +174,8 @@ class Trainer:
         seed: int,
     ) -> None:
         self.steps = steps
+        self.done = 0
+        self.seconds = 0.0
         self._rate = rate
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = Decoder(SHAPES["nano"], prefixes(tokenizer)).to(self._device)
@@ -175,30 +196,60 @@ class Trainer:
             torch.optim.AdamW(other, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
         ]
 
-    def run(self, work: Path, report_every: int) -> dict[str, object]:
+    def resume(self, path: Path, settings: dict[str, object]) -> None:
+        """Go on where a training with these settings was interrupted, if `path` holds one."""
+        if not path.exists():
+            return
+        kept = torch.load(path, map_location=self._device)
+        if kept["settings"] != settings:
+            return
+        self.model.load_state_dict(kept["model"])
+        for optimizer, state in zip(self._optimizers, kept["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.done, self.seconds = kept["done"], kept["seconds"]
+        for step in range(self.done):
+            for kind in self._kinds(step):
+                next(self._batches[kind])
+        print(f"resumed after step {self.done}", flush=True)
+
+    def run(self, work: Path, report_every: int, settings: dict[str, object]) -> dict[str, object]:
         """Train; return what a model card tells of it."""
-        start = time.perf_counter()
+        start = time.perf_counter() - self.seconds
         losses: list[float] = []
         seen: dict[str, object] = {}
-        log = (work / "log.jsonl").open("a", encoding="utf-8")
-        for step in range(self.steps):
+        for step in range(self.done, self.steps):
             rate = self._rate * self._scale(step)
             for optimizer in self._optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = rate
             losses.append(self._step(step))
-            if (step + 1) % report_every == 0 or step + 1 == self.steps:
+            self.done = step + 1
+            if self.done % report_every == 0 or self.done == self.steps:
+                self.seconds = time.perf_counter() - start
                 seen = {
-                    "step": step + 1,
-                    "seconds": round(time.perf_counter() - start, 1),
+                    "step": self.done,
+                    "seconds": round(self.seconds, 1),
                     "loss": round(float(np.mean(losses[-report_every:])), 4),
                     "held_out": self._turns_right(),
                 }
-                log.write(json.dumps(seen) + "\n")
-                log.flush()
-                print(json.dumps(seen), flush=True)
-                torch.save(self.model.state_dict(), work / WEIGHTS)
+                self._keep(work, settings, seen)
         return {"device": self._device.type, **seen}
+
+    def _keep(self, work: Path, settings: dict[str, object], seen: dict[str, object]) -> None:
+        print(json.dumps(seen), flush=True)
+        with (work / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(seen) + "\n")
+        torch.save(self.model.state_dict(), work / WEIGHTS)
+        kept = {
+            "settings": settings,
+            "done": self.done,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+        }
+        # Whole or not at all: an interruption must not cost the last one.
+        torch.save(kept, work / f"{CHECKPOINT}.new")
+        (work / f"{CHECKPOINT}.new").replace(work / CHECKPOINT)
 
     def _scale(self, step: int) -> float:
         """Warm-up, a plateau, and over the last 45 % down to nothing."""
@@ -206,7 +257,7 @@ class Trainer:
 
     def _step(self, step: int) -> float:
         losses: list[float] = []
-        for kind in range(STORY + (step % STORY_EVERY == 0)):
+        for kind in self._kinds(step):
             tokens, learn = (part.to(self._device) for part in next(self._batches[kind]))
             loss = self._loss(kind, tokens, learn)
             (loss * (STORY_WEIGHT if kind == STORY else 1 / len(FAMILIES))).backward()
@@ -217,6 +268,10 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return float(np.mean(losses))
+
+    def _kinds(self, step: int) -> range:
+        """What a step learns from: every family, and now and then stories."""
+        return range(STORY + (step % STORY_EVERY == 0))
 
     def _loss(self, kind: int, tokens: Tensor, learn: Tensor) -> Tensor:
         """Mean cross-entropy of the learnt tokens, in nats."""
