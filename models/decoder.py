@@ -141,6 +141,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.num_hidden_layers))
         self.norm = nn.RMSNorm(shape.hidden_size, eps=EPSILON)
         self._size, self._theta = shape.head_dim, shape.rope_theta
+        self.prefixed = [bool(ids) for ids in prefixes]
         longest = max(map(len, prefixes))
         padded = torch.tensor([ids + [0] * (longest - len(ids)) for ids in prefixes])
         self.register_buffer("prefixes", padded, persistent=False)
@@ -154,11 +155,12 @@ class Decoder(nn.Module):
     def forward(self, kind: int, tokens: Tensor) -> Tensor:
         """The last hidden states (rows, tokens, hidden) of `tokens` (rows, tokens), each row after the
         prefix of `kind`; padding belongs at a row's end."""
-        longest = self.prefixes.shape[1]
+        # Kinds without a prefix are spared the padding of the others'.
+        longest = self.prefixes.shape[1] if self.prefixed[kind] else 0
         length = self.lengths[kind]
         before_turns = self._turns(torch.arange(longest, device=tokens.device))
         turns = self._turns(length + torch.arange(tokens.shape[1], device=tokens.device))
-        before, x = self.embed_tokens(self.prefixes[kind, None]), self.embed_tokens(tokens)
+        before, x = self.embed_tokens(self.prefixes[kind, None, :longest]), self.embed_tokens(tokens)
         for layer in self.layers:
             before, x = layer(before, x, length, before_turns, turns)
         return self.norm(x)

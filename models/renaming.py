@@ -51,7 +51,7 @@ def renaming(task: Task, draw: random.Random, words: list[str]) -> dict[str, str
     others: dict[str, str] = {}
     taken: set[str] = set(names)
     for name in names:
-        new = _new(draw, words)
+        new = fresh(draw, words)
         if name[0].isupper():
             new = new.capitalize()
         # A stranger named twice would be one thing.
@@ -64,7 +64,7 @@ def renaming(task: Task, draw: random.Random, words: list[str]) -> dict[str, str
     return others
 
 
-def _new(draw: random.Random, words: list[str]) -> str:
+def fresh(draw: random.Random, words: list[str]) -> str:
     """A word, the beginning of one with the end of another, or a made-up name. Between them they begin,
     go on and end in every way that the tokenizer cuts a name."""
     kind = draw.random()

@@ -30,14 +30,18 @@ from decoder import Decoder
 from shapes import SHAPES
 from tithe import world
 from tithe.world import FAMILIES
-from transcripts import STORY, Example, examples, load, prefix, save
+from transcripts import DRILL, KINDS, STORY, Example, examples, load, prefix, save
 
 HERE = Path(__file__).parent
-WIDTHS = (240, 352, 432, 496, 640)
+WIDTHS = (160, 240, 352, 432, 496, 640)
 """Rows are padded to one of these: each width is compiled once."""
 
 ROW_TOKENS = 4224
-STORY_EVERY, STORY_WEIGHT = 6, 0.1
+DRILLED = 0.2
+"""The share of the steps, the first ones, that are drills alone; after them every third step has some too."""
+
+STORY_EVERY, DRILL_EVERY = 6, 3
+WEIGHT_OF = {STORY: 0.1, DRILL: 1 / 3}
 WEIGHTS, RECORD, CHECKPOINT = "weights.pt", "record.json", "checkpoint.pt"
 CHECKED = 32
 """Held-out transcripts of each family that the progress is measured on."""
@@ -103,7 +107,7 @@ def finished(work: Path, settings: dict[str, object]) -> dict[str, Any] | None:
 
 def prefixes(tokenizer: Tokenizer) -> list[list[int]]:
     """Every kind's prefix in tokens."""
-    return [tokenizer.encode(prefix(kind), add_special_tokens=False).ids for kind in range(STORY + 1)]
+    return [tokenizer.encode(prefix(kind), add_special_tokens=False).ids for kind in range(KINDS)]
 
 
 def _tokenizer(work: Path, seed: int) -> tuple[Tokenizer, str]:
@@ -184,7 +188,7 @@ class Trainer:
         torch._dynamo.config.recompile_limit = 64  # noqa: SLF001 # one for each width, twice
         self._batches = [
             Batches([example for example in train if example.kind == kind], seed + kind)
-            for kind in range(STORY + 1)
+            for kind in range(KINDS)
         ]
         self._check = [example for example in check if len(example.tokens) <= WIDTHS[-1]]
         named = list(self.model.named_parameters())
@@ -260,7 +264,7 @@ class Trainer:
         for kind in self._kinds(step):
             tokens, learn = (part.to(self._device) for part in next(self._batches[kind]))
             loss = self._loss(kind, tokens, learn)
-            (loss * (STORY_WEIGHT if kind == STORY else 1 / len(FAMILIES))).backward()
+            (loss * WEIGHT_OF.get(kind, 1 / len(FAMILIES))).backward()
             if kind != STORY:
                 losses.append(loss.item())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -269,9 +273,12 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         return float(np.mean(losses))
 
-    def _kinds(self, step: int) -> range:
-        """What a step learns from: every family, and now and then stories."""
-        return range(STORY + (step % STORY_EVERY == 0))
+    def _kinds(self, step: int) -> list[int]:
+        """What a step learns from: drills at first; then every family, and now and then stories and drills."""
+        if step < DRILLED * self.steps:
+            return [DRILL] * len(FAMILIES)
+        more = [kind for kind, every in ((STORY, STORY_EVERY), (DRILL, DRILL_EVERY)) if step % every == 0]
+        return [*range(len(FAMILIES)), *more]
 
     def _loss(self, kind: int, tokens: Tensor, learn: Tensor) -> Tensor:
         """Mean cross-entropy of the learnt tokens, in nats."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from drills import drill
 from interpreter import run_here
 from renaming import rename, renaming, vocabulary
 from stories import story
@@ -27,7 +28,9 @@ from tithe.world import FAMILIES, Family, Split, Turn, make_task, solve
 
 HERE = Path(__file__).parent
 STORY = len(FAMILIES)
-"""The index of the stories' prefix, after the families'."""
+DRILL = STORY + 1
+KINDS = DRILL + 1
+"""Kinds of examples: the families, then stories and drills, which have no prefix."""
 
 _OPENS = "<|im_start|>"
 _HEAD = 3  # <|im_start|>, the role, the line break
@@ -77,7 +80,7 @@ def rendered(messages: tuple[Message, ...], family: Family | None) -> str:
 
 def prefix(kind: int) -> str:
     """What stands before the goal in every transcript of a family; nothing before a story."""
-    if kind == STORY:
+    if kind >= STORY:
         return ""
     task = make_task(FAMILIES[kind], 0, "train")
     return rendered((Message(role="system", content=task.system),), task.family)
@@ -111,11 +114,11 @@ def _renamed_call(call: ToolCall, others: dict[str, str]) -> ToolCall:
 
 
 def examples(tokenizer: Tokenizer, split: Split, seeds: range, processes: int) -> list[Example]:
-    """Every family's transcripts of these seeds, and for training a twentieth as many stories."""
+    """Every family's transcripts of these seeds; for training as many drills, and a twentieth as many stories."""
     jobs = [
         (tokenizer.to_str(), kind, split, range(start, min(start + _CHUNK, seeds.stop)))
         for start in range(seeds.start, seeds.stop, _CHUNK)
-        for kind in range(STORY + (split == "train"))
+        for kind in range(KINDS if split == "train" else STORY)
     ]
     if processes == 1:
         return [example for job in jobs for example in _chunk(job)]
@@ -131,9 +134,9 @@ def _chunk(job: tuple[str, int, Split, range]) -> list[Example]:
 
 def _texts(kind: int, split: Split, seeds: range) -> Iterator[tuple[str, list[bool]]]:
     words = vocabulary()
-    if kind == STORY:
-        for seed in seeds[::20]:
-            messages = story(seed)
+    if kind >= STORY:
+        for seed in seeds[:: 20 if kind == STORY else 1]:
+            messages = story(seed) if kind == STORY else drill(seed, words)
             yield rendered(messages, None), [message.role == "assistant" for message in messages]
         return
     for seed in seeds:
