@@ -155,8 +155,8 @@ class Decoder(nn.Module):
     def forward(self, kind: int, tokens: Tensor) -> Tensor:
         """The last hidden states (rows, tokens, hidden) of `tokens` (rows, tokens), each row after the
         prefix of `kind`; padding belongs at a row's end."""
-        # Kinds without a prefix are spared the padding of the others'.
-        longest = self.prefixes.shape[1] if self.prefixed[kind] else 0
+        # Kinds without a prefix are spared the padding of the others': one token stands for none.
+        longest = self.prefixes.shape[1] if self.prefixed[kind] else 1
         length = self.lengths[kind]
         before_turns = self._turns(torch.arange(longest, device=tokens.device))
         turns = self._turns(length + torch.arange(tokens.shape[1], device=tokens.device))
