@@ -69,6 +69,7 @@ Transcripts of the task world's expert (`tithe.world.solve`), training split, se
 three families, made anew by the training command; none is stored. 40 % have a detour: a call that fails and the one that mends it.
 In 70 % the things that a task is about have other names, English words or made-up ones (`models/renaming.py`), so that the model
 learns to copy names. Names, wordings, combinations and bugs of the held-out split are in none of it.
+The first fifth of the steps are exercises of copying alone (`models/drills.py`), and some go on after that.
 In every sixth step a few plain conversations that ask for a very long text are mixed in (`models/stories.py`), so that a generation
 of a set length can be measured.
 
