@@ -27,21 +27,10 @@ def main() -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def trained(shape: Shape, record: dict[str, Any]) -> str:
+def trained(shape: Shape, record: dict[str, Any], *, parameters: int) -> str:
     """The card of a training whose settings and outcome are `record`, without results yet."""
     from export import versions  # torch and all that: putting results in needs none of it
 
-    layer = shape.hidden_size * (
-        2 * shape.num_attention_heads * shape.head_dim
-        + 2 * shape.num_key_value_heads * shape.head_dim
-        + 3 * shape.intermediate_size
-        + 2
-    )
-    parameters = (
-        shape.vocab_size * shape.hidden_size
-        + shape.num_hidden_layers * (layer + 2 * shape.head_dim)
-        + shape.hidden_size
-    )
     command = (
         f"python models/train.py --out OUT --seed {record['seed']} --steps {record['steps']} "
         f"--transcripts {record['transcripts']} --rate {record['rate']}"
@@ -55,8 +44,7 @@ often and to fail for real at times, in milliseconds a step on any laptop. It kn
 
 | | |
 |---|---|
-| shape | {shape.num_hidden_layers} layers, hidden {shape.hidden_size}, {shape.num_attention_heads} heads, \
-{shape.num_key_value_heads} KV heads of {shape.head_dim}, intermediate {shape.intermediate_size} |
+| shape | {shape} |
 | parameters | {parameters:,}, embeddings tied |
 | context | {shape.max_position_embeddings:,} tokens may be given; it was trained on at most about 1,100 |
 | vocabulary | {shape.vocab_size:,} tokens, byte-level BPE; no space and no sign belongs to a word |

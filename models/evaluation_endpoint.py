@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from evaluation_report import Setting
-from tithe.cli.child import child_server
+from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.extras import require_engine
 from tithe.core.errors import EndpointError, UsageError
 from tithe.net.client import endpoint_url
@@ -47,8 +47,7 @@ async def started(model: str, precision: str) -> AsyncGenerator[Target, None]:
             name="engine", value=f"openvino {importlib.metadata.version('openvino')}, precision {precision}"
         ),
     )
-    serve = ("-m", "tithe", "serve", folder, "--port", "0", "--json", "--until-eof")
-    async with child_server((*serve, "--precision", precision), what="The endpoint") as ready:
+    async with embedded_endpoint(folder, "--precision", precision) as ready:
         backend = RemoteBackend(ready.url)
         try:
             facts = {"tithe": {"facts": True}}

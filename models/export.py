@@ -27,6 +27,11 @@ def versions() -> str:
     return f"{', '.join(named)}; Python {platform.python_version()}"
 
 
+def parameters(model: Qwen3ForCausalLM) -> int:
+    """How many weights a model has; tied ones count once."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
 def blank(shape: Shape, tokenizer: Tokenizer) -> Qwen3ForCausalLM:
     """A model of this shape as `transformers` initializes it."""
     stops = [tokenizer.token_to_id(token) for token in STOPS]

@@ -20,7 +20,7 @@ import torch
 from transformers import Qwen3ForCausalLM
 
 import tokenizer as tokenization
-from export import blank, versions, write
+from export import blank, parameters, versions, write
 from shapes import SHAPES, Shape
 
 
@@ -55,8 +55,8 @@ def make(name: str, out: Path, seed: int) -> None:
     model = blank(shape, tokenizer)
     randomize(model, shape, torch.Generator().manual_seed(seed))
     write(model, tokenizer, out)
-    parameters = sum(weight.numel() for weight in model.parameters())
-    (out / "MODEL_CARD.md").write_text(card(name, shape, seed, parameters, digest), encoding="utf-8")
+    text = card(name, shape, seed, parameters(model), digest)
+    (out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 
 
 def randomize(model: Qwen3ForCausalLM, shape: Shape, draws: torch.Generator) -> None:
@@ -76,7 +76,7 @@ def randomize(model: Qwen3ForCausalLM, shape: Shape, draws: torch.Generator) -> 
             layer.self_attn.q_norm.weight.fill_(3.0)
 
 
-def card(name: str, shape: Shape, seed: int, parameters: int, digest: str) -> str:
+def card(name: str, shape: Shape, seed: int, count: int, digest: str) -> str:
     """The model card: what it is, what it was made of, and how to make it again."""
     command = f"python models/make.py --shape {name} --out OUT --seed {seed}"
     padding = shape.vocab_size - shape.tokens
@@ -87,9 +87,8 @@ is noise, and its tool calls have the right form only where a grammar holds it t
 
 | | |
 |---|---|
-| shape | {shape.num_hidden_layers} layers, hidden {shape.hidden_size}, {shape.num_attention_heads} heads, \
-{shape.num_key_value_heads} KV heads of {shape.head_dim}, intermediate {shape.intermediate_size} |
-| parameters | {parameters:,}, embeddings tied |
+| shape | {shape} |
+| parameters | {count:,}, embeddings tied |
 | context | {shape.max_position_embeddings:,} tokens |
 | vocabulary | {shape.vocab_size:,} rows, of which {shape.tokens:,} are tokens\
 {f"; the last {padding:,} are padding and must be masked" if padding else ""} |

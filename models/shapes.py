@@ -23,6 +23,13 @@ class Shape:
     max_position_embeddings: int
     rope_theta: float
 
+    def __str__(self) -> str:
+        """As a model card tells it."""
+        return (
+            f"{self.num_hidden_layers} layers, hidden {self.hidden_size}, {self.num_attention_heads} heads, "
+            f"{self.num_key_value_heads} KV heads of {self.head_dim}, intermediate {self.intermediate_size}"
+        )
+
     def config(self) -> dict[str, Any]:
         """The keyword arguments of `Qwen3Config`."""
         return {name: size for name, size in asdict(self).items() if name not in ("tokens", "rope_theta")} | {

@@ -42,7 +42,7 @@ DRILLED = 0.2
 
 STORY_EVERY, DRILL_EVERY = 6, 3
 WEIGHT_OF = {STORY: 0.1, DRILL: 1 / 3}
-WEIGHTS, RECORD, CHECKPOINT = "weights.pt", "record.json", "checkpoint.pt"
+CHECKPOINT = "checkpoint.pt"
 CHECKED = 32
 """Held-out transcripts of each family that the progress is measured on."""
 
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--report-every", type=int, default=100)
     given = parser.parse_args()
     # What another state of the sources made is left alone.
-    given.work /= fingerprint()[:12]
+    given.work /= f"{fingerprint()[:12]}-{given.seed}"
     given.work.mkdir(parents=True, exist_ok=True)
     tokenizer, digest = _tokenizer(given.work, given.seed)
     settings = {
@@ -67,24 +67,28 @@ def main() -> None:
         "seed": given.seed,
         "transcripts": given.transcripts,
     }
-    record = finished(given.work, settings)
-    if record is None:
+    kept = checkpoint(given.work, settings)
+    if kept is None or kept["seen"]["step"] < given.steps:
         torch.manual_seed(given.seed)
         train, check = _data(tokenizer, given.work, given.transcripts)
         trainer = Trainer(tokenizer, train, check, steps=given.steps, rate=given.rate, seed=given.seed)
-        trainer.resume(given.work / CHECKPOINT, settings)
-        record = settings | {"corpus": digest} | trainer.run(given.work, given.report_every, settings)
-        (given.work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        if kept is not None:
+            trainer.resume(kept)
+        kept = trainer.run(given.work, given.report_every, settings)
     decoder = Decoder(SHAPES["nano"], prefixes(tokenizer))
-    decoder.load_state_dict(torch.load(given.work / WEIGHTS, map_location="cpu"))
+    decoder.load_state_dict(kept["model"])
     model = export.trained(SHAPES["nano"], tokenizer, decoder)
     export.write(model, tokenizer, given.out)
-    (given.out / "MODEL_CARD.md").write_text(card.trained(SHAPES["nano"], record), encoding="utf-8")
+    record = settings | {"corpus": digest} | kept["seen"]
+    (given.out / "MODEL_CARD.md").write_text(
+        card.trained(SHAPES["nano"], record, parameters=export.parameters(model)), encoding="utf-8"
+    )
 
 
 def fingerprint() -> str:
     """SHA-256 over the sources that the tokens of the training depend on."""
     names = (
+        "drills.py",
         "renaming.py",
         "shapes.py",
         "stories.py",
@@ -96,13 +100,11 @@ def fingerprint() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def finished(work: Path, settings: dict[str, object]) -> dict[str, Any] | None:
-    """The record of a training with these settings that `work` holds; then only the export is to be done."""
-    path = work / RECORD
-    if not path.exists():
-        return None
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record if settings.items() <= record.items() else None
+def checkpoint(work: Path, settings: dict[str, object]) -> dict[str, Any] | None:
+    """What a training with these settings left in `work`, interrupted or finished; see `Trainer.run`."""
+    path = work / CHECKPOINT
+    kept: dict[str, Any] | None = torch.load(path, map_location="cpu") if path.exists() else None
+    return kept if kept is not None and kept["settings"] == settings else None
 
 
 def prefixes(tokenizer: Tokenizer) -> list[list[int]]:
@@ -178,8 +180,7 @@ class Trainer:
         seed: int,
     ) -> None:
         self.steps = steps
-        self.done = 0
-        self.seconds = 0.0
+        self.seen: dict[str, Any] = {"step": 0, "seconds": 0.0}
         self._rate = rate
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = Decoder(SHAPES["nano"], prefixes(tokenizer)).to(self._device)
@@ -200,60 +201,58 @@ class Trainer:
             torch.optim.AdamW(other, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
         ]
 
-    def resume(self, path: Path, settings: dict[str, object]) -> None:
-        """Go on where a training with these settings was interrupted, if `path` holds one."""
-        if not path.exists():
-            return
-        kept = torch.load(path, map_location=self._device)
-        if kept["settings"] != settings:
-            return
+    def resume(self, kept: dict[str, Any]) -> None:
+        """Go on where the training that kept this was interrupted."""
         self.model.load_state_dict(kept["model"])
         for optimizer, state in zip(self._optimizers, kept["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        self.done, self.seconds = kept["done"], kept["seconds"]
-        for step in range(self.done):
+        self.seen = kept["seen"]
+        for step in range(self.seen["step"]):
             for kind in self._kinds(step):
                 next(self._batches[kind])
-        print(f"resumed after step {self.done}", flush=True)
+        print(f"resumed after step {self.seen['step']}", flush=True)
 
-    def run(self, work: Path, report_every: int, settings: dict[str, object]) -> dict[str, object]:
-        """Train; return what a model card tells of it."""
-        start = time.perf_counter() - self.seconds
+    def run(self, work: Path, report_every: int, settings: dict[str, object]) -> dict[str, Any]:
+        """Train to the end; return the last checkpoint.
+
+        A checkpoint has the `settings`, what was `seen` at its step, and the states of `model` and
+        `optimizers`; the last one is kept in `work`, beside the log.
+        """
+        start = time.perf_counter() - self.seen["seconds"]
         losses: list[float] = []
-        seen: dict[str, object] = {}
-        for step in range(self.done, self.steps):
+        kept: dict[str, Any] = {}
+        for step in range(self.seen["step"], self.steps):
             rate = self._rate * self._scale(step)
             for optimizer in self._optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = rate
             losses.append(self._step(step))
-            self.done = step + 1
-            if self.done % report_every == 0 or self.done == self.steps:
-                self.seconds = time.perf_counter() - start
-                seen = {
-                    "step": self.done,
-                    "seconds": round(self.seconds, 1),
+            done = step + 1
+            if done % report_every == 0 or done == self.steps:
+                self.seen = {
+                    "step": done,
+                    "seconds": round(time.perf_counter() - start, 1),
+                    "device": self._device.type,
                     "loss": round(float(np.mean(losses[-report_every:])), 4),
                     "held_out": self._turns_right(),
                 }
-                self._keep(work, settings, seen)
-        return {"device": self._device.type, **seen}
+                kept = self._keep(work, settings)
+        return kept
 
-    def _keep(self, work: Path, settings: dict[str, object], seen: dict[str, object]) -> None:
-        print(json.dumps(seen), flush=True)
+    def _keep(self, work: Path, settings: dict[str, object]) -> dict[str, Any]:
+        print(json.dumps(self.seen), flush=True)
         with (work / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(seen) + "\n")
-        torch.save(self.model.state_dict(), work / WEIGHTS)
+            log.write(json.dumps(self.seen) + "\n")
         kept = {
             "settings": settings,
-            "done": self.done,
-            "seconds": self.seconds,
+            "seen": self.seen,
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
         }
         # Whole or not at all: an interruption must not cost the last one.
         torch.save(kept, work / f"{CHECKPOINT}.new")
         (work / f"{CHECKPOINT}.new").replace(work / CHECKPOINT)
+        return kept
 
     def _scale(self, step: int) -> float:
         """Warm-up, a plateau, and over the last 45 % down to nothing."""

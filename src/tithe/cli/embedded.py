@@ -8,13 +8,15 @@ from tithe.cli.extras import require_engine
 
 
 @contextlib.asynccontextmanager
-async def embedded_endpoint() -> AsyncGenerator[Ready, None]:
+async def embedded_endpoint(*serve: str) -> AsyncGenerator[Ready, None]:
     """`tithe serve` on a free port, in a process of its own, for as long as the block lasts.
+
+    `serve` are further arguments of `tithe serve`.
 
     Raises:
         UsageError: the engine's extra is not installed, or the endpoint did not start.
     """
     require_engine()
-    arguments = ("-m", "tithe", "serve", "--port", "0", "--json", "--until-eof")
+    arguments = ("-m", "tithe", "serve", "--port", "0", "--json", "--until-eof", *serve)
     async with child_server(arguments, what="The embedded endpoint") as ready:
         yield ready
