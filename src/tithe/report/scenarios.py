@@ -142,8 +142,10 @@ def _attempt(found: Finding, truth: Finding) -> str:
     ]
     if truth.validity is not UNSET:
         counts.append(f"{found.validity}" if isinstance(found.validity, str) else "no class")
-    unit = " ms" if times and times[-1][-1].isdigit() else ""
-    return "; ".join(filter(None, (", ".join(times) + unit, ", ".join(counts)))) or found.outcome
+    last = max((place for place, time in enumerate(times) if time[-1].isdigit()), default=None)
+    if last is not None:
+        times[last] += " ms"
+    return "; ".join(filter(None, (", ".join(times), ", ".join(counts)))) or found.outcome
 
 
 def _summary(found: Summary | UnsetType) -> str:

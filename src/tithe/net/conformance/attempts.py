@@ -96,7 +96,7 @@ NOTHING = (
                 _hello(0.05),
                 raw.body(500, _NOT_NOW, after=0.0),
                 _hello(0.09),
-                raw.stream((0.0, raw.event(_NOT_NOW))),
+                raw.stream((0.0, raw.event(_NOT_NOW) + DONE)),
                 _hello(0.13),
                 raw.stream((0.0, ROLE + STOP + raw.usage(20, 0) + DONE)),
             )

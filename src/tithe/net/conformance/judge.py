@@ -4,9 +4,10 @@ Times are compared by their median over the runs. A machine may make a client la
 own, so each run brings the lag that was measured in it: how late the client's event loop and the
 server were. With T the tolerance, L the median lag of the runs and D the time told less the true one:
 
-    right    |D| <= T + min(L, T)
-    wrong    otherwise, when L <= T; and always when D < -T: a busy machine makes no token come early
-             (a gap may be short, where the chunk before it was late)
+    wrong    when D < -T: a busy machine makes no token come early
+             (a gap may be short, where the chunk before it was late; it is held to the next lines alone)
+    right    otherwise, when |D| <= T + min(L, T)
+    wrong    otherwise, when L <= T
     busy     otherwise: not told
 
 What is not a time is the same or wrong, in every run. The one exception: where a server forgets after a while, a
@@ -164,9 +165,9 @@ class _Comparison:
     def _time(self, what: str, true: float, told: float, *, may_be_short: bool = False) -> None:
         off = told - true
         self.off_s = max(self.off_s or 0.0, abs(off))
-        if abs(off) <= self._allowed:
-            return
         early = off < -self._tolerance and not may_be_short
+        if abs(off) <= self._allowed and not early:
+            return
         self._fault(what, f"{true * 1e3:.1f} ms", f"{told * 1e3:.1f} ms", busy=self._busy and not early)
 
     def _fault(self, what: str, true: object, told: object, *, busy: bool) -> None:
