@@ -3,7 +3,8 @@
 Everything is asked through the remote backend, kept as the audit keeps it, and counted by the audit's own
 statistics, validity classes, salted prompts and agent loop. The scripted server is in a process of its own,
 for in the client's it would share the event loop that is under test. Scenarios take turns, all of them once a
-round, so that a busy moment of the machine strikes one of a scenario's runs and not its median.
+round, so that a busy moment of the machine strikes one of a scenario's runs and not its median. Those of which
+it can still not be told whether the client is right are run again.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from tithe.net.conformance import (
     Findings,
     Form,
     Lateness,
+    Ruling,
     Run,
     Scenario,
     SelfTest,
@@ -41,6 +43,8 @@ from tithe.net.conformance import (
 from tithe.net.remote import RemoteBackend
 
 ROUNDS = 3
+# How often the rounds are run for a scenario that a busy machine keeps from being told.
+TRIES = 3
 # A standstill hides from a watch for as long as it looks away. The client's and the server's together
 # (`TICK_S` of `net/conformance/stage.py`) have to hide less than the tolerance.
 LOOK_S = 0.005
@@ -53,19 +57,31 @@ async def run_self_test(
     scenarios: Sequence[Scenario] = SCENARIOS, *, rounds: int = ROUNDS, progress: Progress | None = None
 ) -> SelfTest:
     """Hold our client to `scenarios`. Raises `UsageError` when the scripted server does not start."""
-    runs: dict[str, list[Run]] = {scenario.name: [] for scenario in scenarios}
+    rulings: dict[str, Ruling] = {}
     async with _own_client() as client:
         await client.run(scenarios[0])  # opens a connection and imports what the first answer needs
-        for _ in range(rounds):
-            for scenario in scenarios:
-                runs[scenario.name].append(await client.run(scenario))
-                if progress is not None:
-                    progress(scenario.name)
+        for _ in range(TRIES):
+            untold = [
+                one for one in scenarios if one.name not in rulings or rulings[one.name].outcome == "busy"
+            ]
+            rulings |= await _rounds(client, untold, rounds, progress)
     return SelfTest(
         tithe=tithe.__version__,
         tolerance_s=TOLERANCE_S,
-        rulings=tuple(judge(scenario, runs[scenario.name]) for scenario in scenarios),
+        rulings=tuple(rulings[scenario.name] for scenario in scenarios),
     )
+
+
+async def _rounds(
+    client: "OwnClient", scenarios: Sequence[Scenario], rounds: int, progress: Progress | None
+) -> dict[str, Ruling]:
+    runs: dict[str, list[Run]] = {scenario.name: [] for scenario in scenarios}
+    for _ in range(rounds):
+        for scenario in scenarios:
+            runs[scenario.name].append(await client.run(scenario))
+            if progress is not None:
+                progress(scenario.name)
+    return {scenario.name: judge(scenario, runs[scenario.name]) for scenario in scenarios}
 
 
 @contextlib.asynccontextmanager

@@ -366,6 +366,12 @@ def test_one_run_of_three_that_says_something_else_is_wrong() -> None:
     assert judge(scenario, runs).outcome == "wrong"
 
 
+def test_calls_that_came_out_of_turn_are_not_told_on_a_busy_machine() -> None:
+    scenario = chosen("open-loop")[0]
+    assert ruled(scenario, "waits for answers").outcome == "wrong"
+    assert ruled(scenario, "waits for answers", loop_lag_s=0.3).outcome == "busy"
+
+
 def test_what_a_server_forgot_is_not_told_on_a_busy_machine() -> None:
     scenario = chosen("cache-that-expires")[0]
     assert ruled(scenario, "drops tool time", loop_lag_s=0.3).outcome == "busy"

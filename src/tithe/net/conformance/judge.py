@@ -5,13 +5,14 @@ own, so each run brings the lag that was measured in it: how late the client's e
 server were. With T the tolerance, L the median lag of the runs and D the time told less the true one:
 
     wrong    when D < -T: a busy machine makes no token come early
-             (a gap may be short, where the chunk before it was late; it is held to the next lines alone)
     right    otherwise, when |D| <= T + min(L, T)
     wrong    otherwise, when L <= T
     busy     otherwise: not told
 
-What is not a time is the same or wrong, in every run. The one exception: where a server forgets after a while, a
-busy machine decides what it forgot, so there a difference is `busy` when L > T.
+The first line is not for gaps (one is short where the chunk before it was late), nor for a server that answers
+by when it is asked: one that forgets, or that has others wait meanwhile.
+
+What is not a time is the same or wrong, in every run; where the server forgets, it is busy when L > T.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
-from tithe.net.conformance.behaviour import PromptCache
+from tithe.net.conformance.behaviour import OneAtATime, PromptCache
 from tithe.net.conformance.findings import EXACT, TIMED, Finding, Findings, Summary
 from tithe.net.conformance.scenario import Brief, Scenario
 
@@ -105,9 +106,9 @@ class _Comparison:
         self.faults: list[Fault] = []
         self.off_s: float | None = None
         self._truth = scenario.truth
-        self._forgets = isinstance(scenario.behaviour, PromptCache) and scenario.behaviour.lives_s < float(
-            "inf"
-        )
+        behaviour = scenario.behaviour
+        self._forgets = isinstance(behaviour, PromptCache) and behaviour.lives_s < float("inf")
+        self._by_when = self._forgets or isinstance(behaviour, OneAtATime)
         self._busy = lag_s > tolerance_s
         self._tolerance = tolerance_s
         self._allowed = tolerance_s + min(lag_s, tolerance_s)
@@ -165,7 +166,7 @@ class _Comparison:
     def _time(self, what: str, true: float, told: float, *, may_be_short: bool = False) -> None:
         off = told - true
         self.off_s = max(self.off_s or 0.0, abs(off))
-        early = off < -self._tolerance and not may_be_short
+        early = off < -self._tolerance and not (may_be_short or self._by_when)
         if abs(off) <= self._allowed and not early:
             return
         self._fault(what, f"{true * 1e3:.1f} ms", f"{told * 1e3:.1f} ms", busy=self._busy and not early)
