@@ -18,13 +18,16 @@ from tithe.audit import STANDARD, AuditPlan, AuditReport, Endpoint, ThreadedLagW
 from tithe.cli.child import child_server
 from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.loop import run_command
+from tithe.cli.paper import show
 from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
+from tithe.cli.self_test import ROUNDS, run_self_test
 from tithe.core import SystemClock
 from tithe.core.errors import EndpointError, UsageError
 from tithe.net.client import endpoint_url
+from tithe.net.conformance import SCENARIOS
 from tithe.net.remote import RemoteBackend
-from tithe.report import print_audit
+from tithe.report import print_audit, print_self_test
 
 app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
 
@@ -46,10 +49,11 @@ def audit(
     *,
     model: str | None = None,
     api_key: str | None = None,
-    quick: Annotated[bool, _Switch] = False,  # noqa: ARG001 - plan_flags reads it before we are called
+    quick: Annotated[bool, _Switch] = False,
     json: Annotated[bool, _Switch] = False,
     save: Path | None = None,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
+    self_test: Annotated[bool, _Switch] = False,
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
     """Measure an endpoint the way an agent uses it.
@@ -74,23 +78,35 @@ def audit(
         Write the report as JSON to this file as well.
     yes
         Do not ask before measuring an endpoint that is not on this machine.
+    self_test
+        Measure no endpoint: hold the measuring client to scenarios whose answers are known, and say where it
+        is wrong. With --json alone.
     plan
         What is measured.
     """
     notes = Console(stderr=True)
+    if self_test:
+        if (url, model, api_key, save, yes, quick, plan) != (None, None, None, None, False, False, STANDARD):
+            raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
+        _self_test(notes, json=json)
+        return
     if url is not None:
         endpoint_url(url)
     if save is not None:
         check_writable(save)
     if url is not None and not is_loopback(url) and not yes:
         _confirm(url, plan, notes)
-    report = run_command(_audit(url, model, api_key or _key(), plan, notes))
+    _deliver(run_command(_audit(url, model, api_key or _key(), plan, notes)), save, json=json)
+
+
+def _deliver(report: AuditReport, save: Path | None, *, json: bool) -> None:
+    """Print and save the report. Raises what kept it from being saved, or why the audit gave up."""
     written = msgspec.json.encode(report)
     unsaved = _save(save, written) if save is not None else None
     if json:
         sys.stdout.write(written.decode() + "\n")
     else:
-        _print(report, Console())
+        show(lambda console: print_audit(report, console))
     if unsaved is not None:
         raise unsaved
     if report.gave_up is not None:
@@ -98,6 +114,19 @@ def audit(
             f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
             "endpoint or lower the load."
         )
+
+
+def _self_test(notes: Console, *, json: bool) -> None:
+    """Hold our client to the conformance suite; exits with 1 unless it holds everywhere."""
+    progress = CallProgress(len(SCENARIOS) * ROUNDS, notes, unit="runs")
+    with progress:
+        result = run_command(run_self_test(progress=progress))
+    if json:
+        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    else:
+        show(lambda console: print_self_test(result, console))
+    if not result.holds:
+        sys.exit(1)
 
 
 async def _audit(
@@ -221,13 +250,3 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"The report cannot be written to {path}: {error.strerror}. Name another file with --save."
     )
-
-
-def _print(report: AuditReport, console: Console) -> None:
-    """Print the tables; into a pipe or file without the spaces that fill a terminal's lines."""
-    if console.is_terminal:
-        print_audit(report, console)
-        return
-    with console.capture() as captured:
-        print_audit(report, console)
-    sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tithe.core.errors import UsageError
+
 T = TypeVar("T")
 
 TERMINATED = 143
@@ -43,3 +45,25 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
         if terminated:
             sys.exit(TERMINATED)
         raise
+
+
+def watch_signals(signals: asyncio.Queue[None], *, until_eof: bool) -> None:
+    """Put one thing into `signals` for each Ctrl-C or SIGTERM, and for the end of standard input.
+
+    Raises `UsageError` on a platform whose event loop takes no signals.
+    """
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(name, signals.put_nowait, None)
+        except NotImplementedError as error:
+            raise UsageError(
+                "This platform's event loop takes no signals; run under Linux or macOS."
+            ) from error
+    if until_eof:
+
+        def ended() -> None:
+            loop.remove_reader(sys.stdin.fileno())  # at its end it stays readable
+            signals.put_nowait(None)
+
+        loop.add_reader(sys.stdin.fileno(), ended)

@@ -3,7 +3,7 @@
 | exit status | means |
 |---|---|
 | 0 | done; `tithe serve` was stopped by Ctrl-C or SIGTERM, running calls ended |
-| 1 | the endpoint failed; an audit that gave up has printed what it had measured |
+| 1 | the endpoint failed; an audit that gave up has printed what it had measured; a self-test did not hold |
 | 2 | what was asked for cannot be done |
 | 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM |
 
@@ -29,7 +29,6 @@ app = App(
 )
 app.command("tithe.cli.audit:app", name="audit", help="Measure an endpoint the way an agent uses it.")
 SERVE_HELP = "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents."
-SERVE_NEEDS = f"The embedded engine is not installed, so its options are not shown. {ENGINE_HINT}"
 app.command("tithe.cli.serve:serve", name="serve", help=SERVE_HELP)
 
 ENDPOINT_FAILED, CANNOT, INTERRUPTED = 1, 2, 130
@@ -53,9 +52,6 @@ def run(arguments: Sequence[str]) -> int:
     except ImportError as error:
         if not is_engine_module(error):
             raise
-        if arguments[:1] == ["serve"] and not {"--help", "-h"}.isdisjoint(arguments):
-            sys.stdout.write(f"Usage: tithe serve [MODEL] [OPTIONS]\n\n{SERVE_HELP}\n\n{SERVE_NEEDS}\n")
-            return 0
         return _say(f"The embedded engine is not installed. {ENGINE_HINT}", CANNOT)
     except KeyboardInterrupt:
         return _say("Interrupted.", INTERRUPTED)

@@ -13,14 +13,14 @@ _EVERY_S = 0.25
 class CallProgress:
     """Counts calls against the usual number, which an agent may go past; silent where stderr is no terminal."""
 
-    def __init__(self, total: int, console: Console) -> None:
+    def __init__(self, total: int, console: Console, *, unit: str = "calls") -> None:
         self._total = total
         self._done = 0
         self._bar = Progress(
             TextColumn("  {task.description:<12}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("calls"),
+            TextColumn(unit),
             TimeElapsedColumn(),
             console=console,
             auto_refresh=False,

@@ -1,11 +1,13 @@
-"""`tithe serve`: the embedded endpoint, a drop-in for agents that speak to OpenAI's API."""
+"""`tithe serve`: the embedded endpoint, a drop-in for agents that speak to OpenAI's API.
+
+The engine is imported when a model is served: `--scripted` and `--help` need no extra.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +15,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tithe.cli.child import announce
-from tithe.cli.loop import run_command
+from tithe.cli.loop import run_command, watch_signals
 from tithe.cli.plan_flags import as_typed
+from tithe.cli.scripted import serve_scripted
 from tithe.core.errors import UsageError
-from tithe.engine import Engine, EngineOptions
+from tithe.engine import EngineOptions
 from tithe.net.options import ServerOptions
 from tithe.net.server import Server
 from tithe.trace.jsonl import JsonlRecorder
@@ -29,6 +32,7 @@ thread must not wait 5 ms for the event loop's when a step has ended."""
 def serve(
     model: str = "nano",
     *,
+    scripted: str | None = None,
     trace: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
     until_eof: Annotated[bool, Parameter(negative=())] = False,
@@ -42,7 +46,11 @@ def serve(
     Parameters
     ----------
     model
-        nano (the bundled model), a folder with an OpenVINO model, or a Hub id.
+        nano (the bundled model), a folder with an OpenVINO model, or a Hub id. Any needs the engine, of
+        pip install 'tithe[engine]'.
+    scripted
+        In place of a model, serve a scenario of the self-test, whose answers are known: its name, or all
+        (a client chooses by the model that it asks for), or list to see them. Needs no engine.
     trace
         Write a span of every call to this file, one JSON object a line. Never message content.
     json
@@ -52,6 +60,13 @@ def serve(
     """
     keys = listening.api_key or tuple(filter(None, os.environ.get("TITHE_API_KEYS", "").split(",")))
     listening = dataclasses.replace(listening, api_key=keys)
+    if scripted is not None:
+        if model != "nano" or trace is not None or engine != EngineOptions():
+            raise UsageError(
+                "--scripted serves no model: leave out the model, --trace and the engine's options."
+            )
+        serve_scripted(scripted, listening, json=json, until_eof=until_eof)
+        return
     sys.setswitchinterval(SWITCH_INTERVAL)
     run_command(_serve(model, engine, listening, trace, json, until_eof))
 
@@ -64,6 +79,8 @@ async def _serve(
     json: bool,
     until_eof: bool,
 ) -> None:
+    from tithe.engine import Engine
+
     recorder = JsonlRecorder(trace) if trace is not None else None
     backend = Engine.load(model, options)
     try:
@@ -76,7 +93,9 @@ async def _serve(
         )
         await server.start()
         signals = asyncio.Queue[None]()
-        _watch_signals(signals, until_eof)  # before it is announced: whoever reads that may stop it at once
+        watch_signals(
+            signals, until_eof=until_eof
+        )  # before it is announced: whoever reads that may stop it at once
         (announce if json else _greet)(server.url, backend.model)
         await signals.get()
         await _stop(server, signals, listening.drain_s)
@@ -94,25 +113,6 @@ def _greet(url: str, model: str) -> None:
         f"Metrics at {url.removesuffix('/v1')}/metrics. Ctrl-C stops it.\n"
     )
     sys.stdout.flush()
-
-
-def _watch_signals(signals: asyncio.Queue[None], until_eof: bool) -> None:
-    """Put one thing into `signals` for each Ctrl-C or SIGTERM, and for the end of standard input."""
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(name, signals.put_nowait, None)
-        except NotImplementedError as error:
-            raise UsageError(
-                "This platform's event loop takes no signals; run under Linux or macOS."
-            ) from error
-    if until_eof:
-
-        def ended() -> None:
-            loop.remove_reader(sys.stdin.fileno())  # at its end it stays readable
-            signals.put_nowait(None)
-
-        loop.add_reader(sys.stdin.fileno(), ended)
 
 
 async def _stop(server: Server, signals: asyncio.Queue[None], drain_s: float) -> None:

@@ -12,6 +12,11 @@ from typing import Self
 
 import msgspec
 
+from tithe.net.address import cannot_listen
+
+# Event loops sleep in whole milliseconds; what is left of a delay by then is waited out in turns of the loop.
+FINE_S = 0.0015
+
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """One scripted response.
@@ -26,6 +31,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=lambda: {"content-type": "text/event-stream"})
     head_after: float = 0.0
     cut: bool = False
+
+    @property
+    def lasts_s(self) -> float:
+        """Seconds from the request to the last byte."""
+        return self.head_after + sum(delay for delay, _ in self.chunks)
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,30 +52,43 @@ class ScriptedServer:
     """Answers the requests it gets with `answers` in turn (the last one for ever), or by a function of each.
 
     `received` keeps every request in order of arrival; `hung_up` counts the clients that closed before
-    their answer's end.
+    their answer's end; `late_s` is the most seconds by which an answer was behind its script. Raises
+    `UsageError` on entry when the address cannot be had.
 
         async with ScriptedServer(Reply(chunks=[(0.05, b"data: [DONE]\\n\\n")])) as server:
             ... server.url ...
     """
 
-    def __init__(self, *answers: Reply, by: Callable[[Received], Reply] | None = None) -> None:
+    def __init__(
+        self,
+        *answers: Reply,
+        by: Callable[[Received], Reply] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self._answers = answers
         self._by = by
+        self._host, self._port = host, port
         self._server: asyncio.Server | None = None
         self._connections = 0
         self._open: set[asyncio.Task[None]] = set()
         self.received: list[Received] = []
         self.hung_up = 0
+        self.late_s = 0.0
 
     @property
     def url(self) -> str:
-        """The base URL, `http://127.0.0.1:PORT/v1`."""
+        """The base URL, `http://HOST:PORT/v1`."""
         if self._server is None:
             raise RuntimeError("the scripted server is not started: use it in an `async with`")
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        try:
+            self._server = await asyncio.start_server(self._serve, self._host, self._port)
+        except (OSError, UnicodeError) as error:
+            raise cannot_listen(self._host, self._port, error) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -100,12 +123,13 @@ class ScriptedServer:
         self, answer: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Play one answer; whether the connection stays."""
-        await self._wait(answer.head_after, reader)
+        late = await self._wait(answer.head_after, reader)
         head = [f"HTTP/1.1 {answer.status} Scripted", "transfer-encoding: chunked"]
         head += [f"{name}: {value}" for name, value in answer.headers.items()]
         writer.write("\r\n".join([*head, "", ""]).encode())
         for delay, data in answer.chunks:
-            await self._wait(delay, reader)
+            late += await self._wait(delay, reader)
+            self.late_s = max(self.late_s, late)
             writer.write(b"%x\r\n%s\r\n" % (len(data), data))
             await writer.drain()
         if not answer.cut:
@@ -113,16 +137,19 @@ class ScriptedServer:
             await writer.drain()
         return not answer.cut
 
-    async def _wait(self, seconds: float, reader: asyncio.StreamReader) -> None:
-        """Wait, unless the client hangs up first.
+    async def _wait(self, seconds: float, reader: asyncio.StreamReader) -> float:
+        """Wait, unless the client hangs up first; the seconds by which the wait was too long.
 
         By `perf_counter`, which is what is measured with: uvloop's own clock counts whole milliseconds.
         """
+        if seconds <= 0:
+            return 0.0
         until = time.perf_counter() + seconds
         while (left := until - time.perf_counter()) > 0:
             if reader.at_eof():
                 raise ConnectionResetError("the client hung up")
-            await asyncio.sleep(min(left, 0.01))
+            await asyncio.sleep(min(left - FINE_S, 0.01) if left > FINE_S else 0)
+        return -left
 
 
 async def _read_request(reader: asyncio.StreamReader, connection: int) -> Received | None:
