@@ -1,5 +1,6 @@
 """Reports for people: what was measured, and what it amounts to."""
 
+from tithe.report.audit_page import audit_page
 from tithe.report.terminal import print_audit
 
-__all__ = ["print_audit"]
+__all__ = ["audit_page", "print_audit"]
