@@ -13,7 +13,8 @@ import pytest
 
 from tithe.audit import AuditPlan, AuditReport, draw_tasks
 from tithe.audit.known import KnownEndpoint, KnownOptions
-from tithe.cli.audit import check_writable, is_loopback
+from tithe.cli.audit import is_loopback
+from tithe.cli.outputs import check_writable
 from tithe.core import Request, Script, ScriptedBackend
 from tithe.core.errors import UsageError
 from tithe.net.options import ServerOptions
@@ -211,14 +212,14 @@ async def test_a_report_whose_file_goes_away_meanwhile_is_printed_all_the_same(t
 
 
 def test_looking_whether_a_file_can_be_written_leaves_no_trace(tmp_path: Path):
-    check_writable(tmp_path / "new.json")
+    check_writable(tmp_path / "new.json", "--save")
     assert not list(tmp_path.iterdir())
     kept = tmp_path / "kept.json"
     kept.write_text("{}")
-    check_writable(kept)
+    check_writable(kept, "--save")
     assert kept.read_text() == "{}"
     with pytest.raises(UsageError, match="Is a directory"):
-        check_writable(tmp_path)
+        check_writable(tmp_path, "--save")
 
 
 async def test_an_audit_that_gives_up_prints_and_saves_what_it_has(tmp_path: Path):
