@@ -83,10 +83,10 @@ async def test_json_alone_is_on_stdout_and_says_what_is_true():
     assert report.client.floor.ttft_s.value > 0
 
 
-async def test_tables_on_stdout_and_a_saved_report(tmp_path: Path):
-    file = tmp_path / "report.json"
+async def test_tables_on_stdout_a_saved_report_and_its_page(tmp_path: Path):
+    file, page = tmp_path / "report.json", tmp_path / "page.html"
     async with served(KnownOptions(base_s=0.002, uncached_token_s=0.00001)) as (server, _):
-        process = await tithe("audit", server.url, "--save", str(file), *TINY)
+        process = await tithe("audit", server.url, "--save", str(file), "--html", str(page), *TINY)
         out, _ = await process.communicate()
     assert process.returncode == 0
     assert "Cached against uncached TTFT" in out.decode()
@@ -94,6 +94,7 @@ async def test_tables_on_stdout_and_a_saved_report(tmp_path: Path):
     assert max(len(line) for line in lines) <= 80
     assert [line for line in lines if line != line.rstrip()] == []
     assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 2
+    assert "Time to first token" in page.read_text("utf-8")
 
 
 async def test_a_task_is_solved_by_calls_over_a_socket():
@@ -184,12 +185,13 @@ async def test_an_endpoint_elsewhere_is_not_measured_without_a_yes():
     assert b"--yes" in err
 
 
-async def test_a_report_that_cannot_be_written_is_told_before_any_call(tmp_path: Path):
+@pytest.mark.parametrize("flag", ["--save", "--html"])
+async def test_a_report_that_cannot_be_written_is_told_before_any_call(tmp_path: Path, flag: str):
     async with served(KnownOptions(base_s=0.0, decode_s=0.0)) as (server, backend):
-        process = await tithe("audit", server.url, *TINY, "--save", str(tmp_path / "no" / "report.json"))
+        process = await tithe("audit", server.url, *TINY, flag, str(tmp_path / "no" / "report"))
         out, err = await process.communicate()
     assert (process.returncode, out) == (2, b"")
-    assert b"cannot be written" in err
+    assert f"Name another file with {flag}.".encode() in err
     assert not backend.requests
 
 

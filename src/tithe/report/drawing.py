@@ -18,7 +18,7 @@ Symbol = Literal["circle", "square", "triangle", "diamond", "star", "times", "pl
 Place = float | str
 
 # An axis ends here at the latest: so many times the highest figure on it. What lies beyond stands at its edge.
-_EDGE = 3.0
+_EDGE = 2.0
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,12 +155,11 @@ def beyond(series: Sequence[Series]) -> str | None:
     count = sum(point.beyond for one in series for point in one.points)
     if not count:
         return None
-    what = (
-        "1 call took longer than the axis shows and stands"
-        if count == 1
-        else f"{count} calls took longer than the axis shows and stand"
-    )
-    return f"{what} at its edge, as a hollow triangle; point at it for its time."
+    if count == 1:
+        return (
+            "1 call took longer than the axis shows: a hollow triangle at its edge; point at it for its time."
+        )
+    return f"{count} calls took longer than the axis shows: hollow triangles at its edge; point at them for their times."
 
 
 def decades(values: Sequence[float]) -> tuple[float, ...]:

@@ -25,6 +25,8 @@ from tithe.report.headline import Headline
 _VENDORED = ("d3", "plot")
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "draw.js")
 _JSON_ESCAPES = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"})
+# Characters of a cell that stays on one line.
+_ONE_LINE = 32
 _TONES = {True: ("good", "✓"), False: ("bad", "✗"), None: ("neutral", "–")}
 
 
@@ -216,6 +218,11 @@ def _table(table: Table) -> Iterator[str]:
     yield from (f'<th scope="col">{_text(head)}</th>' for head in table.heads)
     yield "</tr></thead><tbody>"
     for first, *others in table.rows:
-        cells = "".join(f"<td>{_text(cell)}</td>" for cell in others)
+        cells = "".join(_cell(cell) for cell in others)
         yield f'<tr><th scope="row">{_text(first)}</th>{cells}</tr>'
     yield "</tbody></table></div></details>"
+
+
+def _cell(words: str) -> str:
+    """Figures stay on one line; what is longer is words, and may break."""
+    return f'<td class="words">{_text(words)}</td>' if len(words) > _ONE_LINE else f"<td>{_text(words)}</td>"

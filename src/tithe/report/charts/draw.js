@@ -9,6 +9,7 @@
   const LANE = 12; // pixels between lanes
   const JITTER = 5; // pixels, to either side
   const BESIDE = 6; // pixels between the raw marks and their figure
+  const tipWidth = (width) => (width < 480 ? 18 : 40); // ems
   const colour = (name) => `var(--${name})`;
 
   // Raw marks at one place are spread by the golden ratio: evenly, and alike each time that the page is opened.
@@ -30,26 +31,41 @@
       : { symbol: series.symbol, fill: paint, r: size };
   }
 
+  // Every mark of a series with the pixels that it stands beside its place.
+  function shifted(series) {
+    const middle = series.lane * LANE;
+    const both = series.points.length && series.intervals.length ? BESIDE : 0;
+    return {
+      ...series,
+      points: series.points.map((point, index) => ({ ...point, shift: middle - both + spread(index) * JITTER })),
+      intervals: series.intervals.map((one) => ({ ...one, shift: middle + both })),
+    };
+  }
+
+  // What is said of the mark that the pointer is nearest to.
+  function pointedAt(shown, along, across, width) {
+    const all = shown.flatMap((series) => [...series.points, ...series.intervals]);
+    const options = { [along]: "at", [across]: "value", title: "told", lineWidth: tipWidth(width) };
+    return Plot.tip(all, Plot.pointer(moved(along, options, (index) => all[index].shift)));
+  }
+
   // The raw marks of a series: small, translucent, and to one side of their figure when there is one.
   function raw(series, along, across) {
-    const aside = series.lane * LANE - (series.intervals.length ? BESIDE : 0);
     const inside = series.points.filter((point) => !point.beyond);
     const outside = series.points.filter((point) => point.beyond);
-    const options = (extra) => ({ [along]: "at", [across]: "value", title: "told", ...extra });
-    const place = (index) => aside + spread(index) * JITTER;
-    const edge = {
-      symbol: "triangle", stroke: colour(series.colour), r: 4, rotate: along === "x" ? 0 : 90, clip: false,
-    };
+    const place = { [along]: "at", [across]: "value" };
+    const shifts = (marks) => (index) => marks[index].shift;
+    const edge = { symbol: "triangle", stroke: colour(series.colour), r: 4, rotate: along === "x" ? 0 : 90 };
     const opacity = STROKED.has(series.symbol) ? { strokeOpacity: 0.85 } : { fillOpacity: 0.55 };
     return [
-      Plot.dot(inside, moved(along, options({ ...look(series, 2.6), ...opacity, tip: true }), place)),
-      outside.length ? Plot.dot(outside, moved(along, options({ ...edge, tip: true }), place)) : null,
+      Plot.dot(inside, moved(along, { ...place, ...look(series, 2.6), ...opacity }, shifts(inside))),
+      outside.length ? Plot.dot(outside, moved(along, { ...place, ...edge }, shifts(outside))) : null,
     ];
   }
 
   // The figures of a series: a line through them where it says so, their intervals, and a mark with a rim.
   function figures(series, along, across) {
-    const aside = series.lane * LANE + (series.points.length ? BESIDE : 0);
+    const aside = series.intervals.length ? series.intervals[0].shift : 0;
     const shift = along === "x" ? { dx: aside } : { dy: aside };
     const bounded = series.intervals.filter((one) => one.low !== null && one.high !== null);
     const rule = along === "x" ? Plot.ruleX : Plot.ruleY;
@@ -63,7 +79,7 @@
       rule(bounded, {
         [along]: "at", [`${across}1`]: "low", [`${across}2`]: "high", stroke: paint, strokeWidth: 2.2, ...shift,
       }),
-      Plot.dot(series.intervals, { ...place, ...look(series, 5), ...rim, title: "told", tip: true }),
+      Plot.dot(series.intervals, { ...place, ...look(series, 5), ...rim }),
     ];
   }
 
@@ -99,7 +115,7 @@
     const upright = drawing.along === "x";
     const across = upright ? "y" : "x";
     const { position, value, series, guides } = drawing;
-    const shown = series.filter((one) => one.points.length || one.intervals.length);
+    const shown = series.filter((one) => one.points.length || one.intervals.length).map(shifted);
     const grid = upright ? Plot.gridY : Plot.gridX;
     return Plot.plot({
       width,
@@ -120,6 +136,7 @@
           Plot.line(guide.line, { x: "0", y: "1", stroke: colour(guide.colour), strokeWidth: 1.5, strokeDasharray: "5 4", clip: true })),
         ...shown.flatMap((one) => raw(one, drawing.along, across)),
         ...shown.flatMap((one) => figures(one, drawing.along, across)),
+        pointedAt(shown, drawing.along, across, width),
       ],
     });
   }
@@ -147,7 +164,7 @@
         Plot.gridX({ ticks: ticks("x", width) }),
         Plot.axisX({ label: drawing.label, labelArrow: "none", labelAnchor: "right", labelOffset: 36, ticks: ticks("x", width), tickSize: 4 }),
         named ? Plot.axisY({ tickSize: 0, label: null }) : null,
-        Plot.barX(cells, { x: "amount", y: "row", fill: "part", stroke: "var(--paper)", strokeWidth: 1, title: "told", tip: true }),
+        Plot.barX(cells, { x: "amount", y: "row", fill: "part", stroke: "var(--paper)", strokeWidth: 1, title: "told", tip: { lineWidth: tipWidth(width) } }),
         Plot.text(totals, { x: "total", y: "name", text: "end", dx: 7, textAnchor: "start", fill: "currentColor" }),
       ],
     });
