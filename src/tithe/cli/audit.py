@@ -40,6 +40,10 @@ app = App(name="audit", help="Measure an endpoint the way an agent uses it.", co
 
 _KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _Switch = Parameter(negative=())
+_NOT_BESIDE_FROM = (
+    "--from shows a report that is there and measures nothing: leave out the URL, --model, --save, --quick and the "
+    "options of what is measured."
+)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,12 +101,8 @@ def audit(
     outputs = Outputs(save=save, html=html)
     if from_ is not None:
         # `quick` is in the plan by now: plan_flags put it there.
-        if url is not None or model is not None or save is not None or quick or plan != STANDARD:
-            raise UsageError(
-                "--from shows a report that is there and measures nothing: leave out the URL, --model, --save, --quick "
-                "and the options of what is measured."
-            )
-        outputs.check(reading=from_)
+        if quick or plan != STANDARD or any(given is not None for given in (url, model, save)):
+            raise UsageError(_NOT_BESIDE_FROM)
         _show_saved(from_, outputs, json=json)
         return
     if url is not None:
@@ -112,6 +112,10 @@ def audit(
         _confirm(url, plan, notes)
     report = run_command(_audit(url, model, api_key or _key(), plan, notes))
     _give(report, outputs, json=json)
+    _fail_if_gave_up(report)
+
+
+def _fail_if_gave_up(report: AuditReport) -> None:
     if report.gave_up is not None:
         raise EndpointError(
             f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
@@ -133,6 +137,7 @@ def _give(report: AuditReport, outputs: Outputs, *, json: bool) -> None:
 
 def _show_saved(path: Path, outputs: Outputs, *, json: bool) -> None:
     """Give a report that was saved. Raises `UsageError` when it is none that can be shown."""
+    outputs.check(reading=path)
     try:
         written = path.read_bytes()
     except OSError as error:

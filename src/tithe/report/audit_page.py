@@ -46,7 +46,7 @@ def as_page(report: AuditReport) -> Page:
                 "called so, and never counted as zero."
             ),
             (
-                f"Made by Tithe {report.tithe}. This file holds no message's content but the goal and the calls of the run "
+                f"Made by Tithe {report.tithe}. Of messages, this file holds the goal, the calls and the results of the run "
                 "that is shown, and reaches for nothing on any network."
             ),
         ),
