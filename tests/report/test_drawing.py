@@ -1,7 +1,7 @@
 import pytest
 
 from tithe.audit import Estimate
-from tithe.report.drawing import Axis, Series, beyond, decades, held, intervals, points
+from tithe.report.drawing import Axis, Series, beyond, held, intervals, logarithmic, points
 
 
 def series(*values: float, high: float = 10.0) -> Series:
@@ -48,7 +48,19 @@ def test_a_missing_figure_has_no_mark_and_units_are_scaled():
 
 @pytest.mark.parametrize(
     ("values", "ticks"),
-    [((), ()), ((0.2, 30.0), (0.1, 1.0, 10.0, 100.0)), ((1.0,), (1.0, 10.0)), ((5.0,), (1.0, 10.0))],
+    [
+        ((), ()),
+        ((0.2, 3000.0), (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)),
+        ((12.0, 760.0), (10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)),
+        ((20.0, 20.0), (20.0, 50.0)),
+        ((1.0,), (1.0, 2.0)),
+        ((6.0,), (5.0, 10.0)),
+        ((70.0, 1000.0), (50.0, 100.0, 200.0, 500.0, 1000.0)),
+    ],
 )
-def test_a_logarithmic_axis_ends_at_powers_of_ten(values: tuple[float, ...], ticks: tuple[float, ...]):
-    assert decades(values) == pytest.approx(ticks)
+def test_a_logarithmic_axis_ends_at_the_ticks_around_its_values(
+    values: tuple[float, ...], ticks: tuple[float, ...]
+):
+    axis = logarithmic("ms", values)
+    assert axis.values == pytest.approx(ticks)
+    assert (axis.low, axis.high) == ((axis.values[0], axis.values[-1]) if values else (None, None))

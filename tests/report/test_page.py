@@ -2,14 +2,17 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tithe.report
+from tithe.report.audit_figures.task import PARTS
 from tithe.report.drawing import Axis, Interval, Part, Point, Row, Samples, Series, Stacks
 from tithe.report.headline import Headline
 from tithe.report.page import Fact, Figure, Page, Panel, Table, json_for_script, render
@@ -203,3 +206,30 @@ def test_words_and_marks_stand_out_from_the_paper(theme: str):
             assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
     for name in ("blue", "orange", "green", "red", "purple", "teal", "brown", "grey"):
         assert contrast(colours[name], colours["paper"]) >= 3, name
+
+
+# How dichromats see linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
+DICHROMATS = {
+    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.01182, 0.04294, 0.968881)),
+    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.3039)),
+}  # fmt: skip
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def lab(colour: str, seen: tuple[tuple[float, ...], ...]) -> np.ndarray:
+    """CIE L*a*b* of a colour as it is seen."""
+    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    xyz = TO_XYZ @ np.clip(np.array(seen) @ linear, 0, 1) / np.array([0.9505, 1, 1.089])
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("seen", DICHROMATS.values(), ids=DICHROMATS)
+def test_the_parts_of_a_bar_differ_for_every_eye(theme: str, seen: tuple[tuple[float, ...], ...]):
+    """Marks differ in form as well; parts of a bar have their colour and their order alone."""
+    colours = themes()[theme]
+    for one, other in itertools.combinations([part.colour for part in PARTS], 2):
+        assert np.linalg.norm(lab(colours[one], seen) - lab(colours[other], seen)) >= 12, (one, other)

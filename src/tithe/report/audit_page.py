@@ -55,7 +55,7 @@ def as_page(report: AuditReport) -> Page:
 
 def _facts(report: AuditReport) -> tuple[Fact, ...]:
     endpoint = report.endpoint
-    again = f", {report.asked_again:,} of them asked again" if report.asked_again else ""
+    again = f" ({report.asked_again:,} asked again)" if report.asked_again else ""
     return (
         Fact(
             name="Endpoint",

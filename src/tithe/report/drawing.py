@@ -19,6 +19,8 @@ Place = float | str
 
 # An axis ends here at the latest: so many times the highest figure on it. What lies beyond stands at its edge.
 _EDGE = 2.0
+# A logarithmic axis of values that differ by this factor has ticks at powers of ten alone.
+_DECADES_FROM = 300.0
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,12 +164,18 @@ def beyond(series: Sequence[Series]) -> str | None:
     return f"{count} calls took longer than the axis shows: hollow triangles at its edge; point at them for their times."
 
 
-def decades(values: Sequence[float]) -> tuple[float, ...]:
-    """The powers of ten around positive values: ticks, and the ends, of a logarithmic axis."""
+def logarithmic(label: str, values: Sequence[float]) -> Axis:
+    """An axis for positive values of many sizes: ticks at 1, 2, 5, 10, ... around them, or at powers of ten alone."""
     if not values:
-        return ()
-    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    return tuple(10.0**power for power in range(first, max(last, first + 1) + 1))
+        return Axis(label=label, scale="log")
+    least, most = min(values), max(values)
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    steps = (1, 2, 5) if most / least < _DECADES_FROM else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    first = max((place for place, tick in enumerate(ticks) if tick <= least), default=0)
+    last = min((place for place, tick in enumerate(ticks) if tick >= most), default=len(ticks) - 1)
+    kept = tuple(ticks[first : max(last, first + 1) + 1])
+    return Axis(label=label, scale="log", values=kept, low=kept[0], high=kept[-1])
 
 
 def marks(drawing: Drawing) -> int:

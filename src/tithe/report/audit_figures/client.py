@@ -1,10 +1,8 @@
 """The client's own part: its floor and its lag, beside the figures that they could have spoilt."""
 
-import msgspec
-
 from tithe.audit import FAR_BELOW, About, AuditReport, Client, Judgement
 from tithe.report.audit_figures.words import NOT_MEASURED, written
-from tithe.report.drawing import Axis, Colour, Interval, Place, Samples, Series, Symbol, decades
+from tithe.report.drawing import Axis, Colour, Interval, Place, Samples, Series, Symbol, logarithmic
 from tithe.report.figures import number, seconds
 from tithe.report.headline import NAMES
 from tithe.report.page import Figure, Panel, Table
@@ -64,19 +62,18 @@ def _drawing(client: Client) -> Samples:
     known = [
         value * 1e3 for *_, values in lines for value in values.values() if value is not None and value > 0
     ]
-    axis = Axis(label="time (ms, logarithmic)", scale="log", values=decades(known))
-    start = min(decades(known), default=None)
+    axis = logarithmic("time (ms, logarithmic)", known)
     return Samples(
         along="y",
         position=Axis(label="", scale="category", values=tuple(NAMES[about] for about in judged)),
-        value=msgspec.structs.replace(axis, low=start, high=max(decades(known), default=None)),
+        value=axis,
         series=tuple(
             Series(
                 name=name,
                 colour=colour,
                 symbol=symbol,
                 lane=lane,
-                intervals=_marks(name, values, start if name == lines[0][0] else None),
+                intervals=_marks(name, values, axis.low if name == lines[0][0] else None),
             )
             for name, colour, symbol, lane, values in lines
         ),

@@ -73,7 +73,7 @@ def _ttft(concurrency: Concurrency, unit: TimeUnit) -> Samples:
     ]
     series = (
         Series(
-            name="call",
+            name="one call",
             colour="grey",
             lane=-1.0,
             points=points(raw, name="one call", unit=unit.name, scale=unit.scale),

@@ -2,7 +2,7 @@
 
 from tithe.audit import LengthFigures, Observation, Pairs, PairsFigures
 from tithe.report.audit_figures.words import RAW, counted, in_no_figure, stragglers, written
-from tithe.report.drawing import Axis, Colour, Guide, Samples, Series, Symbol, held, intervals, points
+from tithe.report.drawing import Axis, Colour, Guide, Samples, Series, Symbol, held, intervals, marks, points
 from tithe.report.failures import unanswered
 from tithe.report.figures import TimeUnit, interval, seconds
 from tithe.report.page import Figure, Panel, Table
@@ -19,13 +19,10 @@ def pairs_figure(pairs: Pairs, *, withheld: bool) -> Figure:
     """`withheld`: the client cannot vouch for the figures, so the title claims nothing."""
     figures, seen = pairs.figures, [sample.observation for sample in pairs.samples]
     unit = TimeUnit.of(row.uncached_ttft_s for row in figures.lengths)
-    times = _times(pairs, unit)
-    silent = all(row.cached_tokens is None for row in figures.lengths)
+    times, reported = _times(pairs, unit), _reported(pairs)
     reading = f"{RAW} Both calls of a pair have the same length; the cached one repeats a prefix that was sent before."
-    if not silent:
-        reading += (
-            " The second chart is what the endpoint itself reports; the dashed line is the whole prompt."
-        )
+    if marks(reported):
+        reading += " The second chart is what the endpoint itself reports."
     return Figure(
         anchor=ANCHOR,
         title=_title(figures, withheld=withheld),
@@ -34,7 +31,7 @@ def pairs_figure(pairs: Pairs, *, withheld: bool) -> Figure:
             Panel(title="Time to first token", drawing=times, empty=unanswered(seen)),
             Panel(
                 title="Cached tokens, as the endpoint reports them",
-                drawing=_reported(pairs),
+                drawing=reported,
                 empty=_silence(seen),
             ),
         ),
@@ -71,7 +68,9 @@ def _title(figures: PairsFigures, *, withheld: bool) -> str:
 def _position(figures: PairsFigures) -> Axis:
     lengths = tuple(float(row.length) for row in figures.lengths)
     wide = bool(lengths) and max(lengths) > _SPREAD * min(lengths)
-    return Axis(label="prefix (tokens)", scale="log" if wide else "linear", values=lengths)
+    if wide:
+        return Axis(label="prefix (tokens, logarithmic)", scale="log", values=lengths)
+    return Axis(label="prefix (tokens)", values=lengths)
 
 
 def _times(pairs: Pairs, unit: TimeUnit) -> Samples:

@@ -14,6 +14,7 @@ from tithe.report.drawing import (
     Symbol,
     held,
     intervals,
+    logarithmic,
     points,
 )
 from tithe.report.failures import unanswered
@@ -21,6 +22,8 @@ from tithe.report.figures import TimeUnit, number, percent, seconds
 from tithe.report.page import Figure, Panel, Table
 
 ANCHOR = "structured-output"
+# From how many times the least time on, an axis is logarithmic.
+_SPREAD = 20
 _LOOKS: dict[ValidityClass, tuple[Colour, Symbol]] = {
     "valid": ("blue", "circle"),
     "cut": ("orange", "square"),
@@ -104,8 +107,17 @@ def _classes(arms: tuple[StructuredFigures, ...]) -> list[str]:
 def _drawing(structured: Structured, unit: TimeUnit) -> Samples:
     arms = structured.figures
     series = [*_answers(structured, unit), *_expected(arms, unit)]
-    axis, kept = held(Axis(label=f"request sent to last token ({unit.name})", low=0.0), series)
+    axis, kept = _axis(series, unit)
     return Samples(along="y", position=_position(arms), value=axis, series=kept)
+
+
+def _axis(series: Sequence[Series], unit: TimeUnit) -> tuple[Axis, tuple[Series, ...]]:
+    """Logarithmic where retries make one arm so much slower that the others would be a line."""
+    what = "request sent to last token"
+    times = [mark.value for one in series for mark in (*one.points, *one.intervals)]
+    if times and 0 < _SPREAD * min(times) < max(times):
+        return logarithmic(f"{what} ({unit.name}, logarithmic)", times), tuple(series)
+    return held(Axis(label=f"{what} ({unit.name})", low=0.0), series)
 
 
 def _position(arms: tuple[StructuredFigures, ...]) -> Axis:

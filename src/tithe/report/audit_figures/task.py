@@ -9,11 +9,11 @@ from tithe.report.page import Figure, Panel, Table
 from tithe.report.task import exchanges, plain, step_times
 
 ANCHOR = "task"
-_PARTS = (
+PARTS = (
     Part(name="TTFT", colour="orange"),
     Part(name="decode", colour="blue"),
     Part(name="tools", colour="green"),
-    Part(name="retries", colour="red"),
+    Part(name="retries", colour="purple"),
     Part(name="overhead", colour="grey"),
 )
 _ENDS: dict[TaskOutcome, str] = {"solved": "✓ solved", "unsolved": "✗ not solved", "failed": "– calls failed"}
@@ -48,7 +48,7 @@ def _title(figures: TaskFigures, *, withheld: bool) -> str:
     split = figures.account
     if withheld or split is None or figures.solved is None or split.wall_s <= 0:
         return "An agent at work on real tasks"
-    most, value = max(zip(_PARTS, _values(split), strict=True), key=lambda one: one[1])
+    most, value = max(zip(PARTS, _values(split), strict=True), key=lambda one: one[1])
     ended = f"{figures.solved.successes} of {figures.solved.n} tasks solved"
     return f"{ended}; {percent(value, split.wall_s)} of the run shown is {most.name}"
 
@@ -71,7 +71,7 @@ def _row(run: TaskRun, unit: TimeUnit, name: str, end: str) -> Row:
         values=tuple(value * unit.scale for value in _values(split)),
         told=tuple(
             f"{part.name}: {number(value * unit.scale)} {unit.name}, {percent(value, split.wall_s)}"
-            for part, value in zip(_PARTS, _values(split), strict=True)
+            for part, value in zip(PARTS, _values(split), strict=True)
         ),
         end=end,
     )
@@ -79,17 +79,17 @@ def _row(run: TaskRun, unit: TimeUnit, name: str, end: str) -> Row:
 
 def _shown(shown: TaskRun | None, figures: TaskFigures) -> Stacks:
     if shown is None:
-        return Stacks(label="wall clock (s)", parts=_PARTS, rows=())
+        return Stacks(label="wall clock (s)", parts=PARTS, rows=())
     unit = TimeUnit(name="s", scale=1.0) if shown.wall_s >= 1 else TimeUnit(name="ms", scale=1e3)
     row = _row(shown, unit, "", f"{figures.steps} steps")
-    return Stacks(label=f"wall clock ({unit.name})", parts=_PARTS, rows=(row,))
+    return Stacks(label=f"wall clock ({unit.name})", parts=PARTS, rows=(row,))
 
 
 def _runs(task: Task) -> Stacks:
     longest = max((run.wall_s for run in task.runs), default=0.0)
     unit = TimeUnit(name="s", scale=1.0) if longest >= 1 else TimeUnit(name="ms", scale=1e3)
     rows = tuple(_row(run, unit, f"{run.repeat + 1} {run.family}", _ENDS[run.outcome]) for run in task.runs)
-    return Stacks(label=f"wall clock ({unit.name})", parts=_PARTS, rows=rows)
+    return Stacks(label=f"wall clock ({unit.name})", parts=PARTS, rows=rows)
 
 
 def _goal(shown: TaskRun | None) -> str:
@@ -136,7 +136,7 @@ def _parts_table(figures: TaskFigures) -> Table:
     if split is not None:
         rows = tuple(
             (part.name, seconds(value), percent(value, split.wall_s))
-            for part, value in zip(_PARTS, _values(split), strict=True)
+            for part, value in zip(PARTS, _values(split), strict=True)
         )
         rows += (
             ("wall clock", seconds(split.wall_s), "100 %"),
@@ -158,7 +158,7 @@ def _runs_table(task: Task) -> Table:
             "ended",
             "steps",
             f"wall clock ({unit.name})",
-            *(f"{part.name} (s)" for part in _PARTS),
+            *(f"{part.name} (s)" for part in PARTS),
         ),
         rows=tuple(
             (

@@ -105,11 +105,17 @@
     options.labelAnchor = channel === "x" ? "right" : "top";
     if (channel === "x") options.labelOffset = 36;
     if (axis.scale === "category") return mark({ ...options, tickPadding: 6 });
-    if (axis.values.length) return mark(axis.values, { ...options, tickFormat: (tick) => tick.toLocaleString("en-US", { maximumFractionDigits: 9 }) });
+    // As a text and not a format, of which Plot would leave out some on a logarithmic axis.
+    const text = (tick) => tick.toLocaleString("en-US", { maximumFractionDigits: 9 });
+    // Where there is no room for all, every second one goes, or more, and never the last.
+    const step = channel === "x" ? Math.ceil((axis.values.length * 34) / Math.max(100, width - 150)) : 1;
+    const shown = axis.values.filter((_, index) => (axis.values.length - 1 - index) % step === 0);
+    if (shown.length) return mark(shown, { ...options, text });
     return mark({ ...options, ticks: ticks(channel, width) });
   }
 
-  const widest = (names) => 14 + 6.7 * Math.max(0, ...names.map((name) => name.length));
+  // Room for the longest name, and never so much that nothing is left for the marks.
+  const widest = (names, width) => Math.min(0.4 * width, 14 + 6.7 * Math.max(0, ...names.map((name) => name.length)));
 
   function samples(drawing, width) {
     const upright = drawing.along === "x";
@@ -120,7 +126,7 @@
     return Plot.plot({
       width,
       height: upright ? 300 : 60 + 56 * position.values.length,
-      marginLeft: upright ? 52 : widest(position.values),
+      marginLeft: upright ? 52 : widest(position.values, width),
       marginRight: 18,
       marginTop: upright ? 26 : 8,
       marginBottom: upright ? 40 : 42,
@@ -148,8 +154,8 @@
       })));
     const totals = drawing.rows.map((row) => ({ ...row, total: row.values.reduce((sum, one) => sum + one, 0) }));
     const named = drawing.rows.some((row) => row.name);
-    const marginLeft = named ? widest(drawing.rows.map((row) => row.name)) : 4;
-    const marginRight = widest(drawing.rows.map((row) => row.end));
+    const marginLeft = named ? widest(drawing.rows.map((row) => row.name), width) : 4;
+    const marginRight = widest(drawing.rows.map((row) => row.end), width);
     return Plot.plot({
       width,
       height: 52 + (drawing.rows.length > 1 ? 27 : 38) * drawing.rows.length,
@@ -165,7 +171,7 @@
         Plot.axisX({ label: drawing.label, labelArrow: "none", labelAnchor: "right", labelOffset: 36, ticks: ticks("x", width), tickSize: 4 }),
         named ? Plot.axisY({ tickSize: 0, label: null }) : null,
         Plot.barX(cells, { x: "amount", y: "row", fill: "part", stroke: "var(--paper)", strokeWidth: 1, title: "told", tip: { lineWidth: tipWidth(width) } }),
-        Plot.text(totals, { x: "total", y: "name", text: "end", dx: 7, textAnchor: "start", fill: "currentColor" }),
+        Plot.text(totals, { x: "total", y: "name", text: "end", dx: 7, textAnchor: "start", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3 }),
       ],
     });
   }
@@ -205,13 +211,19 @@
     const width = Math.floor(host.clientWidth);
     if (!width || widths.get(host) === width) return;
     widths.set(host, width);
-    const drawing = drawings[host.id];
-    const chart = KINDS[drawing.kind](drawing, width);
-    const title = document.getElementById(`${host.id}-title`).textContent;
-    chart.setAttribute("role", "img");
-    chart.setAttribute("aria-label", `${title}. The table below has its figures.`);
-    const signs = legend(drawing);
-    host.replaceChildren(...(signs ? [signs, chart] : [chart]));
+    try {
+      const drawing = drawings[host.id];
+      const chart = KINDS[drawing.kind](drawing, width);
+      const title = document.getElementById(`${host.id}-title`).textContent;
+      chart.setAttribute("role", "img");
+      chart.setAttribute("aria-label", `${title}. The table below has its figures.`);
+      const signs = legend(drawing);
+      host.replaceChildren(...(signs ? [signs, chart] : [chart]));
+    } catch (error) {
+      // One chart that fails takes no other with it, and its table is there all the same.
+      host.textContent = "This chart could not be drawn; the table below has its figures.";
+      reportError(error);
+    }
   }
 
   const hosts = [...document.querySelectorAll(".drawing")];
