@@ -21,7 +21,7 @@ EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"doc
 # What a page is asked: whether it is wider than its window, and how many marks each drawing has.
 WIDER = "document.documentElement.scrollWidth - window.innerWidth"
 MARKS = """[...document.querySelectorAll('.drawing')].map(drawing => [drawing.id, drawing.querySelectorAll(
-  '[role=img] g[aria-label=dot] > *, [role=img] g[aria-label=bar] > *').length])"""
+  '[role=img] g:is([aria-label=dot], [aria-label=bar]):not([aria-hidden=true]) > *').length])"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
 

@@ -152,6 +152,11 @@ def test_every_figure_has_a_name_a_caption_and_its_table():
     assert html.startswith('<!doctype html>\n<html lang="en">')
 
 
+def test_no_line_breaks_between_a_number_and_its_unit():
+    html = render(page("takes 10.9 ms of 3 s, 5 % at 820 tok/s, 3 steps"))
+    assert "takes 10.9\u00a0ms of 3\u00a0s, 5\u00a0% at 820\u00a0tok/s, 3 steps</h2>" in html
+
+
 def test_bars_are_data_too():
     row = Row(name="1 lookup", values=(0.5, 0.0), told=("TTFT: 0.5 s", "tools: 0"), end="solved")
     bars = Stacks(

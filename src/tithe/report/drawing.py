@@ -14,7 +14,7 @@ from tithe.audit import Estimate
 from tithe.report.figures import interval, number
 
 Colour = Literal["blue", "orange", "green", "red", "purple", "teal", "brown", "grey", "ink"]
-Symbol = Literal["circle", "square", "triangle", "diamond", "star", "times", "plus", "asterisk"]
+Symbol = Literal["circle", "square", "triangle", "diamond", "star", "wye", "times", "plus", "asterisk"]
 Place = float | str
 
 # An axis ends here at the latest: so many times the highest figure on it. What lies beyond stands at its edge.

@@ -12,6 +12,7 @@ report on a hostile endpoint can neither run anything nor tell anyone that it wa
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
@@ -27,6 +28,7 @@ _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "draw.js")
 _JSON_ESCAPES = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"})
 # Characters of a cell that stays on one line.
 _ONE_LINE = 32
+_UNIT = re.compile(r"(\d) (ms|s|µs|%|tok/s)(?!\w)")
 _TONES = {True: ("good", "✓"), False: ("bad", "✗"), None: ("neutral", "–")}
 
 
@@ -135,6 +137,11 @@ def _text(words: str) -> str:
     return html.escape(words, quote=True)
 
 
+def _prose(words: str) -> str:
+    """Text whose lines never break between a number and its unit."""
+    return _UNIT.sub("\\1\u00a0\\2", _text(words))
+
+
 def _drawings(page: Page) -> dict[str, Drawing]:
     return {
         f"{figure.anchor}-{place}": panel.drawing
@@ -179,20 +186,20 @@ def _headline(line: Headline, anchor: str | None) -> str:
     return (
         f'<li class="{tone}"><span class="about">{linked}</span>'
         f'<strong><span class="sign" aria-hidden="true">{sign}</span> {_text(line.outcome)}</strong>'
-        f'<span class="sentence">{_text(line.sentence)}</span></li>'
+        f'<span class="sentence">{_prose(line.sentence)}</span></li>'
     )
 
 
 def _figure(figure: Figure) -> Iterator[str]:
     anchor = _text(figure.anchor)
     yield f'<section class="finding" id="{anchor}" aria-labelledby="{anchor}-title">'
-    yield f'<h2 id="{anchor}-title">{_text(figure.title)}</h2>'
+    yield f'<h2 id="{anchor}-title">{_prose(figure.title)}</h2>'
     yield f'<figure><div class="{"panels beside" if figure.beside else "panels"}">'
     for place, panel in enumerate(figure.panels):
         yield from _panel(panel, f"{figure.anchor}-{place}")
     yield "</div><figcaption>"
     drawn = any(marks(panel.drawing) for panel in figure.panels)
-    yield from (f"<p>{_text(said)}</p>" for said in (*([figure.reading] if drawn else []), *figure.caption))
+    yield from (f"<p>{_prose(said)}</p>" for said in (*([figure.reading] if drawn else []), *figure.caption))
     if figure.formulas:
         lines = "\n".join(_text(formula) for formula in figure.formulas)
         yield f'<p class="formulas">{lines}</p>'

@@ -30,7 +30,7 @@ _LOOKS: dict[ValidityClass, tuple[Colour, Symbol]] = {
     "no call": ("purple", "triangle"),
     "parse": ("red", "times"),
     "schema": ("brown", "plus"),
-    "tool name": ("teal", "star"),
+    "tool name": ("teal", "wye"),
     "arguments": ("green", "asterisk"),
 }
 

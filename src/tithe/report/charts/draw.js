@@ -7,8 +7,8 @@
   const drawings = JSON.parse(document.getElementById("drawings").textContent);
   const STROKED = new Set(["times", "plus", "asterisk"]);
   const LANE = 12; // pixels between lanes
-  const JITTER = 5; // pixels, to either side
-  const BESIDE = 6; // pixels between the raw marks and their figure
+  const JITTER = 6; // pixels, to either side
+  const BESIDE = 7; // pixels between the raw marks and their figure
   const tipWidth = (width) => (width < 480 ? 18 : 40); // ems
   const colour = (name) => `var(--${name})`;
 
@@ -58,7 +58,7 @@
     const edge = { symbol: "triangle", stroke: colour(series.colour), r: 4, rotate: along === "x" ? 0 : 90 };
     const opacity = STROKED.has(series.symbol) ? { strokeOpacity: 0.85 } : { fillOpacity: 0.55 };
     return [
-      Plot.dot(inside, moved(along, { ...place, ...look(series, 2.6), ...opacity }, shifts(inside))),
+      Plot.dot(inside, moved(along, { ...place, ...look(series, 2.9), ...opacity }, shifts(inside))),
       outside.length ? Plot.dot(outside, moved(along, { ...place, ...edge }, shifts(outside))) : null,
     ];
   }
