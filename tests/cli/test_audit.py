@@ -13,7 +13,8 @@ import pytest
 
 from tithe.audit import AuditPlan, AuditReport, draw_tasks
 from tithe.audit.known import KnownEndpoint, KnownOptions
-from tithe.cli.audit import check_writable, is_loopback
+from tithe.cli.audit import is_loopback
+from tithe.cli.outputs import check_writable
 from tithe.core import Request, Script, ScriptedBackend
 from tithe.core.errors import UsageError
 from tithe.net.options import ServerOptions
@@ -82,10 +83,10 @@ async def test_json_alone_is_on_stdout_and_says_what_is_true():
     assert report.client.floor.ttft_s.value > 0
 
 
-async def test_tables_on_stdout_and_a_saved_report(tmp_path: Path):
-    file = tmp_path / "report.json"
+async def test_tables_on_stdout_a_saved_report_and_its_page(tmp_path: Path):
+    file, page = tmp_path / "report.json", tmp_path / "page.html"
     async with served(KnownOptions(base_s=0.002, uncached_token_s=0.00001)) as (server, _):
-        process = await tithe("audit", server.url, "--save", str(file), *TINY)
+        process = await tithe("audit", server.url, "--save", str(file), "--html", str(page), *TINY)
         out, _ = await process.communicate()
     assert process.returncode == 0
     assert "Cached against uncached TTFT" in out.decode()
@@ -93,6 +94,7 @@ async def test_tables_on_stdout_and_a_saved_report(tmp_path: Path):
     assert max(len(line) for line in lines) <= 80
     assert [line for line in lines if line != line.rstrip()] == []
     assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 2
+    assert "Time to first token" in page.read_text("utf-8")
 
 
 async def test_a_task_is_solved_by_calls_over_a_socket():
@@ -183,12 +185,13 @@ async def test_an_endpoint_elsewhere_is_not_measured_without_a_yes():
     assert b"--yes" in err
 
 
-async def test_a_report_that_cannot_be_written_is_told_before_any_call(tmp_path: Path):
+@pytest.mark.parametrize("flag", ["--save", "--html"])
+async def test_a_report_that_cannot_be_written_is_told_before_any_call(tmp_path: Path, flag: str):
     async with served(KnownOptions(base_s=0.0, decode_s=0.0)) as (server, backend):
-        process = await tithe("audit", server.url, *TINY, "--save", str(tmp_path / "no" / "report.json"))
+        process = await tithe("audit", server.url, *TINY, flag, str(tmp_path / "no" / "report"))
         out, err = await process.communicate()
     assert (process.returncode, out) == (2, b"")
-    assert b"cannot be written" in err
+    assert f"Name another file with {flag}.".encode() in err
     assert not backend.requests
 
 
@@ -211,14 +214,14 @@ async def test_a_report_whose_file_goes_away_meanwhile_is_printed_all_the_same(t
 
 
 def test_looking_whether_a_file_can_be_written_leaves_no_trace(tmp_path: Path):
-    check_writable(tmp_path / "new.json")
+    check_writable(tmp_path / "new.json", "--save")
     assert not list(tmp_path.iterdir())
     kept = tmp_path / "kept.json"
     kept.write_text("{}")
-    check_writable(kept)
+    check_writable(kept, "--save")
     assert kept.read_text() == "{}"
     with pytest.raises(UsageError, match="Is a directory"):
-        check_writable(tmp_path)
+        check_writable(tmp_path, "--save")
 
 
 async def test_an_audit_that_gives_up_prints_and_saves_what_it_has(tmp_path: Path):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from tithe.audit import Failure, Observation, Stamp
-from tithe.report.terminal import failures
+from tithe.report.failures import failures
 
 TRUTHS = {
     "all is well": {},

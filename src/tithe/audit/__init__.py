@@ -1,14 +1,16 @@
 """Measuring an endpoint the way an agent uses it: observations, statistics, verdicts."""
 
 from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
-from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
-from tithe.audit.innocence import Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
+from tithe.audit.concurrency import Concurrency, ConcurrencyFigures, agent_rate
+from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
 from tithe.audit.observation import Failure, Observation, Stamp, observe
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
+from tithe.audit.probe import NOT_ASKED
 from tithe.audit.prompt import Calibration
+from tithe.audit.saved import read_report
 from tithe.audit.statistics import Estimate, Share
-from tithe.audit.structured import Structured, StructuredFigures
+from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import (
     Account,
     FamilyFigures,
@@ -17,12 +19,16 @@ from tithe.audit.task import (
     TaskOutcome,
     TaskRun,
     TaskStep,
+    account,
     draw_tasks,
 )
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
+from tithe.audit.validity import ValidityClass
 from tithe.audit.verdict import About, Measured, Verdict
 
 __all__ = [
+    "FAR_BELOW",
+    "NOT_ASKED",
     "QUICK",
     "STANDARD",
     "About",
@@ -61,10 +67,15 @@ __all__ = [
     "TotalFigures",
     "Totals",
     "TotalsFigures",
+    "ValidityClass",
     "Verdict",
     "WarmUp",
+    "account",
+    "agent_rate",
     "costs",
     "draw_tasks",
+    "judged",
     "observe",
+    "read_report",
     "run_audit",
 ]

@@ -138,7 +138,7 @@ def _figures(agents: int, rounds: list[Round], step_tokens: int, seed: int) -> C
     answered = [seen for seen in calls if seen.answered]
     ttfts = [seen.ttft for seen in answered if seen.ttft is not None]
     steps = [time for seen in answered if (time := _step_time(seen, step_tokens)) is not None]
-    rates = [rate for run in runs if (rate := _agent_rate(run)) is not None]
+    rates = [rate for run in runs if (rate := agent_rate(run)) is not None]
     middle = median(rates, seed=seed)
     wall = sum(one.end - one.start for one in rounds)
     tokens = [seen.output_tokens for seen in answered if seen.output_tokens is not None]
@@ -167,7 +167,7 @@ def _step_time(seen: Observation, step_tokens: int) -> float | None:
     return None if seen.output_tokens == 1 < step_tokens else seen.total
 
 
-def _agent_rate(run: AgentRun) -> float | None:
+def agent_rate(run: AgentRun) -> float | None:
     """Output tokens a second of waiting; an agent whose calls all failed got nothing: 0."""
     answered = [seen for seen in run.observations if seen.answered]
     if not answered:
@@ -181,7 +181,7 @@ def _fairness(rounds: list[Round]) -> float | None:
     """The least fair round's index: agents of different rounds never shared the endpoint."""
     indices: list[float] = []
     for one in rounds:
-        rates = [rate for run in one.runs if (rate := _agent_rate(run)) is not None]
+        rates = [rate for run in one.runs if (rate := agent_rate(run)) is not None]
         index = jain(rates)
         if index is not None:
             indices.append(index)

@@ -137,6 +137,12 @@ def structured_figures(samples: tuple[StructuredSample, ...], *, seed: int) -> t
     )
 
 
+def judged(samples: tuple[StructuredSample, ...]) -> tuple[tuple[StructuredSample, ValidityClass], ...]:
+    """Each sample with the class of its answer."""
+    check = checker(SCHEMA)
+    return tuple((sample, validity(sample.arm, sample.observation, check)) for sample in samples)
+
+
 def validity(arm: StructuredArm, seen: Observation, check: Check) -> ValidityClass:
     """The class of one answer of `arm`."""
     if arm in ("call constrained", "call free"):
@@ -147,11 +153,11 @@ def validity(arm: StructuredArm, seen: Observation, check: Check) -> ValidityCla
 def _arm_figures(
     arm: StructuredArm, observations: list[Observation], check: Check, seed: int
 ) -> StructuredFigures:
-    judged: list[tuple[Observation, ValidityClass]] = [
+    classed: list[tuple[Observation, ValidityClass]] = [
         (seen, validity(arm, seen, check)) for seen in observations
     ]
-    answered = [seen for seen, found in judged if found != "failed"]
-    valid = [seen for seen, found in judged if found == "valid"]
+    answered = [seen for seen, found in classed if found != "failed"]
+    valid = [seen for seen, found in classed if found == "valid"]
     share = wilson(len(valid), len(answered))
     times = [seen.total for seen in answered if seen.total is not None]
     mean = sum(times) / len(times) if times else None
@@ -159,7 +165,7 @@ def _arm_figures(
     return StructuredFigures(
         arm=arm,
         valid=share,
-        classes=dict(Counter(found for _, found in judged)),
+        classes=dict(Counter(found for _, found in classed)),
         ttft_s=median([seen.ttft for seen in answered if seen.ttft is not None], seed=seed),
         valid_total_s=median([seen.total for seen in valid if seen.total is not None], seed=seed),
         attempt_mean_s=mean,

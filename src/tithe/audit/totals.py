@@ -37,6 +37,11 @@ class TotalSample(msgspec.Struct, frozen=True, kw_only=True):
     def observation(self) -> Observation:
         return self.attempts[-1]
 
+    @property
+    def fell_short(self) -> bool:
+        """Whether the answer that counts ended before its length."""
+        return fell_short(self.observation, self.wanted)
+
 
 class TotalFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One generation length. `generated` is the median number of tokens that came; None: not reported.

@@ -14,10 +14,20 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from tithe.audit import STANDARD, AuditPlan, AuditReport, Endpoint, ThreadedLagWatch, costs, run_audit
+from tithe.audit import (
+    STANDARD,
+    AuditPlan,
+    AuditReport,
+    Endpoint,
+    ThreadedLagWatch,
+    costs,
+    read_report,
+    run_audit,
+)
 from tithe.cli.child import child_server
 from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.loop import run_command
+from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
 from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
@@ -33,6 +43,10 @@ app = App(name="audit", help="Measure an endpoint the way an agent uses it.", co
 
 _KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _Switch = Parameter(negative=())
+_NOT_BESIDE_FROM = (
+    "--from shows a report that is there and measures nothing: leave out the URL, --model, --save, --quick and the "
+    "options of what is measured."
+)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +66,8 @@ def audit(
     quick: Annotated[bool, _Switch] = False,
     json: Annotated[bool, _Switch] = False,
     save: Path | None = None,
+    html: Path | None = None,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
     self_test: Annotated[bool, _Switch] = False,
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
@@ -76,6 +92,10 @@ def audit(
         Print the report as JSON, raw observations included, in place of tables.
     save
         Write the report as JSON to this file as well.
+    html
+        Write the report to this file as a page as well: charts, tables and all they need in one file.
+    from_
+        Show the report that --save wrote to this file, and measure nothing. With --html, make a page of it.
     yes
         Do not ask before measuring an endpoint that is not on this machine.
     self_test
@@ -86,29 +106,29 @@ def audit(
     """
     notes = Console(stderr=True)
     if self_test:
-        if (url, model, api_key, save, yes, quick, plan) != (None, None, None, None, False, False, STANDARD):
+        named = any(given is not None for given in (url, model, api_key, save, html, from_))
+        if named or yes or quick or plan != STANDARD:
             raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
         _self_test(notes, json=json)
         return
+    outputs = Outputs(save=save, html=html)
+    if from_ is not None:
+        # `quick` is in the plan by now: plan_flags put it there.
+        if quick or plan != STANDARD or any(given is not None for given in (url, model, save)):
+            raise UsageError(_NOT_BESIDE_FROM)
+        _show_saved(from_, outputs, json=json)
+        return
     if url is not None:
         endpoint_url(url)
-    if save is not None:
-        check_writable(save)
+    outputs.check(reading=None)
     if url is not None and not is_loopback(url) and not yes:
         _confirm(url, plan, notes)
-    _deliver(run_command(_audit(url, model, api_key or _key(), plan, notes)), save, json=json)
+    report = run_command(_audit(url, model, api_key or _key(), plan, notes))
+    _give(report, outputs, json=json)
+    _fail_if_gave_up(report)
 
 
-def _deliver(report: AuditReport, save: Path | None, *, json: bool) -> None:
-    """Print and save the report. Raises what kept it from being saved, or why the audit gave up."""
-    written = msgspec.json.encode(report)
-    unsaved = _save(save, written) if save is not None else None
-    if json:
-        sys.stdout.write(written.decode() + "\n")
-    else:
-        show(lambda console: print_audit(report, console))
-    if unsaved is not None:
-        raise unsaved
+def _fail_if_gave_up(report: AuditReport) -> None:
     if report.gave_up is not None:
         raise EndpointError(
             f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
@@ -127,6 +147,33 @@ def _self_test(notes: Console, *, json: bool) -> None:
         show(lambda console: print_self_test(result, console))
     if not result.holds:
         sys.exit(1)
+
+
+def _give(report: AuditReport, outputs: Outputs, *, json: bool) -> None:
+    """Write the report where it is to go, and print it even where that failed."""
+    written = msgspec.json.encode(report)
+    unwritten = outputs.write(report, written)
+    if json:
+        sys.stdout.write(written.decode() + "\n")
+    else:
+        show(lambda console: print_audit(report, console))
+    if unwritten is not None:
+        raise unwritten
+
+
+def _show_saved(path: Path, outputs: Outputs, *, json: bool) -> None:
+    """Give a report that was saved. Raises `UsageError` when it is none that can be shown."""
+    outputs.check(reading=path)
+    try:
+        written = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"The report {path} cannot be read: {error.strerror}.") from error
+    report = read_report(written, str(path))
+    try:
+        _give(report, outputs, json=json)
+    except (LookupError, ValueError, ZeroDivisionError) as error:
+        # Its types are right and its parts do not fit each other: somebody has changed it.
+        raise UsageError(f"{path} is no whole audit report: its parts do not fit each other.") from error
 
 
 async def _audit(
@@ -223,30 +270,3 @@ def _confirm(url: str, plan: AuditPlan, notes: Console) -> None:
 
 def _key() -> str | None:
     return next((value for name in _KEYS if (value := os.environ.get(name))), None)
-
-
-def check_writable(path: Path) -> None:
-    """Raises `UsageError` when `path` cannot be written; leaves no trace."""
-    new = not path.exists()
-    try:
-        with path.open("ab"):
-            pass
-        if new:
-            path.unlink()
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _save(path: Path, written: bytes) -> UsageError | None:
-    """Write the report; what went wrong is returned, so that the report can be printed first."""
-    try:
-        path.write_bytes(written)
-    except OSError as error:
-        return _unwritable(path, error)
-    return None
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"The report cannot be written to {path}: {error.strerror}. Name another file with --save."
-    )

@@ -32,7 +32,10 @@ def headlines(report: AuditReport) -> tuple[Headline, ...]:
 def _headline(verdict: Verdict, report: AuditReport) -> Headline:
     if verdict.withheld is not None:
         return Headline(
-            about=_NAMES[verdict.about], outcome="withheld", sentence=f"{verdict.withheld}.", good=None
+            about=NAMES[verdict.about],
+            outcome="withheld",
+            sentence=f"{verdict.withheld[:1].upper()}{verdict.withheld[1:]}.",
+            good=None,
         )
     measured = report.measured
     match verdict.about:
@@ -48,7 +51,7 @@ def _headline(verdict: Verdict, report: AuditReport) -> Headline:
             return _task(verdict, measured.task)
 
 
-_NAMES: dict[About, str] = {
+NAMES: dict[About, str] = {
     "cache": "Prefix cache",
     "short generations": "Agent step",
     "structured output": "Tool calls",
@@ -69,19 +72,19 @@ def _cache(verdict: Verdict, pairs: Pairs) -> Headline:
         )
         saves = f"; a cached token saves {seconds(worth.value)}" if worth is not None else ""
         outcome = f"yes, from {figures.caches_from:,}"
-        return Headline(about=_NAMES["cache"], outcome=outcome, sentence=f"{sentence}{saves}.", good=True)
+        return Headline(about=NAMES["cache"], outcome=outcome, sentence=f"{sentence}{saves}.", good=True)
     if verdict.outcome == "does_not_cache":
         price = figures.uncached_token_s
         costs = f", {seconds(price.value)} a token" if price is not None else ""
         sentence = (
             f"A repeated prefix is paid for again: {seconds(uncached)} for {longest.length:,} tokens{costs}."
         )
-        return Headline(about=_NAMES["cache"], outcome="no", sentence=sentence, good=False)
+        return Headline(about=NAMES["cache"], outcome="no", sentence=sentence, good=False)
     sentence = (
         f"TTFT does not tell: {seconds(uncached)} uncached and {seconds(cached)} cached after "
         f"{longest.length:,} tokens."
     )
-    return Headline(about=_NAMES["cache"], outcome="unclear", sentence=sentence, good=None)
+    return Headline(about=NAMES["cache"], outcome="unclear", sentence=sentence, good=None)
 
 
 def _short_generations(verdict: Verdict, totals: Totals) -> Headline:
@@ -95,7 +98,7 @@ def _short_generations(verdict: Verdict, totals: Totals) -> Headline:
     )
     outcome = "as chat says" if verdict.outcome == "as_chat" else f"{chat.misjudged:.2f}x chat's time"
     return Headline(
-        about=_NAMES[verdict.about],
+        about=NAMES[verdict.about],
         outcome=outcome,
         sentence=sentence,
         good=verdict.outcome != "slower_than_chat",
@@ -114,7 +117,7 @@ def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...]) -> Headli
         return _unclear(verdict)
     outcome, good = words[verdict.outcome]
     return Headline(
-        about=_NAMES[verdict.about],
+        about=NAMES[verdict.about],
         outcome=outcome,
         sentence=f"Constrained {_arm(constrained)}; free {_arm(free)}.",
         good=good,
@@ -144,7 +147,7 @@ def _concurrency(verdict: Verdict, rows: tuple[ConcurrencyFigures, ...]) -> Head
     if most.jain is not None:
         told.append(f"fairness {most.jain:.2f}")
     return Headline(
-        about=_NAMES[verdict.about],
+        about=NAMES[verdict.about],
         outcome=verdict.outcome,
         sentence=", ".join(told) + ".",
         good=verdict.outcome == "scales",
@@ -166,7 +169,7 @@ def _task(verdict: Verdict, task: Task) -> Headline:
     told = ", ".join(f"{percent(value, split.wall_s)} {name}" for name, value in parts if value > 0)
     which = "A solved one" if figures.solved.successes else "An unsolved one"
     return Headline(
-        about=_NAMES["task"],
+        about=NAMES["task"],
         outcome=f"{figures.solved.successes} of {figures.solved.n} solved",
         sentence=f"{which} takes {seconds(split.wall_s)}, {figures.steps} steps: {told}.",
         good=None,
@@ -175,7 +178,7 @@ def _task(verdict: Verdict, task: Task) -> Headline:
 
 def _unclear(verdict: Verdict) -> Headline:
     return Headline(
-        about=_NAMES[verdict.about],
+        about=NAMES[verdict.about],
         outcome="unclear",
         sentence="Too little was answered or reported to tell.",
         good=None,

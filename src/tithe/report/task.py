@@ -43,14 +43,14 @@ def task_block(task: Task, width: int) -> TaskBlock:
 
 def _steps(run: TaskRun, width: int) -> Table:
     """A line for each call of the run: what was asked, what came of it, and how long that took."""
-    unit = TimeUnit.of(_exactly(time) for step in run.steps for time in _times(step))
+    unit = TimeUnit.of(_exactly(time) for step in run.steps for time in step_times(step))
     room = max(_LEAST_WORDS, min(_MOST_WORDS, width - _TIMES_WIDTH))
     head = _clipped("call -> first line of its result (+ further lines)", room)
     table = calm_table(head, *(f"{name}\n({unit.name})" for name in ("TTFT", "total", "tool")))
     table.columns[0].width = room
     rows: list[tuple[Text, *tuple[str, ...]]] = []
-    for step, lines in zip(run.steps, _told(run), strict=True):
-        times = [number(time * unit.scale) if time is not None else NOTHING for time in _times(step)]
+    for step, lines in zip(run.steps, exchanges(run), strict=True):
+        times = [number(time * unit.scale) if time is not None else NOTHING for time in step_times(step)]
         # The calls of one answer share its times.
         for place, (asked, came) in enumerate(lines):
             rows.append((Text(_line(asked, came, room)), *(times if place == 0 else ())))
@@ -62,7 +62,7 @@ def _steps(run: TaskRun, width: int) -> Table:
     return table
 
 
-def _times(step: TaskStep) -> tuple[float | None, float | None, float | None]:
+def step_times(step: TaskStep) -> tuple[float | None, float | None, float | None]:
     """TTFT and total of the answer, and how long its tools ran, in seconds."""
     seen = step.attempts[-1]
     if step.tool_start is None or step.tool_end is None:
@@ -74,7 +74,7 @@ def _exactly(value: float | None) -> Estimate | None:
     return Estimate(value=value, low=None, high=None, n=1) if value is not None else None
 
 
-def _told(run: TaskRun) -> Iterator[list[tuple[str, str]]]:
+def exchanges(run: TaskRun) -> Iterator[list[tuple[str, str]]]:
     """For each answer of the conversation, its calls and their results; one without a call has itself alone."""
     answers: list[tuple[Message, list[str]]] = []
     for message in run.messages[2:]:
@@ -89,17 +89,17 @@ def _told(run: TaskRun) -> Iterator[list[tuple[str, str]]]:
 
 def _line(asked: str, came: str, room: int) -> str:
     """`call -> first line of its result`, in at most `room` cells; a short one leaves its room to the other."""
-    asked, (first, *more) = _plain(asked), came.split("\n")
+    asked, (first, *more) = plain(asked), came.split("\n")
     if not came:
         return _clipped(asked, room)
-    result = _plain(first) + (f" (+{len(more)})" if more else "")
+    result = plain(first) + (f" (+{len(more)})" if more else "")
     arrow = " -> "
     for_call = max(int(_CALL_SHARE * room), room - len(arrow) - cell_len(result))
     asked = _clipped(asked, for_call)
     return asked + arrow + _clipped(result, room - len(arrow) - cell_len(asked))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A model's text on one line, without what a terminal would obey."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
@@ -116,7 +116,7 @@ def _ending(run: TaskRun) -> Text:
     if run.answer is None:
         return Text("Not solved: its steps were used up.", style="red")
     return Text(
-        f"Not solved: {_clipped(_plain(run.answer), 40)!r} or what it left behind is wrong.", style="red"
+        f"Not solved: {_clipped(plain(run.answer), 40)!r} or what it left behind is wrong.", style="red"
     )
 
 

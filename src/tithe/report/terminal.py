@@ -3,16 +3,13 @@
 Colour only repeats what the words say, so nothing is lost without it.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterable
-
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import AuditReport, Observation, Task
+from tithe.audit import AuditReport, Task
+from tithe.report.failures import failures, observations
 from tithe.report.figures import NOTHING, seconds
 from tithe.report.headline import headlines
 from tithe.report.tables import (
@@ -24,8 +21,6 @@ from tithe.report.tables import (
 )
 from tithe.report.task import task_block
 
-# A word with a digit in it: a count, a time, a request id.
-_NUMBERED = re.compile(r"\S*\d\S*")
 _INDENT = 2
 _STYLES = {True: "green", False: "red", None: "yellow"}
 
@@ -68,44 +63,9 @@ def _print_head(report: AuditReport, console: Console) -> None:
             Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
         )
     console.print(Padding(verdicts, (0, 0, 0, _INDENT)), highlight=False)
-    for line in failures(_observations(report)):
+    for line in failures(observations(report)):
         console.print(Padding(Text(line, style="red"), (0, 0, 0, _INDENT)))
     console.print()
-
-
-def failures(seen: Iterable[Observation]) -> list[str]:
-    """What went wrong, the most frequent first. Failures that differ in numbers alone are one line."""
-    counted: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for one in seen:
-        if one.answered:
-            continue
-        said = (
-            f"{one.failure.kind}: {one.failure.message}"
-            if one.failure is not None
-            else "The answer was empty."
-        )
-        like = _NUMBERED.sub("#", said)
-        counted[like] += 1
-        first.setdefault(like, said)
-    return [
-        f"{count} x {first[like]}" + (" (numbers differ)" if count > 1 and like != first[like] else "")
-        for like, count in counted.most_common()
-    ]
-
-
-def _observations(report: AuditReport) -> list[Observation]:
-    measured = report.measured
-    primed = (measured.pairs, measured.totals, measured.structured, measured.concurrency, measured.task)
-    return [
-        *report.warm_up.observations,
-        *(seen for one in primed for seen in one.primes),
-        *(sample.observation for sample in measured.pairs.samples),
-        *(seen for sample in measured.totals.samples for seen in sample.attempts),
-        *(sample.observation for sample in measured.structured.samples),
-        *(seen for one in measured.concurrency.rounds for run in one.runs for seen in run.observations),
-        *(seen for run in measured.task.runs for step in run.steps for seen in step.attempts),
-    ]
 
 
 def _print_section(section: Section, console: Console) -> None:

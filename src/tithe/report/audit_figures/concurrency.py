@@ -1,0 +1,174 @@
+"""Concurrent agents: how long a first token takes and how fast an agent is served, against their number."""
+
+from tithe.audit import Concurrency, ConcurrencyFigures, Observation, agent_rate
+from tithe.report.audit_figures.words import (
+    NOT_REPORTED,
+    RAW,
+    counted,
+    figure,
+    in_no_figure,
+    stragglers,
+    written,
+)
+from tithe.report.drawing import Axis, Place, Samples, Series, held, intervals, points
+from tithe.report.failures import unanswered
+from tithe.report.figures import TimeUnit, seconds
+from tithe.report.page import Figure, Panel, Table
+
+ANCHOR = "concurrency"
+
+
+def concurrency_figure(concurrency: Concurrency, *, withheld: bool) -> Figure:
+    """`withheld`: the client cannot vouch for the figures, so the title claims nothing."""
+    rows = concurrency.figures
+    unit = TimeUnit.of(row.ttft_p95_s for row in rows)
+    seen = [one for each in concurrency.rounds for run in each.runs for one in run.observations]
+    why = unanswered(seen)
+    ttft, rates = _ttft(concurrency, unit), _rates(concurrency)
+    return Figure(
+        anchor=ANCHOR,
+        title=_title(rows, withheld=withheld),
+        beside=True,
+        panels=(
+            Panel(title="Time to first token", drawing=ttft, empty=why),
+            Panel(title="Rate of one agent", drawing=rates, empty=_silence(seen)),
+        ),
+        reading=f"{RAW} In the second chart a small mark is one agent. The agents share a system prompt; each waits for its "
+        "answer and pauses before the next call. Calls of one agent depend on each other, so the intervals of TTFT are "
+        "somewhat too narrow.",
+        caption=(
+            *stragglers(ttft.series),
+            *in_no_figure(sum(row.failed for row in rows)),
+        ),
+        formulas=(
+            "rate of an agent = its output tokens / seconds it waited for answers",
+            "step = TTFT + (step tokens − 1) / decode rate",
+            "Jain's index = (sum of rates)² / (agents × sum of rates²)",
+        ),
+        tables=(_table(rows, unit),),
+    )
+
+
+def _title(rows: tuple[ConcurrencyFigures, ...], *, withheld: bool) -> str:
+    fewest, most = rows[0], rows[-1]
+    if withheld or fewest.step_s is None or most.step_s is None or fewest is most:
+        return "Agents at once that share a system prompt"
+    longer = f"{most.step_s.value / fewest.step_s.value:.2f} times as long as with {fewest.agents}"
+    times = f"{seconds(most.step_s.value)} instead of {seconds(fewest.step_s.value)}"
+    return f"With {most.agents} agents at once a step takes {longer}: {times}"
+
+
+def _position(rows: tuple[ConcurrencyFigures, ...]) -> Axis:
+    return Axis(label="agents at once", scale="category", values=tuple(str(row.agents) for row in rows))
+
+
+def _ttft(concurrency: Concurrency, unit: TimeUnit) -> Samples:
+    rows = concurrency.figures
+    raw: list[tuple[Place, float]] = [
+        (str(one.agents), seen.ttft)
+        for one in concurrency.rounds
+        for run in one.runs
+        for seen in run.observations
+        if seen.answered and seen.ttft is not None
+    ]
+    series = (
+        Series(
+            name="one call",
+            colour="grey",
+            lane=-1.0,
+            points=points(raw, name="one call", unit=unit.name, scale=unit.scale),
+        ),
+        Series(
+            name="p50",
+            colour="blue",
+            joined=True,
+            intervals=intervals(
+                [(str(row.agents), row.ttft_p50_s) for row in rows],
+                name="p50",
+                unit=unit.name,
+                scale=unit.scale,
+            ),
+        ),
+        Series(
+            name="p95",
+            colour="orange",
+            symbol="square",
+            lane=1.0,
+            joined=True,
+            intervals=intervals(
+                [(str(row.agents), row.ttft_p95_s) for row in rows],
+                name="p95",
+                unit=unit.name,
+                scale=unit.scale,
+            ),
+        ),
+    )
+    axis, kept = held(Axis(label=f"TTFT ({unit.name})", low=0.0), series)
+    return Samples(along="x", position=_position(rows), value=axis, series=kept)
+
+
+def _rates(concurrency: Concurrency) -> Samples:
+    rows = concurrency.figures
+    raw: list[tuple[Place, float]] = [
+        (str(one.agents), rate)
+        for one in concurrency.rounds
+        for run in one.runs
+        if any(seen.answered for seen in run.observations) and (rate := agent_rate(run)) is not None
+    ]
+    one = Series(
+        name="agent",
+        colour="green",
+        points=points(raw, name="one agent", unit="tok/s"),
+        intervals=intervals(
+            [(str(row.agents), row.agent_tokens_per_s) for row in rows if row.failed < row.calls],
+            name="median of the agents",
+            unit="tok/s",
+        ),
+        joined=True,
+    )
+    return Samples(
+        along="x",
+        position=_position(rows),
+        value=Axis(label="an agent's rate (tok/s)", low=0.0),
+        series=(one,),
+    )
+
+
+def _silence(seen: list[Observation]) -> str:
+    if any(one.answered for one in seen):
+        return "Not reported: the endpoint does not say how many tokens an answer has."
+    return unanswered(seen)
+
+
+def _table(rows: tuple[ConcurrencyFigures, ...], unit: TimeUnit) -> Table:
+    steps = TimeUnit.of(row.step_s for row in rows)
+    return Table(
+        title="Agents at once: figure [95 % interval]",
+        heads=(
+            "agents",
+            f"TTFT p50 ({unit.name})",
+            f"TTFT p95 ({unit.name})",
+            f"step p50 ({steps.name})",
+            "an agent (tok/s)",
+            "all (tok/s)",
+            "Jain",
+            "worst / median",
+            "cached / prompt (tokens)",
+            "calls, not in the figures",
+        ),
+        rows=tuple(
+            (
+                str(row.agents),
+                written(row.ttft_p50_s, unit.scale),
+                written(row.ttft_p95_s, unit.scale),
+                written(row.step_s, steps.scale),
+                written(row.agent_tokens_per_s, missing=NOT_REPORTED),
+                figure(row.aggregate_tokens_per_s, missing=NOT_REPORTED),
+                figure(row.jain, missing=NOT_REPORTED),
+                figure(row.worst_over_median, missing=NOT_REPORTED),
+                f"{counted(row.cached_tokens)} / {counted(row.prompt_tokens)}",
+                f"{row.calls}, {row.failed}",
+            )
+            for row in rows
+        ),
+    )

@@ -1,0 +1,185 @@
+"""What a chart of a page shows, as data: charts/draw.js draws it and computes nothing.
+
+Every value is in the unit that its axis names, every word is written here; a mark's `told` is what a
+reader sees who points at it. Colours are names that charts/page.css gives a value in each theme.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from tithe.audit import Estimate
+from tithe.report.figures import interval, number
+
+Colour = Literal["blue", "orange", "green", "red", "purple", "teal", "brown", "grey", "ink"]
+Symbol = Literal["circle", "square", "triangle", "diamond", "star", "wye", "times", "plus", "asterisk"]
+Place = float | str
+
+# An axis ends here at the latest: so many times the highest figure on it. What lies beyond stands at its edge.
+_EDGE = 2.0
+# A logarithmic axis of values that differ by this factor has ticks at powers of ten alone.
+_DECADES_FROM = 300.0
+
+
+class Axis(msgspec.Struct, frozen=True, kw_only=True):
+    """`values` are a category's names, or where to put ticks (empty: anywhere). `low` and `high` None: as the marks need."""
+
+    label: str
+    scale: Literal["category", "linear", "log"] = "linear"
+    values: tuple[Place, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One raw value. `beyond`: it is greater than the axis shows, and drawn at its edge."""
+
+    at: Place
+    value: float
+    told: str
+    beyond: bool = False
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure with its interval, where it has one."""
+
+    at: Place
+    value: float
+    low: float | None
+    high: float | None
+    told: str
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Marks of one kind. `lane` sets them off to a side, so that series at one place don't hide each other."""
+
+    name: str
+    colour: Colour
+    symbol: Symbol = "circle"
+    points: tuple[Point, ...] = ()
+    intervals: tuple[Interval, ...] = ()
+    lane: float = 0.0
+    joined: bool = False
+
+
+class Guide(msgspec.Struct, frozen=True, kw_only=True):
+    """A dashed line through (place, value)s: what would be, not what was measured."""
+
+    name: str
+    colour: Colour
+    line: tuple[tuple[float, float], ...]
+
+
+class Samples(msgspec.Struct, frozen=True, kw_only=True, tag="samples", tag_field="kind"):
+    """Raw values beside what was computed of them. `along` is the axis of their places; values run on the other."""
+
+    along: Literal["x", "y"]
+    position: Axis
+    value: Axis
+    series: tuple[Series, ...]
+    guides: tuple[Guide, ...] = ()
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    colour: Colour
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One bar: a value for each part, what is said of each, and what stands at its end."""
+
+    name: str
+    values: tuple[float, ...]
+    told: tuple[str, ...]
+    end: str = ""
+
+
+class Stacks(msgspec.Struct, frozen=True, kw_only=True, tag="stacks", tag_field="kind"):
+    """Stacked bars. Where there is one alone, its legend tells the values too."""
+
+    label: str
+    parts: tuple[Part, ...]
+    rows: tuple[Row, ...]
+
+
+Drawing = Samples | Stacks
+
+
+def intervals(
+    figures: Sequence[tuple[Place, Estimate | None]], *, name: str, unit: str, scale: float = 1.0
+) -> tuple[Interval, ...]:
+    """The figures that there are, scaled into the axis' unit."""
+    return tuple(
+        Interval(
+            at=at,
+            value=one.value * scale,
+            low=one.low * scale if one.low is not None else None,
+            high=one.high * scale if one.high is not None else None,
+            told=f"{name}: {interval(one, scale)} {unit}, n = {one.n}",
+        )
+        for at, one in figures
+        if one is not None
+    )
+
+
+def points(
+    values: Sequence[tuple[Place, float]], *, name: str, unit: str, scale: float = 1.0
+) -> tuple[Point, ...]:
+    """Raw values, scaled into the axis' unit."""
+    return tuple(
+        Point(at=at, value=value * scale, told=f"{name}: {number(value * scale)} {unit}")
+        for at, value in values
+    )
+
+
+def held(axis: Axis, series: Sequence[Series]) -> tuple[Axis, tuple[Series, ...]]:
+    """The axis ended where a few stragglers would flatten all else, and those put at its edge."""
+    figures = [value for one in series for mark in one.intervals for value in (mark.value, mark.high or 0.0)]
+    edge = _EDGE * max(figures, default=0.0)
+    if edge <= 0 or not any(point.value > edge for one in series for point in one.points):
+        return axis, tuple(series)
+    return msgspec.structs.replace(axis, high=edge), tuple(
+        msgspec.structs.replace(
+            one,
+            points=tuple(
+                msgspec.structs.replace(point, value=edge, beyond=True) if point.value > edge else point
+                for point in one.points
+            ),
+        )
+        for one in series
+    )
+
+
+def beyond(series: Sequence[Series]) -> str | None:
+    """A sentence on what stands at the axis' edge; None when nothing does."""
+    count = sum(point.beyond for one in series for point in one.points)
+    if not count:
+        return None
+    if count == 1:
+        return (
+            "1 call took longer than the axis shows: a hollow triangle at its edge; point at it for its time."
+        )
+    return f"{count} calls took longer than the axis shows: hollow triangles at its edge; point at them for their times."
+
+
+def logarithmic(label: str, values: Sequence[float]) -> Axis:
+    """An axis for positive values of many sizes: ticks at 1, 2, 5, 10, ... around them, or at powers of ten alone."""
+    if not values:
+        return Axis(label=label, scale="log")
+    least, most = min(values), max(values)
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    steps = (1, 2, 5) if most / least < _DECADES_FROM else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    first = max((place for place, tick in enumerate(ticks) if tick <= least), default=0)
+    last = min((place for place, tick in enumerate(ticks) if tick >= most), default=len(ticks) - 1)
+    kept = tuple(ticks[first : max(last, first + 1) + 1])
+    return Axis(label=label, scale="log", values=kept, low=kept[0], high=kept[-1])
+
+
+def marks(drawing: Drawing) -> int:
+    """How many marks it would have: none means that there is nothing to draw."""
+    if isinstance(drawing, Stacks):
+        return sum(value > 0 for row in drawing.rows for value in row.values)
+    return sum(len(one.points) + len(one.intervals) for one in drawing.series)

@@ -1,0 +1,111 @@
+"""The page in a real browser: it draws, reaches for nothing, and fits."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tithe.report import audit_page
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+# What a page is asked: whether it is wider than its window, and how many marks each drawing has.
+WIDER = "document.documentElement.scrollWidth - window.innerWidth"
+MARKS = """[...document.querySelectorAll('.drawing')].map(drawing => [drawing.id, drawing.querySelectorAll(
+  '[role=img] g:is([aria-label=dot], [aria-label=bar]):not([aria-hidden=true]) > *').length])"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
+
+
+@pytest.fixture
+async def chromium():
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+TRUTHS = {
+    "all is well": {"base_s": 0.05},
+    "calls break": {"fails_every": 7, "free_valid_every": 0},
+    "gave up": {"fails_after": 60},
+    "no usage": {"reports_usage": False},
+}
+
+
+@pytest.fixture(params=TRUTHS)
+def file(report, request, tmp_path: Path) -> Path:
+    written = tmp_path / "page.html"
+    written.write_text(audit_page(report(**TRUTHS[request.param])), "utf-8")
+    return written
+
+
+@pytest.fixture
+def hostile(report, tmp_path: Path) -> Path:
+    """The page of an endpoint whose every word would be a program."""
+    found = report()
+    task = found.measured.task
+    runs = tuple(
+        msgspec.structs.replace(
+            run, messages=tuple(msgspec.structs.replace(one, content=EVIL) for one in run.messages)
+        )
+        for run in task.runs
+    )
+    measured = msgspec.structs.replace(found.measured, task=msgspec.structs.replace(task, runs=runs))
+    endpoint = msgspec.structs.replace(found.endpoint, model=EVIL, url=EVIL)
+    written = tmp_path / "page.html"
+    page = msgspec.structs.replace(found, endpoint=endpoint, gave_up=EVIL, measured=measured)
+    written.write_text(audit_page(page), "utf-8")
+    return written
+
+
+async def test_it_draws_and_fits_at_every_width_in_both_themes(chromium, file: Path):
+    for width, scheme in ((1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")):
+        context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = await context.new_page()
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        await page.goto(file.as_uri())
+        drawn = await page.evaluate(MARKS)
+        assert len(drawn) >= 4
+        assert all(count > 0 for _, count in drawn), drawn
+        await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        assert await page.evaluate(WIDER) <= 0
+        assert (said, asked) == ([], [file.as_uri()])
+        await context.close()
+
+
+async def test_a_hostile_endpoint_s_words_are_shown_and_not_run(chromium, hostile: Path):
+    page = await chromium.new_page()
+    await page.goto(hostile.as_uri())
+    assert await page.title() == f"tithe audit: {EVIL}"
+    assert await page.locator("h1").text_content() == EVIL
+    assert await page.locator("img").count() == 0
+
+
+@pytest.mark.parametrize("file", ["all is well"], indirect=True)
+async def test_a_drawing_follows_its_window(chromium, file: Path):
+    page = await chromium.new_page(viewport={"width": 1280, "height": 900})
+    await page.goto(file.as_uri())
+    drawing = page.locator("#short-generations-0 [role=img]")
+    wide = await drawing.get_attribute("width")
+    await page.set_viewport_size({"width": 400, "height": 900})
+    await page.wait_for_function(
+        "document.querySelector('#short-generations-0 [role=img]').getAttribute('width') < 400"
+    )
+    assert int(wide or 0) > 900
+    assert await page.evaluate(WIDER) <= 0
