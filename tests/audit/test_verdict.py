@@ -6,6 +6,7 @@ import pytest
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
 from tithe.audit.innocence import Judgement, LagFigures
 from tithe.audit.pairs import Pairs, PairsFigures
+from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, wilson
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Account, Task, task_figures
@@ -15,6 +16,7 @@ from tithe.audit.verdict import About, Measured, judgements, verdicts
 CLEAR = Judgement(
     lag=LagFigures(n=1, p50_s=0.0, p99_s=0.0, max_s=0.0), floor_s=0.0, figure_s=1.0, withheld=None
 )
+NONE = Extent(rounds=0, ended="samples")
 ABOUTS: tuple[About, ...] = ("cache", "short generations", "structured output", "concurrency", "task")
 
 
@@ -89,11 +91,11 @@ def measured(
     )
     task = msgspec.structs.replace(task_figures((), seed=0), account=account)
     return Measured(
-        pairs=Pairs(primes=(), samples=(), figures=pairs),
-        totals=Totals(primes=(), samples=(), figures=TotalsFigures(lengths=(), chat=chat)),
-        structured=Structured(primes=(), samples=(), figures=arms),
-        concurrency=Concurrency(primes=(), rounds=(), figures=rows),
-        task=Task(temperature=0.0, primes=(), runs=(), figures=task),
+        pairs=Pairs(primes=(), samples=(), extent=NONE, figures=pairs),
+        totals=Totals(primes=(), samples=(), extent=NONE, figures=TotalsFigures(lengths=(), chat=chat)),
+        structured=Structured(primes=(), samples=(), extent=NONE, figures=arms),
+        concurrency=Concurrency(primes=(), rounds=(), extent=NONE, figures=rows),
+        task=Task(temperature=0.0, primes=(), runs=(), extent=NONE, figures=task),
     )
 
 

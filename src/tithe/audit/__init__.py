@@ -6,7 +6,9 @@ from tithe.audit.innocence import Floor, Judgement, LagFigures, LagWatch, Thread
 from tithe.audit.observation import Failure, Observation, Stamp, observe
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
+from tithe.audit.probe import Interruption
 from tithe.audit.prompt import Calibration
+from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, Share
 from tithe.audit.structured import Structured, StructuredFigures
 from tithe.audit.task import (
@@ -37,9 +39,11 @@ __all__ = [
     "Cost",
     "Endpoint",
     "Estimate",
+    "Extent",
     "Failure",
     "FamilyFigures",
     "Floor",
+    "Interruption",
     "Judgement",
     "LagFigures",
     "LagWatch",

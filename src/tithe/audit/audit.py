@@ -1,5 +1,6 @@
 """The audit whole: warm up, prove the client innocent, measure, conclude."""
 
+import dataclasses
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from tithe.audit.innocence import Floor, FloorWatch, Judgement, LagFigures, LagW
 from tithe.audit.observation import Observation
 from tithe.audit.pairs import measure_pairs
 from tithe.audit.plan import AuditPlan
-from tithe.audit.probe import Probe, Progress
+from tithe.audit.probe import Interruption, Probe, Progress
 from tithe.audit.prompt import CALIBRATION_WORDS, Calibration, Prompts, calibration_from, words
 from tithe.audit.structured import measure_structured
 from tithe.audit.task import measure_task
@@ -22,7 +23,7 @@ from tithe.audit.verdict import About, Measured, Verdict, judgements, verdicts
 from tithe.core import Anchor, Backend, Clock, Message
 from tithe.core.errors import EndpointError
 
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 
 T = TypeVar("T")
 
@@ -53,8 +54,9 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an audit saw and concluded. Seconds throughout; `anchor` turns instants into dates.
 
     Of the `calls`, `asked_again` were beyond the plan: answers too short, a task's failed steps. `gave_up`
-    is why the audit stopped asking before its end; what it did not ask is in `measured` as a failure of
-    kind `NotAsked`, and neither in `calls` nor in `failures`.
+    is why the audit gave up before its end, and `interrupted` whether the user ended it. How far each
+    measurement came is in its `extent`; a call that was about to be made then is in `measured` as a
+    failure of kind `NotAsked`, and neither in `calls` nor in `failures`.
     """
 
     version: int
@@ -72,6 +74,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     asked_again: int
     failures: int
     gave_up: str | None
+    interrupted: bool
     wall_s: float
 
 
@@ -84,6 +87,7 @@ async def run_audit(
     watch: LagWatch,
     clock: Clock,
     progress: Progress | None = None,
+    interruption: Interruption | None = None,
     salt: str | None = None,
 ) -> AuditReport:
     """Audit `backend`.
@@ -94,6 +98,7 @@ async def run_audit(
         null: a backend that answers at once, reached as `backend` is; None withholds every verdict.
         watch: watches the client's event loop; started and stopped here.
         progress: told the label of each planned call that has ended.
+        interruption: ends the audit early, with a report of what was measured until then.
         salt: makes this run's prompts unlike any other run's; drawn when None.
 
     Raises:
@@ -102,14 +107,20 @@ async def run_audit(
     salt = salt if salt is not None else secrets.token_hex(8)
     start = clock.now()
     anchor = Anchor.take(start)
-    probe = Probe(backend, endpoint.model, plan, Prompts(calibration_from(None, None), salt), clock, progress)
+    interruption = interruption if interruption is not None else Interruption()
+    prompts = Prompts(calibration_from(None, None), salt)
+    probe = Probe(backend, endpoint.model, plan, prompts, clock, progress, interruption)
     watch.start()
     try:
         warm_up = await _warm_up(probe, salt)
         probe.prompts = Prompts(warm_up.calibration, salt)
         floor_watch = None
         if null is not None:
-            floor_watch = FloorWatch(Probe(null, endpoint.model, plan, probe.prompts, clock))
+            # The floor is no part of what the audit may spend at the endpoint.
+            unlimited = dataclasses.replace(plan, max_time=None, max_tokens=None, max_requests=None)
+            floor_watch = FloorWatch(
+                Probe(null, endpoint.model, unlimited, probe.prompts, clock, None, interruption)
+            )
             await floor_watch.warm_up()
         measured, lags = await _measure(probe, watch, floor_watch)
     finally:
@@ -132,6 +143,7 @@ async def run_audit(
         asked_again=probe.asked_again,
         failures=probe.failures,
         gave_up=probe.gave_up,
+        interrupted=probe.interrupted,
         wall_s=clock.now() - start,
     )
 
@@ -166,12 +178,16 @@ async def _measure(
     probe: Probe, watch: LagWatch, floor: FloorWatch | None
 ) -> tuple[Measured, dict[About, LagFigures]]:
     lags: dict[About, LagFigures] = {}
+    left = len(msgspec.structs.fields(Measured))
 
     async def watched(about: About, measure: Callable[[Probe], Awaitable[T]]) -> T:
         if floor is not None:
             await floor.take()
             if about in ("concurrency", "task"):  # before and after the measurement that it stands for
                 await floor.take_crowd()
+        nonlocal left
+        probe.spending.share(left)
+        left -= 1
         watch.take()
         result = await measure(probe)
         lags[about] = lag_figures(watch.take())

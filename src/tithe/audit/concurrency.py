@@ -23,6 +23,7 @@ import msgspec
 from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe
+from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, jain, median, quantile
 from tithe.core import Message
 
@@ -66,6 +67,7 @@ class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
 
     primes: tuple[Observation, ...]
     rounds: tuple[Round, ...]
+    extent: Extent
     figures: tuple[ConcurrencyFigures, ...]
 
 
@@ -82,10 +84,14 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
         for number in range(plan.rounds)
         for agents in order.sample(plan.concurrency, len(plan.concurrency))
     ]
-    rounds = [await run_round(probe, system, agents, number) for agents, number in visits]
+    rounds: list[Round] = []
+    while (ended := probe.ended()) is None and len(rounds) < len(visits):
+        agents, number = visits[len(rounds)]
+        rounds.append(await run_round(probe, system, agents, number))
     return Concurrency(
         primes=(prime,),
         rounds=tuple(rounds),
+        extent=Extent(rounds=len(rounds), ended=ended or "samples"),
         figures=concurrency_figures(tuple(rounds), step_tokens=plan.step_out, seed=plan.seed),
     )
 
@@ -114,7 +120,7 @@ async def _run_agent(probe: Probe, system: Message, agents: int, number: int, ag
     for _ in range(plan.agent_steps):
         # The pause comes first, so that the agents do not all start in one instant.
         pause = pauses.expovariate(1 / plan.think_s) if plan.think_s > 0 else 0.0
-        await probe.clock.sleep(pause if probe.gave_up is None else 0.0)
+        await probe.clock.sleep(pause if probe.stopped_by() is None else 0.0)
         seen = await probe.call(loop.request(), f"concurrency.{agents}")
         observations.append(seen)
         if seen.failure is None:

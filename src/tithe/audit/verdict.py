@@ -121,6 +121,8 @@ def _structured_output(arms: tuple[StructuredFigures, ...]) -> str:
 
 
 def _concurrency(rows: tuple[ConcurrencyFigures, ...]) -> str:
+    if not rows:
+        return "unclear"
     fewest, most = rows[0], rows[-1]
     if fewest.step_s is None or most.step_s is None or fewest is most:
         return "unclear"

@@ -130,8 +130,10 @@ def _arm(figures: StructuredFigures) -> str:
 
 
 def _concurrency(verdict: Verdict, rows: tuple[ConcurrencyFigures, ...]) -> Headline:
+    if verdict.outcome == "unclear":
+        return _unclear(verdict)
     fewest, most = rows[0], rows[-1]
-    if fewest.step_s is None or most.step_s is None or verdict.outcome == "unclear":
+    if fewest.step_s is None or most.step_s is None:
         return _unclear(verdict)
     slower = f"{most.step_s.value / fewest.step_s.value:.2f} times as long as with {fewest.agents}"
     times = f"({seconds(fewest.step_s.value)} to {seconds(most.step_s.value)})"

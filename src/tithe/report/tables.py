@@ -216,7 +216,7 @@ def concurrency_section(concurrency: Concurrency) -> Section:
     notes = [
         "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
         *_steps(rows),
-        *_worst(rows[-1]),
+        *(_worst(rows[-1]) if rows else []),
         *_failed(sum(row.failed for row in rows)),
     ]
     return Section(title="Concurrent agents, shared system prompt", table=table, notes=tuple(notes))

@@ -15,6 +15,7 @@ from rich.text import Text
 from tithe.audit import AuditReport, Observation, Task
 from tithe.report.figures import NOTHING, seconds
 from tithe.report.headline import headlines
+from tithe.report.sampled import sampled
 from tithe.report.tables import (
     Section,
     concurrency_section,
@@ -35,14 +36,14 @@ def print_audit(report: AuditReport, console: Console) -> None:
     measured = report.measured
     _print_head(report, console)
     sections = (
-        pairs_section(measured.pairs),
-        totals_section(measured.totals),
-        structured_section(measured.structured),
-        concurrency_section(measured.concurrency),
+        (pairs_section(measured.pairs), measured.pairs.extent),
+        (totals_section(measured.totals), measured.totals.extent),
+        (structured_section(measured.structured), measured.structured.extent),
+        (concurrency_section(measured.concurrency), measured.concurrency.extent),
     )
-    for section in sections:
-        _print_section(section, console)
-    _print_task(measured.task, console)
+    for section, extent in sections:
+        _print_section(section, sampled(extent, report.plan), console)
+    _print_task(measured.task, sampled(measured.task.extent, report.plan), console)
     _print_client(report, console)
 
 
@@ -57,6 +58,9 @@ def _print_head(report: AuditReport, console: Console) -> None:
     console.print(Text(f"{report.date}  {asked}", style="dim"))
     if report.gave_up is not None:
         said = f"The audit gave up: {report.gave_up} Below is what was measured until then."
+        console.print(Text(said, style="red"))
+    if report.interrupted:
+        said = "The audit was interrupted. Below is what was measured until then."
         console.print(Text(said, style="red"))
     console.print()
     verdicts = Table.grid(padding=(0, 2))
@@ -108,20 +112,22 @@ def _observations(report: AuditReport) -> list[Observation]:
     ]
 
 
-def _print_section(section: Section, console: Console) -> None:
+def _print_section(section: Section, sampling: list[str], console: Console) -> None:
     console.print(Text(section.title, style="bold"))
     console.print(Padding(section.table, (0, 0, 0, _INDENT)), highlight=False)
-    for note in section.notes:
+    for note in (*section.notes, *sampling):
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
 
 
-def _print_task(task: Task, console: Console) -> None:
+def _print_task(task: Task, sampling: list[str], console: Console) -> None:
     """One task as the agent went about it, where its time went, and how all of them ended."""
     block = task_block(task, console.width - _INDENT)
     console.print(Text(block.title, style="bold"))
     for part in block.parts:
         console.print(Padding(part, (0, 0, 0, _INDENT)), highlight=False)
+    for note in sampling:
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
 
 
