@@ -1,11 +1,15 @@
 """Measuring an endpoint the way an agent uses it: observations, statistics, verdicts."""
 
+from tithe.audit.arrivals import ArrivalFigures, Arrivals
 from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
 from tithe.audit.innocence import Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
+from tithe.audit.knee import Knee
 from tithe.audit.observation import Failure, Observation, Stamp, observe
+from tithe.audit.pace import Fit, Pace
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
+from tithe.audit.prediction import CallTimes, PredictedRun, Prediction
 from tithe.audit.probe import Interruption
 from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
@@ -29,9 +33,12 @@ __all__ = [
     "STANDARD",
     "About",
     "Account",
+    "ArrivalFigures",
+    "Arrivals",
     "AuditPlan",
     "AuditReport",
     "Calibration",
+    "CallTimes",
     "ChatFigures",
     "Client",
     "Concurrency",
@@ -42,16 +49,21 @@ __all__ = [
     "Extent",
     "Failure",
     "FamilyFigures",
+    "Fit",
     "Floor",
     "Interruption",
     "Judgement",
+    "Knee",
     "LagFigures",
     "LagWatch",
     "LengthFigures",
     "Measured",
     "Observation",
+    "Pace",
     "Pairs",
     "PairsFigures",
+    "PredictedRun",
+    "Prediction",
     "Share",
     "Stamp",
     "Structured",

@@ -12,8 +12,10 @@ import tithe
 from tithe.audit.concurrency import measure_concurrency
 from tithe.audit.innocence import Floor, FloorWatch, Judgement, LagFigures, LagWatch, lag_figures
 from tithe.audit.observation import Observation
+from tithe.audit.pace import Pace, pace
 from tithe.audit.pairs import measure_pairs
 from tithe.audit.plan import AuditPlan
+from tithe.audit.prediction import Prediction, predict
 from tithe.audit.probe import Interruption, Probe, Progress
 from tithe.audit.prompt import CALIBRATION_WORDS, Calibration, Prompts, calibration_from, words
 from tithe.audit.structured import measure_structured
@@ -56,7 +58,8 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     Of the `calls`, `asked_again` were beyond the plan: answers too short, a task's failed steps. `gave_up`
     is why the audit gave up before its end, and `interrupted` whether the user ended it. How far each
     measurement came is in its `extent`; a call that was about to be made then is in `measured` as a
-    failure of kind `NotAsked`, and neither in `calls` nor in `failures`.
+    failure of kind `NotAsked`, and neither in `calls` nor in `failures`. `pace` or `prediction`
+    None: what it stands on was not measured or not reported.
     """
 
     version: int
@@ -68,6 +71,8 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     plan: AuditPlan
     verdicts: tuple[Verdict, ...]
     measured: Measured
+    pace: Pace | None
+    prediction: Prediction | None
     client: Client
     warm_up: WarmUp
     calls: int
@@ -137,6 +142,8 @@ async def run_audit(
         plan=plan,
         verdicts=verdicts(measured, judged),
         measured=measured,
+        pace=pace(measured.totals, seed=plan.seed),
+        prediction=predict(measured.pairs, measured.totals, measured.task, tail=plan.tail, seed=plan.seed),
         client=Client(floor=floor, judgements=judged),
         warm_up=warm_up,
         calls=probe.calls,
@@ -183,8 +190,6 @@ async def _measure(
     async def watched(about: About, measure: Callable[[Probe], Awaitable[T]]) -> T:
         if floor is not None:
             await floor.take()
-            if about in ("concurrency", "task"):  # before and after the measurement that it stands for
-                await floor.take_crowd()
         nonlocal left
         probe.spending.share(left)
         left -= 1
@@ -193,11 +198,12 @@ async def _measure(
         lags[about] = lag_figures(watch.take())
         return result
 
-    measured = Measured(
-        pairs=await watched("cache", measure_pairs),
-        totals=await watched("short generations", measure_totals),
-        structured=await watched("structured output", measure_structured),
-        concurrency=await watched("concurrency", measure_concurrency),
-        task=await watched("task", measure_task),
-    )
+    pairs = await watched("cache", measure_pairs)
+    totals = await watched("short generations", measure_totals)
+    structured = await watched("structured output", measure_structured)
+    concurrency = await watched("concurrency", measure_concurrency)
+    if floor is not None:
+        await floor.take_crowd(concurrency.most)
+    task = await watched("task", measure_task)
+    measured = Measured(pairs=pairs, totals=totals, structured=structured, concurrency=concurrency, task=task)
     return measured, lags

@@ -8,7 +8,8 @@ import msgspec
 from tithe.core.errors import UsageError
 from tithe.world import FAMILIES, Family
 
-_MAY_BE_ZERO = {"precision", "think_s", "reasks", "seed", "task_temperature", "warmups"}
+_MAY_BE_EMPTY = {"concurrency"}
+_MAY_BE_ZERO = {"arrivals", "precision", "think_s", "reasks", "seed", "task_temperature", "warmups"}
 
 
 def _check(name: str, value: float | tuple[int | str, ...] | None) -> None:
@@ -16,7 +17,7 @@ def _check(name: str, value: float | tuple[int | str, ...] | None) -> None:
         return
     flag = "--" + name.replace("_", "-")
     values = value if isinstance(value, tuple) else (value,)
-    if not values:
+    if not values and name not in _MAY_BE_EMPTY:
         raise UsageError(f"{flag} is empty; give at least one.", param=name)
     least = 0 if name in _MAY_BE_ZERO else 1
     for each in values:
@@ -48,7 +49,9 @@ class AuditPlan:
         chat_out: Generated tokens of the chat figure.
         chat_repeats: Most samples of the chat figure, one with every second sample of the others.
         structured_tokens: Most tokens that a structured answer may take.
-        concurrency: Numbers of agents that run at once.
+        concurrency: Numbers of agents that run at once; none: 1, 2, 4, ... until the endpoint's knee.
+        most_agents: The most agents to climb to.
+        arrivals: Tasks that arrive by themselves, at each of two rates.
         agent_steps: Steps that each concurrent agent takes.
         rounds: Times that each number of agents is visited.
         think_s: Mean pause between the steps of a concurrent agent, in seconds.
@@ -79,7 +82,9 @@ class AuditPlan:
     chat_out: int = 512
     chat_repeats: int = 5
     structured_tokens: int = 256
-    concurrency: tuple[int, ...] = (1, 2, 4, 8)
+    concurrency: tuple[int, ...] = ()
+    most_agents: int = 64
+    arrivals: int = 16
     agent_steps: int = 5
     rounds: int = 2
     think_s: float = 0.1
@@ -102,6 +107,13 @@ class AuditPlan:
         """The lengths to time: the wanted totals and the agent step's own."""
         return tuple(sorted({*self.totals, self.step_out}))
 
+    @property
+    def climb(self) -> tuple[int, ...]:
+        """The numbers of agents to climb through, rising; the climb may end before the last."""
+        most = self.most_agents
+        doubled = (2**power for power in range(most.bit_length()) if 2**power < most)
+        return tuple(sorted(set(self.concurrency))) or (*doubled, most)
+
 
 STANDARD = AuditPlan()
 QUICK = AuditPlan(
@@ -109,6 +121,8 @@ QUICK = AuditPlan(
     least_repeats=5,
     chat_repeats=2,
     structured_tokens=96,
+    most_agents=16,
+    arrivals=6,
     agent_steps=2,
     rounds=1,
     think_s=0.05,
@@ -135,7 +149,11 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 def costs(plan: AuditPlan) -> tuple[Cost, ...]:
     """What each measurement of the plan will ask of the endpoint, in the order that they run."""
-    soon = dataclasses.replace(plan, repeats=min(plan.repeats, plan.least_repeats))
+    soon = dataclasses.replace(
+        plan,
+        repeats=min(plan.repeats, plan.least_repeats),
+        most_agents=min(plan.most_agents, USUAL_KNEE),
+    )
     return tuple(
         msgspec.structs.replace(most, usual_calls=least.usual_calls)
         for most, least in zip(_costs(plan), _costs(soon), strict=True)
@@ -180,6 +198,10 @@ def _costs(plan: AuditPlan) -> Iterator[Cost]:
 PROBE_TOKENS = 4
 # Rounds of the short generations from one chat figure to the next, which takes much longer than they.
 CHAT_EVERY = 2
+# Shares of the closed loop's steps a second at which tasks arrive in the open one.
+LOADS = (0.5, 0.8)
+# The number of agents at which the knee is looked for to say what is usual.
+USUAL_KNEE = 8
 # Constrained and free tool calls, constrained and free JSON text.
 STRUCTURED_ARMS = 4
 # A task's system prompt, tools and goal; a tool's result; the steps of the tasks' expert, at the middle.
@@ -199,7 +221,7 @@ def _cost(measurement: str, calls: int, *, prompt_tokens: int, output_tokens: in
 
 
 def _concurrency(plan: AuditPlan) -> Cost:
-    agents, steps = plan.rounds * sum(plan.concurrency), plan.agent_steps
+    agents, steps = plan.rounds * sum(plan.climb) + len(LOADS) * plan.arrivals, plan.agent_steps
     an_agent = _history(steps, start=plan.prefix + plan.step_in, growth=plan.step_out + plan.step_in)
     return _cost(
         "concurrency",

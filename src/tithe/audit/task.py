@@ -202,13 +202,18 @@ async def _prime(probe: Probe, tasks: tuple[WorldTask, ...]) -> tuple[list[Obser
         note = probe.prompts.user(probe.plan.tail, f"task/prime/{task.family}")
         messages = (Message(role="system", content=task.system), note)
         request = _request(probe, task, messages, temperature, PROBE_TOKENS)
-        primes.append(await probe.call(request, "task.prime"))
+        primes.append(await probe.call(request, prime_label(task.family)))
         refused = primes[-1].failure is not None and primes[-1].failure.http_status in _REFUSALS
         if refused and len(primes) == 1:
             request = _request(probe, task, messages, None, PROBE_TOKENS)
-            primes.append(await probe.call(request, "task.prime", planned=False))
+            primes.append(await probe.call(request, prime_label(task.family), planned=False))
             temperature = None if primes[-1].failure is None else temperature
     return primes, temperature
+
+
+def prime_label(family: Family) -> str:
+    """The label of the call that primes a family's system prompt and tools."""
+    return f"task.prime.{family}"
 
 
 def _request(

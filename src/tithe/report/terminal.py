@@ -12,18 +12,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import AuditReport, Observation, Task
-from tithe.report.figures import NOTHING, seconds
+from tithe.audit import AuditReport, Observation, Pace, Task
+from tithe.report.figures import NOTHING, interval, number, seconds
 from tithe.report.headline import headlines
 from tithe.report.sampled import sampled
 from tithe.report.tables import (
     Section,
+    calm_table,
     concurrency_section,
     pairs_section,
     structured_section,
     totals_section,
 )
-from tithe.report.task import task_block
+from tithe.report.task import predicted, task_block
 
 # A word with a digit in it: a count, a time, a request id.
 _NUMBERED = re.compile(r"\S*\d\S*")
@@ -35,6 +36,7 @@ def print_audit(report: AuditReport, console: Console) -> None:
     """Print the whole report; made for 80 columns and wider."""
     measured = report.measured
     _print_head(report, console)
+    _print_pace(report.pace, console)
     sections = (
         (pairs_section(measured.pairs), measured.pairs.extent),
         (totals_section(measured.totals), measured.totals.extent),
@@ -43,7 +45,8 @@ def print_audit(report: AuditReport, console: Console) -> None:
     )
     for section, extent in sections:
         _print_section(section, sampled(extent, report.plan), console)
-    _print_task(measured.task, sampled(measured.task.extent, report.plan), console)
+    notes = [*predicted(report.prediction), *sampled(measured.task.extent, report.plan)]
+    _print_task(measured.task, notes, console)
     _print_client(report, console)
 
 
@@ -108,8 +111,33 @@ def _observations(report: AuditReport) -> list[Observation]:
         *(seen for sample in measured.totals.samples for seen in sample.attempts),
         *(sample.observation for sample in measured.structured.samples),
         *(seen for one in measured.concurrency.rounds for run in one.runs for seen in run.observations),
+        *(
+            step.observation
+            for run in measured.concurrency.arrivals
+            for task in run.tasks
+            for step in task.steps
+        ),
         *(seen for run in measured.task.runs for step in run.steps for seen in step.attempts),
     ]
+
+
+def _print_pace(pace: Pace | None, console: Console) -> None:
+    """How many steps fit into the waits that people accept."""
+    if pace is None:
+        return
+    table = calm_table("a wait of", *(seconds(fit.budget_s) for fit in pace.fits))
+    table.add_row("steps that fit, p50", *(f"{fit.steps_p50:,}" for fit in pace.fits))
+    table.add_row("steps that fit, p95", *(f"{fit.steps_p95:,}" for fit in pace.fits))
+    console.print(Text("In an agent's terms", style="bold"))
+    console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
+    for note in (
+        f"{number(pace.steps_a_minute_p50)} steps a minute at the median of {interval(pace.step_p50_s, 1e3)} ms a "
+        f"step, {number(pace.steps_a_minute_p95)} at its p95 of {interval(pace.step_p95_s, 1e3)} ms.",
+        f"A step: one call of {pace.step_tokens} tokens, prefix cached; tools, retries and other agents come on top. "
+        "p95: 95 of 100 runs of so many steps stay within.",
+    ):
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
+    console.print()
 
 
 def _print_section(section: Section, sampling: list[str], console: Console) -> None:
@@ -120,13 +148,13 @@ def _print_section(section: Section, sampling: list[str], console: Console) -> N
     console.print()
 
 
-def _print_task(task: Task, sampling: list[str], console: Console) -> None:
+def _print_task(task: Task, notes: list[str], console: Console) -> None:
     """One task as the agent went about it, where its time went, and how all of them ended."""
     block = task_block(task, console.width - _INDENT)
     console.print(Text(block.title, style="bold"))
     for part in block.parts:
         console.print(Padding(part, (0, 0, 0, _INDENT)), highlight=False)
-    for note in sampling:
+    for note in notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
 
