@@ -130,12 +130,10 @@ def _print_pace(pace: Pace | None, console: Console) -> None:
     table.add_row("steps that fit, p95", *(f"{fit.steps_p95:,}" for fit in pace.fits))
     console.print(Text("In an agent's terms", style="bold"))
     console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
-    for note in (
-        f"{number(pace.steps_a_minute_p50)} steps a minute at the median of {interval(pace.step_p50_s, 1e3)} ms a "
-        f"step, {number(pace.steps_a_minute_p95)} at its p95 of {interval(pace.step_p95_s, 1e3)} ms.",
-        f"A step: one call of {pace.step_tokens} tokens, prefix cached; tools, retries and other agents come on top. "
-        "p95: 95 of 100 runs of so many steps stay within.",
-    ):
+    middle = f"{number(pace.steps_a_minute_p50)} steps a minute at the median, {interval(pace.step_p50_s, 1e3)} ms a step"
+    slow = f"{number(pace.steps_a_minute_p95)} at the p95, {interval(pace.step_p95_s, 1e3)} ms"
+    step = f"A step: one call of {pace.step_tokens} tokens, prefix cached; tools, retries and other agents come on top"
+    for note in (f"{middle}; {slow}.", f"{step}. p95: 95 of 100 runs of so many steps stay within."):
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
 
