@@ -119,14 +119,7 @@ async def run_audit(
     try:
         warm_up = await _warm_up(probe, salt)
         probe.prompts = Prompts(warm_up.calibration, salt)
-        floor_watch = None
-        if null is not None:
-            # The floor is no part of what the audit may spend at the endpoint.
-            unlimited = dataclasses.replace(plan, max_time=None, max_tokens=None, max_requests=None)
-            floor_watch = FloorWatch(
-                Probe(null, endpoint.model, unlimited, probe.prompts, clock, None, interruption)
-            )
-            await floor_watch.warm_up()
+        floor_watch = await _floor_watch(null, probe, interruption) if null is not None else None
         measured, lags = await _measure(probe, watch, floor_watch)
     finally:
         watch.stop()
@@ -153,6 +146,14 @@ async def run_audit(
         interrupted=probe.interrupted,
         wall_s=clock.now() - start,
     )
+
+
+async def _floor_watch(null: Backend, probe: Probe, interruption: Interruption) -> FloorWatch:
+    # The floor is no part of what the audit may spend at the endpoint.
+    plan = dataclasses.replace(probe.plan, max_time=None, max_tokens=None, max_requests=None)
+    watch = FloorWatch(Probe(null, probe.model, plan, probe.prompts, probe.clock, None, interruption))
+    await watch.warm_up()
+    return watch
 
 
 async def _warm_up(probe: Probe, salt: str) -> WarmUp:

@@ -73,7 +73,7 @@ class Probe:
         self._interruption = interruption if interruption is not None else Interruption()
         self._failed_in_a_row = 0
         self._backend = backend
-        self._model = model
+        self.model = model
         self._progress = progress
 
     @property
@@ -92,7 +92,7 @@ class Probe:
 
     def request(self, messages: tuple[Message, ...], max_tokens: int = PROBE_TOKENS) -> Request:
         """A plain request. Sampling is left at the API's defaults, which every endpoint takes."""
-        return Request(model=self._model, messages=messages, max_tokens=max_tokens)
+        return Request(model=self.model, messages=messages, max_tokens=max_tokens)
 
     async def call(self, request: Request, label: str, *, planned: bool = True) -> Observation:
         """Make one call, unless the probe has stopped."""

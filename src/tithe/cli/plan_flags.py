@@ -21,7 +21,7 @@ def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollecti
             continue
         if argument.tokens:
             values, source = [piece for token in argument.tokens for piece in token.value.split(",")], "cli"
-        elif quick and getattr(QUICK, field) is not None:
+        elif quick and getattr(QUICK, field) not in (None, ()):
             values, source = as_typed(getattr(QUICK, field)).split(","), "--quick"
         else:
             continue

@@ -210,8 +210,10 @@ def concurrency_section(concurrency: Concurrency) -> Section:
         table.add_row(
             str(row.agents),
             unit.write(row.ttft_p50_s),
-            unit.write(row.ttft_p95_s),
-            number(row.ttft_p99_s.value * unit.scale) if row.ttft_p99_s is not None else NOTHING,
+            *(
+                number(tail.value * unit.scale) if tail is not None else NOTHING
+                for tail in (row.ttft_p95_s, row.ttft_p99_s)
+            ),
             interval(row.agent_tokens_per_s),
             number(row.aggregate_tokens_per_s) if row.aggregate_tokens_per_s is not None else NOT_REPORTED,
             f"{row.jain:.2f}" if row.jain is not None else NOTHING,
