@@ -102,7 +102,7 @@ async def run_audit(
         endpoint: how the report names it; its `model` is asked for in every request.
         null: a backend that answers at once, reached as `backend` is; None withholds every verdict.
         watch: watches the client's event loop; started and stopped here.
-        progress: told the label of each planned call that has ended.
+        progress: told each planned call's label at its end.
         interruption: ends the audit early, with a report of what was measured until then.
         salt: makes this run's prompts unlike any other run's; drawn when None.
 
@@ -112,19 +112,16 @@ async def run_audit(
     salt = salt if salt is not None else secrets.token_hex(8)
     start = clock.now()
     anchor = Anchor.take(start)
-    interruption = interruption if interruption is not None else Interruption()
-    prompts = Prompts(calibration_from(None, None), salt)
+    interruption, prompts = interruption or Interruption(), Prompts(calibration_from(None, None), salt)
     probe = Probe(backend, endpoint.model, plan, prompts, clock, progress, interruption)
     watch.start()
     try:
         warm_up = await _warm_up(probe, salt)
         probe.prompts = Prompts(warm_up.calibration, salt)
         floor_watch = await _floor_watch(null, probe, interruption) if null is not None else None
-        measured, lags = await _measure(probe, watch, floor_watch)
+        measured, client = await _measure(probe, watch, floor_watch)
     finally:
         watch.stop()
-    floor = floor_watch.floor() if floor_watch is not None else None
-    judged = judgements(measured, floor, lags)
     return AuditReport(
         version=REPORT_VERSION,
         tithe=tithe.__version__,
@@ -133,11 +130,11 @@ async def run_audit(
         salt=salt,
         endpoint=endpoint,
         plan=plan,
-        verdicts=verdicts(measured, judged),
+        verdicts=verdicts(measured, client.judgements),
         measured=measured,
         pace=pace(measured.totals, seed=plan.seed),
         prediction=predict(measured.pairs, measured.totals, measured.task, tail=plan.tail, seed=plan.seed),
-        client=Client(floor=floor, judgements=judged),
+        client=client,
         warm_up=warm_up,
         calls=probe.calls,
         asked_again=probe.asked_again,
@@ -182,9 +179,8 @@ async def _warm_up(probe: Probe, salt: str) -> WarmUp:
     return WarmUp(observations=tuple(seen), calibration=calibration_from(short, long))
 
 
-async def _measure(
-    probe: Probe, watch: LagWatch, floor: FloorWatch | None
-) -> tuple[Measured, dict[About, LagFigures]]:
+async def _measure(probe: Probe, watch: LagWatch, floor: FloorWatch | None) -> tuple[Measured, Client]:
+    """The five measurements in order, each with its share of what the audit may spend, and the client's part."""
     lags: dict[About, LagFigures] = {}
     left = len(msgspec.structs.fields(Measured))
 
@@ -207,4 +203,5 @@ async def _measure(
         await floor.take_crowd(concurrency.most)
     task = await watched("task", measure_task)
     measured = Measured(pairs=pairs, totals=totals, structured=structured, concurrency=concurrency, task=task)
-    return measured, lags
+    taken = floor.floor() if floor is not None else None
+    return measured, Client(floor=taken, judgements=judgements(measured, taken, lags))
