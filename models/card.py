@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pruning import LEAST_SEEN
 from shapes import Shape
 
 RESULTS = re.compile(r"(<!-- evaluation -->\n).*?(<!-- /evaluation -->)", re.DOTALL)
@@ -57,18 +58,20 @@ Transcripts of the task world's expert (`tithe.world.solve`), training split, se
 three families, made anew by the training command; none is stored. 40 % have a detour: a call that fails and the one that mends it.
 In 70 % the things that a task is about have other names, English words or made-up ones (`models/renaming.py`), so that the model
 learns to copy names. Names, wordings, combinations and bugs of the held-out split are in none of it.
-The first fifth of the steps are exercises of copying alone (`models/drills.py`), and some go on after that.
+The first 15 % of the steps are exercises of copying alone (`models/drills.py`), and some go on after that.
 In every sixth step a few plain conversations that ask for a very long text are mixed in (`models/stories.py`), so that a generation
 of a set length can be measured.
 
 The tokenizer was trained on such transcripts, the standard library's sources and docstrings, and the language
-reference that `help()` shows. SHA-256 of that corpus: `{record["corpus"]}`.
+reference that `help()` shows. SHA-256 of that corpus: `{record["corpus"]}`. Of its 2,048 tokens those that the
+training's text has fewer than {LEAST_SEEN:,} times were taken out afterwards (`models/pruning.py`): a word that had one is spelled in pieces that the
+training has shown.
 
 ## Recipe
 
 Loss on the assistant's turns alone, those marked as mistakes left out. {record["steps"]:,} steps of about 36 transcripts, seed \
 {record["seed"]}; Muon for matrices and AdamW for the rest, learning rate {record["rate"]}, warm-up over 100 steps, linear decay over
-the last 45 %; bfloat16. On {record["device"]}: {record["seconds"] / 60:.0f} minutes. Loss over the last steps {record["loss"]:.4f} nats a token.
+the last 60 %; bfloat16. On {record["device"]}: {record["seconds"] / 60:.0f} minutes. Loss over the last steps {record["loss"]:.4f} nats a token.
 Share of held-out turns that are right to the token when the turns before are the expert's, and of whole transcripts: {shares}.
 
     {command}

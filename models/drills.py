@@ -7,6 +7,7 @@ slowly. An exercise is half answer and has no system prompt, so a step with them
 about copying alone. Names are those that renaming draws; nothing here is of a task.
 """
 
+import json
 import random
 
 from renaming import fresh
@@ -18,7 +19,7 @@ _FIELDS = ("item", "part", "row", "case", "lot")
 def drill(seed: int, words: list[str]) -> tuple[Message, ...]:
     """A user's turn with names and values, and an answer made of them."""
     draw = random.Random(f"drill/{seed}")
-    exercise = draw.choice((_repeat, _recall, _recall, _follow, _walk, _lines))
+    exercise = draw.choice((_repeat, _recall, _formula, _formula, _follow, _walk, _lines, _lines))
     asked, answered = exercise(draw, words)
     return (Message(role="user", content=asked), Message(role="assistant", content=answered))
 
@@ -47,7 +48,23 @@ def _recall(draw: random.Random, words: list[str]) -> tuple[str, str]:
     shown = end.join(f"{name}{sign}{value}" for name, value in values.items())
     asked = draw.sample(names, draw.randint(3, len(names)))
     answer = ", ".join(f"{name}: {values[name]}" for name in asked)
-    return f"{shown}\nTell: {', '.join(asked)}", f"{answer}.\n{' + '.join(values[name] for name in asked)}"
+    return f"{shown}\nTell: {', '.join(asked)}", f"{answer}."
+
+
+def _formula(draw: random.Random, words: list[str]) -> tuple[str, str]:
+    """A sum of names, each with the value behind it, and then of the values alone."""
+    names = _names(draw, words, draw.randint(4, 8))
+    values = {name: str(draw.randint(2, 60)) for name in names}
+    shown = "\n".join(f"{name}: {value}" for name, value in values.items())
+    asked = draw.sample(names, draw.randint(2, 4))
+    weights = [draw.choice(("", "", f"{draw.randint(2, 9)} * ")) for _ in asked]
+    signs = ["", *(draw.choice((" + ", " + ", " - ")) for _ in asked[1:])]
+    terms = list(zip(signs, weights, asked, strict=True))
+    whole, told, alone = (
+        "".join(f"{sign}{weight}{term(name)}" for sign, weight, name in terms)
+        for term in (str, lambda name: f"{name}: {values[name]}", values.__getitem__)
+    )
+    return f"{shown}\nWork out: {whole}", f"{whole}.\n{told}.\n{alone}"
 
 
 def _follow(draw: random.Random, words: list[str]) -> tuple[str, str]:
@@ -70,14 +87,16 @@ def _walk(draw: random.Random, words: list[str]) -> tuple[str, str]:
     last = draw.randint(1, 3)
     asked = draw.sample(names, draw.randint(2, 4))
     answer = [
-        f"{name}: " + " ".join(f"{c} {cell}" for c, cell in zip(columns[:last], rows[name], strict=False))
+        f"{name} "
+        + " ".join(f"{c} {cell}" for c, cell in zip(columns[:last], rows[name], strict=False))
+        + f", {name}: {rows[name][last - 1]}."
         for name in asked
     ]
-    return "\n".join([*shown, f"Tell: {columns[last - 1]} of {', '.join(asked)}"]), ", ".join(answer) + "."
+    return "\n".join([*shown, f"Tell: {columns[last - 1]} of {', '.join(asked)}"]), "\n".join(answer)
 
 
 def _lines(draw: random.Random, words: list[str]) -> tuple[str, str]:
-    """Lines of code as they stand, as far as the one that is named, and that one as JSON."""
+    """Some lines of code as they stand, as JSON."""
     names = _names(draw, words, 5)
     forms = (
         "{0} = {1}",
@@ -93,6 +112,7 @@ def _lines(draw: random.Random, words: list[str]) -> tuple[str, str]:
         " " * draw.choice((4, 8, 12)) + draw.choice(forms).format(draw.choice(names), draw.choice(pieces))
         for _ in range(draw.randint(4, 8))
     ]
-    last = draw.randrange(len(lines))
-    told = [f"{line} # right" for line in lines[:last]] + [f"{lines[last]} # wrong"]
-    return "\n".join([*lines, f"Read to line {last + 1}."]), "\n".join([*told, f'"old": "{lines[last]}"'])
+    first = draw.randrange(len(lines))
+    last = draw.randint(first + 1, len(lines))
+    part = json.dumps("\n".join(lines[first:last]))
+    return "\n".join([*lines, f"Lines {first + 1} to {last} as JSON."]), f'{{"old": {part}}}'

@@ -52,7 +52,7 @@ QUICK: dict[str, tuple[Any, Any]] = {
     "constrained": ("also", "no"),
     "candidates": (5, 2),
     "pass_tasks": (None, 2),
-    "max_tokens": (200, 100),
+    "max_tokens": (256, 256),
 }
 INTERRUPTED = "It was interrupted."
 PROGRESS_S = 5.0
@@ -145,7 +145,7 @@ def parse(arguments: Sequence[str]) -> Given:
     add("--pass-tasks", type=at_least(1), help="a family, for pass@k (all of --tasks)")
     add("--pass-temperature", type=float, default=0.7)
     add("--pass-at", type=listed(int), help="the k of pass@k, with commas (1 to --candidates, at most 5)")
-    add("--max-tokens", type=at_least(1), help="an answer (200); the expert's longest has fewer than 100")
+    add("--max-tokens", type=at_least(1), help="an answer (256); the expert's longest has fewer than 230")
     add("--concurrency", type=at_least(1), default=8, help="runs at once")
     add("--quick", action="store_true", help="a few tasks; options named beside it keep their value")
     add("--json", type=Path, help="write every run to this file")

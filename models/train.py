@@ -14,11 +14,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
@@ -27,6 +29,7 @@ import card
 import export
 import tokenizer as tokenization
 from decoder import Decoder
+from pruning import prune
 from shapes import SHAPES
 from tithe import world
 from tithe.world import FAMILIES
@@ -37,7 +40,7 @@ WIDTHS = (160, 240, 352, 432, 496, 640)
 """Rows are padded to one of these: each width is compiled once."""
 
 ROW_TOKENS = 4224
-DRILLED = 0.2
+DRILLED = 0.15
 """The share of the steps, the first ones, that are drills alone; after them every third step has some too."""
 
 STORY_EVERY, DRILL_EVERY = 6, 3
@@ -52,7 +55,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--work", type=Path, default=HERE / "out" / "nano", help="data, checkpoints and log")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the data and their order")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2800)
     parser.add_argument("--transcripts", type=int, default=32_000, help="of each family")
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--report-every", type=int, default=100)
@@ -67,21 +70,25 @@ def main() -> None:
         "seed": given.seed,
         "transcripts": given.transcripts,
     }
+    train, check = _data(tokenizer, given.work, given.transcripts)
     kept = checkpoint(given.work, settings)
     if kept is None or kept["seen"]["step"] < given.steps:
         torch.manual_seed(given.seed)
-        train, check = _data(tokenizer, given.work, given.transcripts)
         trainer = Trainer(tokenizer, train, check, steps=given.steps, rate=given.rate, seed=given.seed)
         if kept is not None:
             trainer.resume(kept)
         kept = trainer.run(given.work, given.report_every, settings)
-    decoder = Decoder(SHAPES["nano"], prefixes(tokenizer))
-    decoder.load_state_dict(kept["model"])
-    model = export.trained(SHAPES["nano"], tokenizer, decoder)
+    tokenizer, left = prune(tokenizer, times_seen(tokenizer, train))
+    shape = replace(SHAPES["nano"], vocab_size=len(left), tokens=len(left))
+    weights: dict[str, Tensor] = kept["model"]
+    weights["embed_tokens.weight"] = weights["embed_tokens.weight"][left]
+    decoder = Decoder(shape, prefixes(tokenizer))
+    decoder.load_state_dict(weights)
+    model = export.trained(shape, tokenizer, decoder)
     export.write(model, tokenizer, given.out)
     record = settings | {"corpus": digest} | kept["seen"]
     (given.out / "MODEL_CARD.md").write_text(
-        card.trained(SHAPES["nano"], record, parameters=export.parameters(model)), encoding="utf-8"
+        card.trained(shape, record, parameters=export.parameters(model)), encoding="utf-8"
     )
 
 
@@ -110,6 +117,15 @@ def checkpoint(work: Path, settings: dict[str, object]) -> dict[str, Any] | None
 def prefixes(tokenizer: Tokenizer) -> list[list[int]]:
     """Every kind's prefix in tokens."""
     return [tokenizer.encode(prefix(kind), add_special_tokens=False).ids for kind in range(KINDS)]
+
+
+def times_seen(tokenizer: Tokenizer, train: list[Example]) -> NDArray[np.int64]:
+    """How often each token is in the training's text, a kind's prefix counted with every example of it."""
+    size = tokenizer.get_vocab_size()
+    seen = np.bincount(np.concatenate([example.tokens for example in train]), minlength=size)
+    for kind, ids in enumerate(prefixes(tokenizer)):
+        seen += sum(example.kind == kind for example in train) * np.bincount(ids, minlength=size)
+    return seen
 
 
 def _tokenizer(work: Path, seed: int) -> tuple[Tokenizer, str]:
@@ -255,8 +271,8 @@ class Trainer:
         return kept
 
     def _scale(self, step: int) -> float:
-        """Warm-up, a plateau, and over the last 45 % down to nothing."""
-        return min(1.0, (step + 1) / 100, (self.steps - step) / (0.45 * self.steps))
+        """Warm-up, a plateau, and over the last 60 % down to nothing."""
+        return min(1.0, (step + 1) / 100, (self.steps - step) / (0.6 * self.steps))
 
     def _step(self, step: int) -> float:
         losses: list[float] = []

@@ -2,17 +2,18 @@
 
 import random
 import re
+from collections.abc import Sequence
 
 from tithe.world.conversation import Conversation
 from tithe.world.lookup import Question
 
 
 def solve(talk: Conversation, draw: random.Random, question: Question, *, mistaken: bool) -> None:
-    """Find the value of each item, calculate, finish."""
+    """Say what is wanted, find the value of each item, calculate, finish."""
     slip = draw.choice(("early file", "argument", "other file", "long search", "words")) if mistaken else ""
     if slip == "early file":
         talk.mistake("read_file", {"path": f"{question.place or question.field}.md"})
-    listed = talk.call("list_files", {})
+    listed = talk.call("list_files", {}, plan=wanted(question))
     names = listed.split("\n")
     if slip == "argument":
         talk.mistake("read_file", {"file": names[0]})
@@ -26,7 +27,7 @@ def solve(talk: Conversation, draw: random.Random, question: Question, *, mistak
     elif question.layout == "cards":
         for item in question.items:
             card = talk.call("read_file", {"path": f"{item}.txt"}, plan=found.told())
-            found.note(item, _value(card, question.field))
+            found.note(item, _value(card, question.field), how=f"{question.field}: {{value}}")
     else:
         ending = "csv" if question.layout == "table" else "txt"
         path = f"{question.place}.{ending}"
@@ -34,17 +35,23 @@ def solve(talk: Conversation, draw: random.Random, question: Question, *, mistak
             talk.mistake("read_file", {"path": draw.choice([name for name in names if name != path])})
         _from_place(talk.call("read_file", {"path": path}), found)
     if slip == "words":
-        talk.mistake("calc", {"expression": " + ".join(question.items)})
-    result = talk.call(
-        "calc", {"expression": expression(question.weights, found.values())}, plan=found.summary()
-    )
+        talk.mistake("calc", {"expression": expression(question.weights, question.items)})
+    calculated = {"expression": expression(question.weights, found.values())}
+    result = talk.call("calc", calculated, plan=found.summary())
     talk.call("finish", {"answer": result})
+
+
+def wanted(question: Question) -> str:
+    """The goal in one form, whatever its words: `mass at yabda: 3 * pins + 2 * clips.`"""
+    where = f" at {question.place}" if question.place else ""
+    return f"{question.field}{where}: {expression(question.weights, question.items)}."
 
 
 class Found:
     """What was found: noted in the turn after the one that showed it, and summed up before it is used.
 
-    A model that reads one value at a time and writes it down needs to find each where it was just shown.
+    A model that reads one value at a time and writes it down needs to find each where it was just shown;
+    and one that names the field before its value, where that field stands.
     """
 
     def __init__(self, question: Question) -> None:
@@ -53,31 +60,36 @@ class Found:
         self._untold: list[str] = []
 
     def note(self, item: str, value: int, *, how: str | None = None) -> None:
-        """Keep a value; `how` is what to write of it where it is more than the value."""
+        """Keep a value; `how` is how it was found, where that takes a look of its own."""
         self._values[item] = value
-        self._untold.append(f"{item}: {value if how is None else how}")
+        told = f"{item}: {value}"
+        self._untold.append(told if how is None else f"{how.format(value=value)}, {told}")
 
-    def values(self) -> list[int]:
-        return [self._values[item] for item in self.question.items]
+    def values(self) -> list[str]:
+        return [str(self._values[item]) for item in self.question.items]
+
+    def say(self, text: str) -> None:
+        """Write down something else that was seen."""
+        self._untold.append(text)
 
     def told(self) -> str | None:
         """What has not been written down yet."""
         untold, self._untold = self._untold, []
-        return f"{', '.join(untold)}." if untold else None
+        return ".\n".join(untold) + "." if untold else None
 
     def summary(self) -> str:
-        """What has not been written down, and then every value in the order of the question."""
-        every = ", ".join(f"{item}: {self._values[item]}" for item in self.question.items)
-        told = self.told()
-        return f"{every}." if told is None else f"{told}\n{every}."
+        """What has not been written down, and then the sum with each value beside its item."""
+        items = [f"{item}: {self._values[item]}" for item in self.question.items]
+        told, summed = self.told(), expression(self.question.weights, items)
+        return f"{summed}." if told is None else f"{told}\n{summed}."
 
 
-def expression(weights: tuple[int, ...], values: list[int]) -> str:
-    """The weighted sum as it is written: `3 * 14 + 9 - 2`."""
+def expression(weights: Sequence[int], terms: Sequence[str]) -> str:
+    """The weighted sum of terms as it is written: `3 * 14 + 9 - 2`."""
     text = ""
-    for weight, value in zip(weights, values, strict=True):
+    for weight, term in zip(weights, terms, strict=True):
         sign = "" if not text else " - " if weight < 0 else " + "
-        text += sign + (str(value) if abs(weight) == 1 else f"{abs(weight)} * {value}")
+        text += sign + (term if abs(weight) == 1 else f"{abs(weight)} * {term}")
     return text
 
 
@@ -87,13 +99,16 @@ def _from_notes(talk: Conversation, found: Found) -> None:
         # Items may share their beginnings, and a note may be about another field.
         field = found.question.field
         pattern = re.compile(rf"\b{item}\b.*\b{field}\b|\b{field}\b.*\b{item}\b")
-        found.note(item, _number(next(line for line in lines if pattern.search(line))))
+        value = _number(next(line for line in lines if pattern.search(line)))
+        found.note(item, value, how=f"{field}: {{value}}")
 
 
 def _from_boxes(talk: Conversation, found: Found) -> None:
     items = found.question.items
     index = talk.call("read_file", {"path": "index.txt"})
     boxes = {item: _entry(index, item) for item in items}
+    for item in items:
+        found.say(f"{item}: {boxes[item]}")
     for box in dict.fromkeys(boxes.values()):
         text = talk.call("read_file", {"path": box}, plan=found.told())
         for item in items:
@@ -116,7 +131,7 @@ def _from_place(text: str, found: Found) -> None:
         # Cell by cell with its column's name, as one reads a table with a finger on it.
         walked = zip(header[1 : column + 1], cells[item], strict=False)
         how = " ".join(f"{name} {cell}" for name, cell in walked)
-        found.note(item, int(cells[item][column - 1]), how=how)
+        found.note(item, int(cells[item][column - 1]), how=f"{item} {how}")
 
 
 def _entry(text: str, key: str) -> str:

@@ -9,7 +9,7 @@ from tithe.world.records import QUESTIONS, Question
 
 
 def solve(talk: Conversation, draw: random.Random, question: Question, *, mistaken: bool) -> None:
-    """See the tables, then answer with a query; or look at the rows, change them, report."""
+    """Say what is wanted and see the tables; then answer with a query, or look at the rows, change them, report."""
     where = condition(question)
     slip = draw.choice(("table", "argument", "column", "quotes", "wrong tool")) if mistaken else ""
     theme = question.theme
@@ -17,7 +17,7 @@ def solve(talk: Conversation, draw: random.Random, question: Question, *, mistak
         talk.mistake("query", {"sql": f"SELECT * FROM {theme.one}"})
     elif slip == "argument":
         talk.mistake("schema", {"table": theme.table})
-    talk.call("schema", {})
+    talk.call("schema", {}, plan=wanted(question))
     if slip == "column":
         talk.mistake("query", {"sql": f"SELECT {theme.one}_{question.number} FROM {theme.table}{where}"})
     elif slip == "quotes" and "'" in where:
@@ -37,6 +37,35 @@ def solve(talk: Conversation, draw: random.Random, question: Question, *, mistak
         return
     asked = "COUNT(*)" if question.report == "count" else f"SUM({question.report_number})"
     talk.call("finish", {"answer": _cell(talk.call("query", {"sql": f"SELECT {asked} FROM {theme.table}"}))})
+
+
+def wanted(question: Question) -> str:
+    """The goal in one form, whatever its words: `boats: set crew to 12; speed above 20; then total crew.`"""
+    number = question.number
+    done = {
+        "count": "count",
+        "total": f"total {number}",
+        "highest": f"highest {number}",
+        "lowest": f"lowest {number}",
+        "set": f"set {number} to {question.value}",
+        "raise": f"raise {number} by {question.value}",
+        "move": f"move {question.theme.kind} to {question.to}",
+        "remove": "remove",
+        "add": f"add {question.name}, {question.theme.kind} {question.to}, "
+        + ", ".join(f"{c} {v}" for c, v in zip(question.theme.numbers, question.numbers, strict=True)),
+    }[question.verb]
+    kind = f"{question.theme.kind} {question.of}"
+    which = {
+        "none": "",
+        "named": f"; name {question.name}",
+        "kind": f"; {kind}",
+        "above": f"; {question.by} above {question.edge}",
+        "below": f"; {question.by} below {question.edge}",
+        "both": f"; {kind} and {question.by} above {question.edge}",
+    }[question.condition]
+    asked = {None: "", "changed": "; then changed", "count": "; then count"}
+    report = asked.get(question.report, f"; then total {question.report_number}")
+    return f"{question.theme.table}: {done}{which}{report}."
 
 
 def condition(question: Question) -> str:

@@ -48,10 +48,10 @@ TOOLS = (
     tool("read_file", "Read a file.", path="The file name."),
     tool(
         "edit_file",
-        "Replace a line of a file.",
+        "Replace lines of a file.",
         path="The file name.",
-        old="The whole line there now, with its indentation.",
-        new="The line instead.",
+        old="The whole lines there now, with their indentation.",
+        new="The lines instead.",
     ),
     tool("run_tests", "Run the tests."),
     tool("finish", "End the task.", answer="What was done."),

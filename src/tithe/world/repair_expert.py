@@ -2,6 +2,8 @@
 
 It knows how functions of each shape are written: the shape whose docstring the shown function has, and
 the names that most of its lines agree on, say what every line should be. The line that differs is wrong.
+It replaces the whole body by the right one: whoever writes that needs to know how the function is
+written, and not which ways there are to write it wrongly.
 """
 
 import random
@@ -29,24 +31,25 @@ def solve(talk: Conversation, draw: random.Random, module: str, *, mistaken: boo
     talk.call("run_tests", {})
     text = talk.call("read_file", {"path": path})
     found = diagnose(text)
-    old = found.old
+    old, new = found.body(found.old), found.body(found.new)
     if slip == "line":
-        talk.mistake("edit_file", {"path": path, "old": old.strip() + " ?", "new": found.new})
+        talk.mistake("edit_file", {"path": path, "old": found.old.strip() + " ?", "new": found.new})
     elif slip == "other file":
-        talk.mistake("edit_file", {"path": f"src/{path}", "old": old, "new": found.new})
+        talk.mistake("edit_file", {"path": f"src/{path}", "old": old, "new": new})
     elif slip == "wrong fix" and found.others:
-        wrong = draw.choice(found.others)
+        wrong = found.body(draw.choice(found.others))
         talk.mistake("edit_file", {"path": path, "old": old, "new": wrong})
         talk.call("run_tests", {})
         old = wrong
-    talk.call("edit_file", {"path": path, "old": old, "new": found.new}, plan=found.told(old))
+    plan = f"{found.function}: {found.docstring}"
+    talk.call("edit_file", {"path": path, "old": old, "new": new}, plan=plan)
     talk.call("run_tests", {})
     talk.call("finish", {"answer": "The tests pass."})
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """The wrong line, the right one, other wrong ones that stand there at times; and of its function the
-    name, what the docstring says, and the lines between that and the wrong one."""
+    name, what the docstring says, and the lines of the body before the wrong one and after it."""
 
     old: str
     new: str
@@ -54,11 +57,11 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     function: str
     docstring: str
     before: tuple[str, ...]
+    after: tuple[str, ...]
 
-    def told(self, old: str) -> str:
-        """How the wrong line (`old`, as it stands now) is found: by saying of each line what it is."""
-        read = [f"{line} # right" for line in self.before] + [f"{old} # wrong"]
-        return "\n".join([f"{self.function}: {self.docstring}", *read])
+    def body(self, line: str) -> str:
+        """The function's body with this line in the wrong one's place."""
+        return "\n".join([*self.before, line, *self.after])
 
 
 def diagnose(text: str) -> Diagnosis:
@@ -85,6 +88,7 @@ def diagnose(text: str) -> Diagnosis:
                         function=names["f"],
                         docstring=lines[1].strip().strip('"'),
                         before=tuple(lines[2:at]),
+                        after=tuple(lines[at + 1 :]),
                     )
     raise ValueError("every line is as it should be")
 
