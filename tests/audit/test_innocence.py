@@ -67,7 +67,7 @@ def test_what_the_first_calls_take_is_not_in_the_floor(bench):
     slow, quick = (KnownEndpoint(KnownOptions(base_s=s, uncached_token_s=0.0)) for s in (1.0, 0.001))
 
     def script(request: Request) -> Script:
-        first = len(null.requests) <= 3 + max(made.plan.concurrency) * made.plan.agent_steps
+        first = len(null.requests) <= 3 + 8 * made.plan.agent_steps
         return (slow if first else quick)(request)
 
     null = ScriptedBackend(script, made.clock)
@@ -77,7 +77,7 @@ def test_what_the_first_calls_take_is_not_in_the_floor(bench):
         await watch.warm_up()
         for _ in range(2):
             await watch.take()
-            await watch.take_crowd()
+            await watch.take_crowd(3)
         return watch.floor()
 
     floor = made.run(take)
@@ -87,6 +87,7 @@ def test_what_the_first_calls_take_is_not_in_the_floor(bench):
     assert floor.step_s.value == floor.crowd_step_s.value == pytest.approx(0.016)
     assert floor.crowd_ttft_s.value == pytest.approx(0.001)
     assert floor.crowd_ttft_s.n == 2 * 3 * 2
+    assert floor.agents == 3
     assert len({request.messages for request in null.requests}) == len(null.requests)
 
 

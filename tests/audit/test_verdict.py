@@ -5,7 +5,9 @@ import pytest
 
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
 from tithe.audit.innocence import Judgement, LagFigures
+from tithe.audit.knee import Knee
 from tithe.audit.pairs import Pairs, PairsFigures
+from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, wilson
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Account, Task, task_figures
@@ -15,6 +17,7 @@ from tithe.audit.verdict import About, Measured, judgements, verdicts
 CLEAR = Judgement(
     lag=LagFigures(n=1, p50_s=0.0, p99_s=0.0, max_s=0.0), floor_s=0.0, figure_s=1.0, withheld=None
 )
+NONE = Extent(rounds=0, ended="samples")
 ABOUTS: tuple[About, ...] = ("cache", "short generations", "structured output", "concurrency", "task")
 
 
@@ -41,6 +44,8 @@ def row(agents: int, step: float | None, jain: float | None) -> ConcurrencyFigur
         step_s=estimate(step),
         ttft_p50_s=estimate(0.01),
         ttft_p95_s=estimate(0.01),
+        ttft_p99_s=estimate(0.01),
+        steps_per_s=None,
         agent_tokens_per_s=None,
         aggregate_tokens_per_s=None,
         jain=jain,
@@ -59,6 +64,7 @@ def measured(
     free: float | None = 1.0,
     rows: tuple[ConcurrencyFigures, ...] = (row(1, 0.1, 1.0), row(8, 0.1, 1.0)),
     account: Account | None = None,
+    knee: Knee | None = None,
 ) -> Measured:
     total = TotalFigures(
         wanted=80,
@@ -89,11 +95,13 @@ def measured(
     )
     task = msgspec.structs.replace(task_figures((), seed=0), account=account)
     return Measured(
-        pairs=Pairs(primes=(), samples=(), figures=pairs),
-        totals=Totals(primes=(), samples=(), figures=TotalsFigures(lengths=(), chat=chat)),
-        structured=Structured(primes=(), samples=(), figures=arms),
-        concurrency=Concurrency(primes=(), rounds=(), figures=rows),
-        task=Task(temperature=0.0, primes=(), runs=(), figures=task),
+        pairs=Pairs(primes=(), samples=(), extent=NONE, figures=pairs),
+        totals=Totals(primes=(), samples=(), extent=NONE, figures=TotalsFigures(lengths=(), chat=chat)),
+        structured=Structured(primes=(), samples=(), extent=NONE, figures=arms),
+        concurrency=Concurrency(
+            primes=(), rounds=(), extent=NONE, climb="planned", figures=rows, knee=knee, arrivals=()
+        ),
+        task=Task(temperature=0.0, primes=(), runs=(), extent=NONE, figures=task),
     )
 
 
@@ -145,6 +153,16 @@ def test_constrained_against_free(constrained, free, said):
 )
 def test_many_loops_against_few(rows, said):
     assert outcome("concurrency", measured(rows=rows)) == said
+
+
+def test_a_knee_is_told_unless_shares_were_unfair():
+    knee = Knee(agents=estimate(5.0), beyond=8, capacity_steps_per_s=40.0)
+    rows = (row(1, 0.1, 1.0), row(8, 0.2, 1.0))
+    assert outcome("concurrency", measured(rows=rows, knee=knee)) == "saturates"
+    unfair = (row(1, 0.1, 1.0), row(8, 0.2, 0.8))
+    assert outcome("concurrency", measured(rows=unfair, knee=knee)) == "unfair"
+    beyond = msgspec.structs.replace(knee, agents=None)
+    assert outcome("concurrency", measured(rows=rows, knee=beyond)) == "slows"
 
 
 def test_the_task_is_named_for_its_largest_part():

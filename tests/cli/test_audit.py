@@ -93,7 +93,7 @@ async def test_tables_on_stdout_a_saved_report_and_its_page(tmp_path: Path):
     lines = out.decode().splitlines()
     assert max(len(line) for line in lines) <= 80
     assert [line for line in lines if line != line.rstrip()] == []
-    assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 2
+    assert msgspec.json.decode(file.read_bytes(), type=AuditReport).version == 3
     assert "Time to first token" in page.read_text("utf-8")
 
 
@@ -171,7 +171,9 @@ async def test_interrupted_it_leaves_nothing_behind(sent: signal.Signals, status
         children = children_of(process.pid)
         process.send_signal(sent)
         out, err = await process.communicate()
-    assert (process.returncode, out) == (status, b"")
+    assert process.returncode == status
+    # Ctrl-C asks for what was measured until then, and SIGTERM for an end.
+    assert (b"The audit was interrupted" in out) is (sent is signal.SIGINT)
     assert b"Traceback" not in err
     assert children
     assert not [child for child in children if lives(child)]
@@ -235,6 +237,30 @@ async def test_an_audit_that_gives_up_prints_and_saves_what_it_has(tmp_path: Pat
     assert b"Cached against uncached TTFT" in out
     report = msgspec.json.decode(file.read_bytes(), type=AuditReport)
     assert (report.calls, report.failures) == (25, 5)
+
+
+async def test_ctrl_c_ends_an_audit_with_what_it_has_measured(tmp_path: Path):
+    file = tmp_path / "report.json"
+    slow = KnownEndpoint(KnownOptions(base_s=0.0, decode_s=0.0))
+    process: asyncio.subprocess.Process | None = None
+
+    def script(request: Request) -> Script:
+        script_of = slow(request)
+        if len(backend.requests) == 40 and process is not None:
+            process.send_signal(signal.SIGINT)
+            return msgspec.structs.replace(script_of, ttft=60.0)
+        return script_of
+
+    async with served(script) as (server, backend):
+        process = await tithe("audit", server.url, *TINY, "--save", str(file))
+        out, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (130, "tithe: Interrupted.\n")
+    assert b"The audit was interrupted. Below is what was measured until then." in out
+    report = msgspec.json.decode(file.read_bytes(), type=AuditReport)
+    assert report.interrupted
+    assert report.calls == 40
+    assert report.measured.pairs.figures.lengths[-1].saved_s is not None
+    assert report.measured.task.runs == ()
 
 
 @pytest.mark.parametrize("url", ["notaurl", "ftp://x", "http://", "localhost:8000"])

@@ -43,7 +43,7 @@ def test_every_option_of_the_plan_has_its_flag():
         if field.name == "task_families":
             assert plan_of("--task-families", "repair,lookup").task_families == ("repair", "lookup")
             continue
-        value = (7,) if isinstance(default, tuple) else type(default)(7)
+        value = (7,) if isinstance(default, tuple) else 7 if default is None else type(default)(7)
         written = "7" if not isinstance(default, float) else "7.0"
         assert getattr(plan_of("--" + field.name.replace("_", "-"), written), field.name) == value
 

@@ -18,7 +18,7 @@ def test_a_caching_endpoint_in_five_sentences(report):
     assert lines["Agent step"].good is False
     assert "free never valid in 5" in lines["Tool calls"].sentence
     assert lines["Concurrency"].outcome == "scales"
-    assert "With 8 agents a step takes 1.00 times as long as with 1" in lines["Concurrency"].sentence
+    assert "With 16 agents a step takes 1.00 times as long as with 1" in lines["Concurrency"].sentence
     assert lines["Task"].outcome == "3 of 3 solved"
     assert lines["Task"].sentence.startswith("A solved one takes 2")
     assert "5 steps: 8" in lines["Task"].sentence

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from tithe.audit import QUICK, costs
 from tithe.core import Message, ToolCall
 from tithe.report.task import task_block
 
@@ -45,7 +46,8 @@ def test_an_unsolved_task_is_cut_in_the_middle_and_says_why(report):
 
 
 def test_failed_runs_and_a_refused_temperature_are_told(report):
-    task = report(fails_after=60).measured.task
+    before = sum(cost.calls for cost in costs(QUICK)[:-1])
+    task = report(fails_after=before + len(QUICK.task_families)).measured.task
     assert shown(task) == ["Calls failed twice in a row in 3 runs; they are in no figure."]
     refused = msgspec.structs.replace(task, temperature=None)
     assert shown(refused)[0] == "The endpoint refuses the plan's temperature; its own was used."

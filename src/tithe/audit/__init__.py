@@ -1,13 +1,18 @@
 """Measuring an endpoint the way an agent uses it: observations, statistics, verdicts."""
 
+from tithe.audit.arrivals import ArrivalFigures, Arrivals
 from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures, agent_rate
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
+from tithe.audit.knee import Knee
 from tithe.audit.observation import Failure, Observation, Stamp, observe
+from tithe.audit.pace import Fit, Pace
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
-from tithe.audit.probe import NOT_ASKED
+from tithe.audit.prediction import CallTimes, PredictedRun, Prediction
+from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
+from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report
 from tithe.audit.statistics import Estimate, Share
 from tithe.audit.structured import Structured, StructuredFigures, judged
@@ -33,9 +38,12 @@ __all__ = [
     "STANDARD",
     "About",
     "Account",
+    "ArrivalFigures",
+    "Arrivals",
     "AuditPlan",
     "AuditReport",
     "Calibration",
+    "CallTimes",
     "ChatFigures",
     "Client",
     "Concurrency",
@@ -43,17 +51,24 @@ __all__ = [
     "Cost",
     "Endpoint",
     "Estimate",
+    "Extent",
     "Failure",
     "FamilyFigures",
+    "Fit",
     "Floor",
+    "Interruption",
     "Judgement",
+    "Knee",
     "LagFigures",
     "LagWatch",
     "LengthFigures",
     "Measured",
     "Observation",
+    "Pace",
     "Pairs",
     "PairsFigures",
+    "PredictedRun",
+    "Prediction",
     "Share",
     "Stamp",
     "Structured",

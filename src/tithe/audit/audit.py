@@ -1,5 +1,6 @@
 """The audit whole: warm up, prove the client innocent, measure, conclude."""
 
+import dataclasses
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -11,9 +12,11 @@ import tithe
 from tithe.audit.concurrency import measure_concurrency
 from tithe.audit.innocence import Floor, FloorWatch, Judgement, LagFigures, LagWatch, lag_figures
 from tithe.audit.observation import Observation
+from tithe.audit.pace import Pace, pace
 from tithe.audit.pairs import measure_pairs
 from tithe.audit.plan import AuditPlan
-from tithe.audit.probe import Probe, Progress
+from tithe.audit.prediction import Prediction, predict
+from tithe.audit.probe import Interruption, Probe, Progress
 from tithe.audit.prompt import CALIBRATION_WORDS, Calibration, Prompts, calibration_from, words
 from tithe.audit.structured import measure_structured
 from tithe.audit.task import measure_task
@@ -22,7 +25,7 @@ from tithe.audit.verdict import About, Measured, Verdict, judgements, verdicts
 from tithe.core import Anchor, Backend, Clock, Message
 from tithe.core.errors import EndpointError
 
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 
 T = TypeVar("T")
 
@@ -53,8 +56,10 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an audit saw and concluded. Seconds throughout; `anchor` turns instants into dates.
 
     Of the `calls`, `asked_again` were beyond the plan: answers too short, a task's failed steps. `gave_up`
-    is why the audit stopped asking before its end; what it did not ask is in `measured` as a failure of
-    kind `NotAsked`, and neither in `calls` nor in `failures`.
+    is why the audit gave up before its end, and `interrupted` whether the user ended it. How far each
+    measurement came is in its `extent`; a call that was about to be made then is in `measured` as a
+    failure of kind `NotAsked`, and neither in `calls` nor in `failures`. `pace` or `prediction`
+    None: what it stands on was not measured or not reported.
     """
 
     version: int
@@ -66,12 +71,15 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     plan: AuditPlan
     verdicts: tuple[Verdict, ...]
     measured: Measured
+    pace: Pace | None
+    prediction: Prediction | None
     client: Client
     warm_up: WarmUp
     calls: int
     asked_again: int
     failures: int
     gave_up: str | None
+    interrupted: bool
     wall_s: float
 
 
@@ -84,6 +92,7 @@ async def run_audit(
     watch: LagWatch,
     clock: Clock,
     progress: Progress | None = None,
+    interruption: Interruption | None = None,
     salt: str | None = None,
 ) -> AuditReport:
     """Audit `backend`.
@@ -93,7 +102,8 @@ async def run_audit(
         endpoint: how the report names it; its `model` is asked for in every request.
         null: a backend that answers at once, reached as `backend` is; None withholds every verdict.
         watch: watches the client's event loop; started and stopped here.
-        progress: told the label of each planned call that has ended.
+        progress: told each planned call's label at its end.
+        interruption: ends the audit early, with a report of what was measured until then.
         salt: makes this run's prompts unlike any other run's; drawn when None.
 
     Raises:
@@ -102,20 +112,16 @@ async def run_audit(
     salt = salt if salt is not None else secrets.token_hex(8)
     start = clock.now()
     anchor = Anchor.take(start)
-    probe = Probe(backend, endpoint.model, plan, Prompts(calibration_from(None, None), salt), clock, progress)
+    interruption, prompts = interruption or Interruption(), Prompts(calibration_from(None, None), salt)
+    probe = Probe(backend, endpoint.model, plan, prompts, clock, progress, interruption)
     watch.start()
     try:
         warm_up = await _warm_up(probe, salt)
         probe.prompts = Prompts(warm_up.calibration, salt)
-        floor_watch = None
-        if null is not None:
-            floor_watch = FloorWatch(Probe(null, endpoint.model, plan, probe.prompts, clock))
-            await floor_watch.warm_up()
-        measured, lags = await _measure(probe, watch, floor_watch)
+        floor_watch = await _floor_watch(null, probe, interruption) if null is not None else None
+        measured, client = await _measure(probe, watch, floor_watch)
     finally:
         watch.stop()
-    floor = floor_watch.floor() if floor_watch is not None else None
-    judged = judgements(measured, floor, lags)
     return AuditReport(
         version=REPORT_VERSION,
         tithe=tithe.__version__,
@@ -124,16 +130,27 @@ async def run_audit(
         salt=salt,
         endpoint=endpoint,
         plan=plan,
-        verdicts=verdicts(measured, judged),
+        verdicts=verdicts(measured, client.judgements),
         measured=measured,
-        client=Client(floor=floor, judgements=judged),
+        pace=pace(measured.totals, seed=plan.seed),
+        prediction=predict(measured.pairs, measured.totals, measured.task, tail=plan.tail, seed=plan.seed),
+        client=client,
         warm_up=warm_up,
         calls=probe.calls,
         asked_again=probe.asked_again,
         failures=probe.failures,
         gave_up=probe.gave_up,
+        interrupted=probe.interrupted,
         wall_s=clock.now() - start,
     )
+
+
+async def _floor_watch(null: Backend, probe: Probe, interruption: Interruption) -> FloorWatch:
+    # The floor is no part of what the audit may spend at the endpoint.
+    plan = dataclasses.replace(probe.plan, max_time=None, max_tokens=None, max_requests=None)
+    watch = FloorWatch(Probe(null, probe.model, plan, probe.prompts, probe.clock, None, interruption))
+    await watch.warm_up()
+    return watch
 
 
 async def _warm_up(probe: Probe, salt: str) -> WarmUp:
@@ -162,26 +179,29 @@ async def _warm_up(probe: Probe, salt: str) -> WarmUp:
     return WarmUp(observations=tuple(seen), calibration=calibration_from(short, long))
 
 
-async def _measure(
-    probe: Probe, watch: LagWatch, floor: FloorWatch | None
-) -> tuple[Measured, dict[About, LagFigures]]:
+async def _measure(probe: Probe, watch: LagWatch, floor: FloorWatch | None) -> tuple[Measured, Client]:
+    """The five measurements in order, each with its share of what the audit may spend, and the client's part."""
     lags: dict[About, LagFigures] = {}
+    left = len(msgspec.structs.fields(Measured))
 
     async def watched(about: About, measure: Callable[[Probe], Awaitable[T]]) -> T:
         if floor is not None:
             await floor.take()
-            if about in ("concurrency", "task"):  # before and after the measurement that it stands for
-                await floor.take_crowd()
+        nonlocal left
+        probe.spending.share(left)
+        left -= 1
         watch.take()
         result = await measure(probe)
         lags[about] = lag_figures(watch.take())
         return result
 
-    measured = Measured(
-        pairs=await watched("cache", measure_pairs),
-        totals=await watched("short generations", measure_totals),
-        structured=await watched("structured output", measure_structured),
-        concurrency=await watched("concurrency", measure_concurrency),
-        task=await watched("task", measure_task),
-    )
-    return measured, lags
+    pairs = await watched("cache", measure_pairs)
+    totals = await watched("short generations", measure_totals)
+    structured = await watched("structured output", measure_structured)
+    concurrency = await watched("concurrency", measure_concurrency)
+    if floor is not None:
+        await floor.take_crowd(concurrency.most)
+    task = await watched("task", measure_task)
+    measured = Measured(pairs=pairs, totals=totals, structured=structured, concurrency=concurrency, task=task)
+    taken = floor.floor() if floor is not None else None
+    return measured, Client(floor=taken, judgements=judgements(measured, taken, lags))

@@ -2,8 +2,11 @@
 
 A closed loop with think time: an agent sends its next call when the answer is there and its pause is
 over, so the load falls when the endpoint slows, as it does with real agents. Pauses are drawn once
-an agent and step (exponential) and are the same whatever N. The numbers of agents take turns in random
-order, `rounds` times over; the shared prompt is primed beforehand, as it is in a fleet at work.
+an agent and step (exponential) and are the same whatever N. N climbs: 1, 2, 4, ... until twice the agents
+get less than a tenth more steps a second out of the endpoint (knee.py), more than half of the calls fail,
+or a limit is reached; or the plan names the numbers. Then all of them take turns again in random order
+until each was visited `rounds` times. The shared prompt is primed beforehand, as it is in a fleet at work.
+Last, tasks arrive by themselves (arrivals.py).
 
     tokens/s of an agent = its output tokens / the seconds it waited for answers (sent to last token)
     aggregate            = all output tokens / wall clock of the round, pauses included
@@ -17,20 +20,30 @@ Calls of one agent are not independent of each other, so the intervals of TTFT a
 
 import asyncio
 import random
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
+from tithe.audit.arrivals import Arrivals, measure_arrivals
+from tithe.audit.knee import Cycles, Knee, find_knee, rate, saturated
 from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
-from tithe.audit.probe import Probe
+from tithe.audit.probe import Probe, Stop
+from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, jain, median, quantile
 from tithe.core import Message
 
+Climb = Literal["saturated", "failing", "planned"] | Stop
+"""Why no more agents were tried: the capacity was reached, most calls failed, the plan has no more, or a limit."""
+
 
 class AgentRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What one agent saw in one round."""
+    """What one agent saw in one round, from its first pause to its last token (monotonic seconds)."""
 
     agent: int
+    start: float
+    end: float
     observations: tuple[Observation, ...]
 
 
@@ -45,12 +58,14 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConcurrencyFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One N. Rates in tokens a second, None where the endpoint reports no usage."""
+    """One N. Rates in tokens a second, None where the endpoint reports no usage; `steps_per_s` of all agents."""
 
     agents: int
     step_s: Estimate | None
     ttft_p50_s: Estimate | None
     ttft_p95_s: Estimate | None
+    ttft_p99_s: Estimate | None
+    steps_per_s: float | None
     agent_tokens_per_s: Estimate | None
     aggregate_tokens_per_s: float | None
     jain: float | None
@@ -62,32 +77,81 @@ class ConcurrencyFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
-    """The measurement whole: what was seen, and what follows from it."""
+    """The measurement whole: what was seen, and what follows from it.
+
+    `climb` is what ended the climb. `knee` None: no lone agent was answered.
+    """
 
     primes: tuple[Observation, ...]
     rounds: tuple[Round, ...]
+    extent: Extent
+    climb: Climb
     figures: tuple[ConcurrencyFigures, ...]
+    knee: Knee | None
+    arrivals: tuple[Arrivals, ...]
+
+    @property
+    def most(self) -> int:
+        """The most agents that ran at once; 0 when none did."""
+        return max((one.agents for one in self.rounds), default=0)
 
 
 async def measure_concurrency(probe: Probe) -> Concurrency:
-    """Prime the shared prompt, then visit every number of agents in random order, `rounds` times."""
+    """Prime the shared prompt, climb to the knee, visit every number again, and let tasks arrive."""
     plan = probe.plan
     system = probe.prompts.system(plan.prefix, "concurrency/shared")
     prime = await probe.call(
         probe.request((system, probe.prompts.user(plan.tail, "concurrency/prime"))), "concurrency.prime"
     )
+    rounds, climb = await _climb(probe, system)
     order = random.Random(f"{plan.seed}/concurrency")
-    visits = [
-        (agents, number)
-        for number in range(plan.rounds)
-        for agents in order.sample(plan.concurrency, len(plan.concurrency))
+    climbed = [one.agents for one in rounds]
+    again = [
+        (agents, number) for number in range(1, plan.rounds) for agents in order.sample(climbed, len(climbed))
     ]
-    rounds = [await run_round(probe, system, agents, number) for agents, number in visits]
+    ended = probe.ended()
+    while ended is None and again:
+        agents, number = again.pop(0)
+        rounds.append(await run_round(probe, system, agents, number))
+        ended = probe.ended()
+    knee = find_knee(cycles(rounds), seed=plan.seed)
     return Concurrency(
         primes=(prime,),
         rounds=tuple(rounds),
+        extent=Extent(rounds=len(rounds), ended=ended or "samples"),
+        climb=climb,
         figures=concurrency_figures(tuple(rounds), step_tokens=plan.step_out, seed=plan.seed),
+        knee=knee,
+        arrivals=await measure_arrivals(
+            probe, system, knee.capacity_steps_per_s if knee is not None else 0.0
+        ),
     )
+
+
+async def _climb(probe: Probe, system: Message) -> tuple[list[Round], Climb]:
+    """A first round of each number of agents, in rising order, and why there was no higher one."""
+    plan = probe.plan
+    rounds: list[Round] = []
+    for number in plan.climb:
+        ended = probe.ended()
+        if ended is not None:
+            return rounds, ended
+        rounds.append(await run_round(probe, system, number, 0))
+        calls = [seen for run in rounds[-1].runs for seen in run.observations]
+        if 2 * sum(not seen.answered for seen in calls) > len(calls):
+            return rounds, "failing"
+        if not plan.concurrency and saturated(cycles(rounds)):
+            return rounds, "saturated"
+    return rounds, "planned"
+
+
+def cycles(rounds: Sequence[Round]) -> list[Cycles]:
+    """The agents' steps a second, a level for each number of agents, rising."""
+    rates: dict[int, list[float]] = {one.agents: [] for one in sorted(rounds, key=lambda one: one.agents)}
+    for one in rounds:
+        found = [rate(run.start, run.end, run.observations) for run in one.runs]
+        rates[one.agents] += [each for each in found if each is not None]
+    return [Cycles(agents=agents, rates=tuple(found)) for agents, found in rates.items()]
 
 
 async def run_round(probe: Probe, system: Message, agents: int, number: int) -> Round:
@@ -111,15 +175,16 @@ async def _run_agent(probe: Probe, system: Message, agents: int, number: int, ag
     loop = AgentLoop(probe, system, f"concurrency/{agents}/{number}/{agent}")
     pauses = random.Random(f"{plan.seed}/think/{number}/{agent}")
     observations: list[Observation] = []
+    start = probe.clock.now()
     for _ in range(plan.agent_steps):
         # The pause comes first, so that the agents do not all start in one instant.
         pause = pauses.expovariate(1 / plan.think_s) if plan.think_s > 0 else 0.0
-        await probe.clock.sleep(pause if probe.gave_up is None else 0.0)
+        await probe.clock.sleep(pause if probe.stopped_by() is None else 0.0)
         seen = await probe.call(loop.request(), f"concurrency.{agents}")
         observations.append(seen)
         if seen.failure is None:
             loop.advance(seen)
-    return AgentRun(agent=agent, observations=tuple(observations))
+    return AgentRun(agent=agent, start=start, end=probe.clock.now(), observations=tuple(observations))
 
 
 def concurrency_figures(
@@ -127,12 +192,12 @@ def concurrency_figures(
 ) -> tuple[ConcurrencyFigures, ...]:
     """Everything that follows from the rounds, a row for each N; failed calls are counted apart."""
     return tuple(
-        _figures(agents, [one for one in rounds if one.agents == agents], step_tokens, seed)
-        for agents in sorted({one.agents for one in rounds})
+        _figures(level, [one for one in rounds if one.agents == level.agents], step_tokens, seed)
+        for level in cycles(rounds)
     )
 
 
-def _figures(agents: int, rounds: list[Round], step_tokens: int, seed: int) -> ConcurrencyFigures:
+def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) -> ConcurrencyFigures:
     runs = [run for one in rounds for run in one.runs]
     calls = [seen for run in runs for seen in run.observations]
     answered = [seen for seen in calls if seen.answered]
@@ -145,10 +210,12 @@ def _figures(agents: int, rounds: list[Round], step_tokens: int, seed: int) -> C
     prompt = median([float(seen.prompt_tokens) for seen in answered if seen.prompt_tokens is not None])
     cached = median([float(seen.cached_tokens) for seen in answered if seen.cached_tokens is not None])
     return ConcurrencyFigures(
-        agents=agents,
+        agents=level.agents,
         step_s=median(steps, seed=seed),
         ttft_p50_s=median(ttfts, seed=seed),
         ttft_p95_s=quantile(ttfts, 0.95, seed=seed),
+        ttft_p99_s=quantile(ttfts, 0.99, seed=seed),
+        steps_per_s=level.steps_per_s if level.rates else None,
         agent_tokens_per_s=middle,
         aggregate_tokens_per_s=sum(tokens) / wall if tokens and wall > 0 else None,
         jain=_fairness(rounds),

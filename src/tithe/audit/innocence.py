@@ -29,6 +29,7 @@ FAR_BELOW = 0.2
 LAG_INTERVAL_S = 0.01
 _FLOOR_WARMUPS = 3
 _FLOOR_CALLS = 5
+_WARM_CROWD = 8
 
 
 class LagFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +148,7 @@ class FloorWatch:
         """Open the connections and import what the first answers need; enters no figure."""
         for number in range(_FLOOR_WARMUPS):
             await self._step(f"warm-up/{number}")
-        await self._round(-1)
+        await self._round(_WARM_CROWD, -1)
 
     async def take(self) -> None:
         """A few single calls: for the first token of the longest prompt, and for a whole step."""
@@ -157,9 +158,10 @@ class FloorWatch:
             self._firsts.append(await self._call(f"first/{name}", max(plan.lengths), PROBE_TOKENS))
             self._steps.append(await self._step(name))
 
-    async def take_crowd(self) -> None:
-        """The most agents of the plan, at once."""
-        self._crowd.append(await self._round(len(self._crowd)))
+    async def take_crowd(self, agents: int) -> None:
+        """As many agents at once as the concurrency went up to."""
+        if agents:
+            self._crowd.append(await self._round(agents, len(self._crowd)))
 
     async def _step(self, name: str) -> Observation:
         return await self._call(f"step/{name}", self._null.plan.prefix, self._null.plan.step_out)
@@ -172,8 +174,8 @@ class FloorWatch:
         )
         return await self._null.call(self._null.request(messages, tokens), "floor")
 
-    async def _round(self, number: int) -> Round:
-        return await run_round(self._null, self._system, max(self._null.plan.concurrency), number)
+    async def _round(self, agents: int, number: int) -> Round:
+        return await run_round(self._null, self._system, agents, number)
 
     def floor(self) -> Floor:
         """The floor of all that was taken."""
@@ -184,12 +186,12 @@ class FloorWatch:
         return Floor(
             observations=(*self._firsts, *self._steps),
             crowd=tuple(self._crowd),
-            agents=max(plan.concurrency),
+            agents=crowd[-1].agents if crowd else 0,
             step_tokens=plan.step_out,
             ttft_s=median(ttfts, seed=plan.seed),
             step_s=median(steps, seed=plan.seed),
-            crowd_ttft_s=crowd[0].ttft_p50_s if crowd else None,
-            crowd_step_s=crowd[0].step_s if crowd else None,
+            crowd_ttft_s=crowd[-1].ttft_p50_s if crowd else None,
+            crowd_step_s=crowd[-1].step_s if crowd else None,
         )
 
 

@@ -2,8 +2,9 @@
 
 Both calls of a pair have the same length. The uncached one has a fresh salt from its first word on;
 the cached one repeats a prefix that the endpoint has seen and ends in a new tail. They run one right
-after the other, whichever is first by lot, and the pairs of all lengths in one random order: a slow
-minute strikes both arms and every length alike. With P prefix tokens,
+after the other, whichever is first by lot, and a round has one pair of each length in random order: a slow
+minute strikes both arms and every length alike. Rounds go on until every TTFT is precise enough
+(sampling.py). With P prefix tokens,
 
     saved(P)             = uncached TTFT(P) - cached TTFT(P)      paired by repeat
     worth of a token     = slope of the median saved(P) over P
@@ -22,10 +23,12 @@ import msgspec
 
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe
+from tithe.audit.sampling import Extent, sample
 from tithe.audit.statistics import Estimate, median, paired_difference, slope_of_medians
 from tithe.core import Request
 
 Arm = Literal["uncached", "cached"]
+ARMS: tuple[Arm, ...] = ("uncached", "cached")
 Caching = Literal["caches", "does_not_cache", "unclear"]
 
 _PAYS_FROM = 0.05
@@ -74,34 +77,43 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
 
     primes: tuple[Observation, ...]
     samples: tuple[PairSample, ...]
+    extent: Extent
     figures: PairsFigures
 
 
 async def measure_pairs(probe: Probe) -> Pairs:
-    """Prime each length's prefix, then run the pairs of all lengths in one random order."""
+    """Prime each length's prefix, then run rounds of one pair of each length."""
     plan = probe.plan
     primes = [
         await probe.call(_request(probe, length, _known(length), "prime"), f"pairs.prime.{length}")
         for length in plan.lengths
     ]
     order = random.Random(f"{plan.seed}/pairs")
-    pairs = [(length, repeat) for length in plan.lengths for repeat in range(plan.repeats)]
-    order.shuffle(pairs)
-    arms: tuple[Arm, Arm] = ("uncached", "cached")
-    runs: list[tuple[int, Arm, int]] = [
-        (length, arm, repeat) for length, repeat in pairs for arm in order.sample(arms, 2)
-    ]
     samples: list[PairSample] = []
-    for length, arm, repeat in runs:
-        prefix = _known(length) if arm == "cached" else f"pairs/{length}/fresh/{repeat}"
-        request = _request(probe, length, prefix, f"{arm}/{repeat}")
-        seen = await probe.call(request, f"pairs.{arm}.{length}")
-        samples.append(PairSample(length=length, arm=arm, repeat=repeat, observation=seen))
+
+    async def run_round(repeat: int) -> None:
+        lengths = order.sample(plan.lengths, len(plan.lengths))
+        for length, arm in [(length, arm) for length in lengths for arm in order.sample(ARMS, len(ARMS))]:
+            samples.append(await _sample(probe, length, arm, repeat))
+
+    def ttfts() -> list[Estimate | None]:
+        rows = _rows(tuple(samples), plan.seed)
+        return [ttft for row in rows for ttft in (row.uncached_ttft_s, row.cached_ttft_s)]
+
+    extent = await sample(probe, run_round, ttfts)
     return Pairs(
         primes=tuple(primes),
         samples=tuple(samples),
+        extent=extent,
         figures=pairs_figures(tuple(samples), seed=plan.seed),
     )
+
+
+async def _sample(probe: Probe, length: int, arm: Arm, repeat: int) -> PairSample:
+    prefix = _known(length) if arm == "cached" else f"pairs/{length}/fresh/{repeat}"
+    request = _request(probe, length, prefix, f"{arm}/{repeat}")
+    seen = await probe.call(request, f"pairs.{arm}.{length}")
+    return PairSample(length=length, arm=arm, repeat=repeat, observation=seen)
 
 
 def _known(length: int) -> str:
@@ -116,10 +128,9 @@ def _request(probe: Probe, length: int, prefix: str, tail: str) -> Request:
 
 def pairs_figures(samples: tuple[PairSample, ...], *, seed: int) -> PairsFigures:
     """Everything that follows from the samples; failed calls are counted apart."""
-    lengths = sorted({sample.length for sample in samples})
-    rows = tuple(_length_figures(length, samples, seed) for length in lengths)
+    rows = _rows(samples, seed)
     saved = {row.length: _saved(row.length, samples) for row in rows}
-    uncached = {float(length): _ttfts(_of(samples, length, "uncached")) for length in lengths}
+    uncached = {float(row.length): _ttfts(_of(samples, row.length, "uncached")) for row in rows}
     worth = slope_of_medians(
         {float(length): [first - second for first, second in pairs] for length, pairs in saved.items()},
         seed=seed,
@@ -134,6 +145,11 @@ def pairs_figures(samples: tuple[PairSample, ...], *, seed: int) -> PairsFigures
         token_worth_s=worth,
         uncached_token_s=price,
     )
+
+
+def _rows(samples: tuple[PairSample, ...], seed: int) -> tuple[LengthFigures, ...]:
+    lengths = sorted({sample.length for sample in samples})
+    return tuple(_length_figures(length, samples, seed) for length in lengths)
 
 
 def _length_figures(length: int, samples: tuple[PairSample, ...], seed: int) -> LengthFigures:

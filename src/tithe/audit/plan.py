@@ -8,13 +8,16 @@ import msgspec
 from tithe.core.errors import UsageError
 from tithe.world import FAMILIES, Family
 
-_MAY_BE_ZERO = {"think_s", "reasks", "seed", "task_temperature", "warmups"}
+_MAY_BE_EMPTY = {"concurrency"}
+_MAY_BE_ZERO = {"arrivals", "precision", "think_s", "reasks", "seed", "task_temperature", "warmups"}
 
 
-def _check(name: str, value: float | tuple[int | str, ...]) -> None:
+def _check(name: str, value: float | tuple[int | str, ...] | None) -> None:
+    if value is None:
+        return
     flag = "--" + name.replace("_", "-")
     values = value if isinstance(value, tuple) else (value,)
-    if not values:
+    if not values and name not in _MAY_BE_EMPTY:
         raise UsageError(f"{flag} is empty; give at least one.", param=name)
     least = 0 if name in _MAY_BE_ZERO else 1
     for each in values:
@@ -31,7 +34,12 @@ class AuditPlan:
 
     Attributes:
         lengths: Prefix lengths of the cached and uncached pairs, in tokens.
-        repeats: Samples of each arm of the pairs, the short generations and the structured output.
+        repeats: Most samples of each arm of the pairs, the short generations and the structured output.
+        least_repeats: Fewest samples before precision can end the sampling.
+        precision: Half-width of a figure's 95 % interval, as a part of the figure, that is precise enough.
+        max_time: Seconds that the audit may take; each measurement gets its share.
+        max_tokens: Prompt and generated tokens that it may use, together.
+        max_requests: Calls that it may make.
         tail: New tokens after a cached prefix.
         prefix: Tokens of the system prompt in the short generations and the concurrent agents.
         totals: Generation lengths to time with the prefix cached, in tokens.
@@ -39,9 +47,11 @@ class AuditPlan:
         step_in: Tokens that one tool result adds to a concurrent agent's history.
         chat_in: Prompt tokens of the chat figure.
         chat_out: Generated tokens of the chat figure.
-        chat_repeats: Samples of the chat figure.
+        chat_repeats: Most samples of the chat figure, one with every second sample of the others.
         structured_tokens: Most tokens that a structured answer may take.
-        concurrency: Numbers of agents that run at once.
+        concurrency: Numbers of agents that run at once; none: 1, 2, 4, ... until the endpoint's knee.
+        most_agents: The most agents to climb to.
+        arrivals: Tasks that arrive by themselves, at each of two rates.
         agent_steps: Steps that each concurrent agent takes.
         rounds: Times that each number of agents is visited.
         think_s: Mean pause between the steps of a concurrent agent, in seconds.
@@ -57,7 +67,12 @@ class AuditPlan:
     """
 
     lengths: tuple[int, ...] = (256, 1024, 2048)
-    repeats: int = 20
+    repeats: int = 40
+    least_repeats: int = 10
+    precision: float = 0.05
+    max_time: float | None = 300.0
+    max_tokens: int | None = None
+    max_requests: int | None = None
     tail: int = 50
     prefix: int = 1024
     totals: tuple[int, ...] = (50, 100, 200)
@@ -67,7 +82,9 @@ class AuditPlan:
     chat_out: int = 512
     chat_repeats: int = 5
     structured_tokens: int = 256
-    concurrency: tuple[int, ...] = (1, 2, 4, 8)
+    concurrency: tuple[int, ...] = ()
+    most_agents: int = 64
+    arrivals: int = 16
     agent_steps: int = 5
     rounds: int = 2
     think_s: float = 0.1
@@ -90,12 +107,22 @@ class AuditPlan:
         """The lengths to time: the wanted totals and the agent step's own."""
         return tuple(sorted({*self.totals, self.step_out}))
 
+    @property
+    def climb(self) -> tuple[int, ...]:
+        """The numbers of agents to climb through, rising; the climb may end before the last."""
+        most = self.most_agents
+        doubled = (2**power for power in range(most.bit_length()) if 2**power < most)
+        return tuple(sorted(set(self.concurrency))) or (*doubled, most)
+
 
 STANDARD = AuditPlan()
 QUICK = AuditPlan(
     repeats=5,
+    least_repeats=5,
     chat_repeats=2,
     structured_tokens=96,
+    most_agents=16,
+    arrivals=6,
     agent_steps=2,
     rounds=1,
     think_s=0.05,
@@ -107,8 +134,8 @@ QUICK = AuditPlan(
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Calls and tokens of one measurement: at most as many, but for what is asked again.
 
-    Only a task ends when the agent is done. `usual_calls` are those of an agent that goes about its tasks
-    as their expert does; elsewhere they are `calls`. A task's `prompt_tokens` count every answer at its
+    `usual_calls` are those of an audit whose figures are soon precise, and of an agent that goes about
+    its tasks as their expert does. A task's `prompt_tokens` count every answer at its
     longest and every tool's result at the length that tools keep theirs below, unless the agent itself
     has made a file longer.
     """
@@ -122,7 +149,15 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 def costs(plan: AuditPlan) -> tuple[Cost, ...]:
     """What each measurement of the plan will ask of the endpoint, in the order that they run."""
-    return tuple(_costs(plan))
+    soon = dataclasses.replace(
+        plan,
+        repeats=min(plan.repeats, plan.least_repeats),
+        most_agents=min(plan.most_agents, USUAL_KNEE),
+    )
+    return tuple(
+        msgspec.structs.replace(most, usual_calls=least.usual_calls)
+        for most, least in zip(_costs(plan), _costs(soon), strict=True)
+    )
 
 
 def _costs(plan: AuditPlan) -> Iterator[Cost]:
@@ -141,13 +176,12 @@ def _costs(plan: AuditPlan) -> Iterator[Cost]:
         output_tokens=lengths * rows * PROBE_TOKENS,
     )
     short = len(plan.generation_lengths) * plan.repeats
+    chats = min(plan.chat_repeats, -(-plan.repeats // CHAT_EVERY))
     yield _cost(
         "totals",
-        1 + short + plan.chat_repeats,
-        prompt_tokens=(1 + short) * (plan.prefix + plan.tail) + plan.chat_repeats * plan.chat_in,
-        output_tokens=PROBE_TOKENS
-        + plan.repeats * sum(plan.generation_lengths)
-        + plan.chat_repeats * plan.chat_out,
+        1 + short + chats,
+        prompt_tokens=(1 + short) * (plan.prefix + plan.tail) + chats * plan.chat_in,
+        output_tokens=PROBE_TOKENS + plan.repeats * sum(plan.generation_lengths) + chats * plan.chat_out,
     )
     structured = STRUCTURED_ARMS * (1 + plan.repeats)
     yield _cost(
@@ -162,6 +196,12 @@ def _costs(plan: AuditPlan) -> Iterator[Cost]:
 
 # Tokens asked of a call that is timed for its first token alone: a few, since the first may be an early end.
 PROBE_TOKENS = 4
+# Rounds of the short generations from one chat figure to the next, which takes much longer than they.
+CHAT_EVERY = 2
+# Shares of the closed loop's steps a second at which tasks arrive in the open one.
+LOADS = (0.5, 0.8)
+# The number of agents at which the knee is looked for to say what is usual.
+USUAL_KNEE = 8
 # Constrained and free tool calls, constrained and free JSON text.
 STRUCTURED_ARMS = 4
 # A task's system prompt, tools and goal; a tool's result; the steps of the tasks' expert, at the middle.
@@ -181,7 +221,7 @@ def _cost(measurement: str, calls: int, *, prompt_tokens: int, output_tokens: in
 
 
 def _concurrency(plan: AuditPlan) -> Cost:
-    agents, steps = plan.rounds * sum(plan.concurrency), plan.agent_steps
+    agents, steps = plan.rounds * sum(plan.climb) + len(LOADS) * plan.arrivals, plan.agent_steps
     an_agent = _history(steps, start=plan.prefix + plan.step_in, growth=plan.step_out + plan.step_in)
     return _cost(
         "concurrency",

@@ -1,27 +1,55 @@
 """The probe: makes an audit's calls, one label each, and keeps count of what became of them.
 
-When `plan.give_up_after` calls in a row have failed, it gives up: every further call is a failed
-observation of kind `NOT_ASKED` and never reaches the endpoint. So the measurements end quickly and in
-order, and what was measured until then has its figures.
+When `plan.give_up_after` calls in a row have failed, it gives up; when a limit of the plan is reached, or
+the user interrupts, it stops. Every further call is then a failed observation of kind `NOT_ASKED` and
+never reaches the endpoint. So the measurements end quickly and in order, and what was measured until
+then has its figures.
 """
 
+import asyncio
 from collections.abc import Callable
+from typing import Any, Literal
 
 from tithe.audit.observation import Failure, Observation, observe
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.prompt import Prompts
+from tithe.audit.spending import Limit, Spending
 from tithe.core import Backend, Clock, Message, Request
+
+Stop = Literal["gave up", "interrupted"] | Limit
 
 Progress = Callable[[str], None]
 
 NOT_ASKED = "NotAsked"
+
+_WHY: dict[Stop, str] = {
+    "gave up": "the audit had given up by then",
+    "interrupted": "the audit had been interrupted by then",
+    "time": "the time limit (--max-time) had been reached",
+    "tokens": "the limit of tokens (--max-tokens) had been reached",
+    "requests": "the limit of calls (--max-requests) had been reached",
+}
+
+
+class Interruption:
+    """Ends an audit early, from outside: no more calls are made, and those under way are cut off."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        self.under_way = set[asyncio.Task[Any]]()
+
+    def interrupt(self) -> None:
+        """Call it on the audit's event loop."""
+        self.happened = True
+        for task in self.under_way:
+            task.cancel()
 
 
 class Probe:
     """Calls one backend under one plan. Never retries on its own; a failed call is data.
 
     `progress` is told a call's label when one of the planned calls has ended. `asked_again` of the
-    `calls` were not planned. `gave_up` is why the probe asks no more; None while it does.
+    `calls` were not planned. `gave_up` is what made the probe give up; None while it has not.
     """
 
     def __init__(
@@ -32,6 +60,7 @@ class Probe:
         prompts: Prompts,
         clock: Clock,
         progress: Progress | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self.plan = plan
         self.prompts = prompts
@@ -40,21 +69,41 @@ class Probe:
         self.asked_again = 0
         self.failures = 0
         self.gave_up: str | None = None
+        self.spending = Spending(plan, clock)
+        self._interruption = interruption if interruption is not None else Interruption()
         self._failed_in_a_row = 0
         self._backend = backend
-        self._model = model
+        self.model = model
         self._progress = progress
+
+    @property
+    def interrupted(self) -> bool:
+        return self._interruption.happened
+
+    def stopped_by(self) -> Stop | None:
+        """Why the probe makes no more calls; None while it does."""
+        if self.interrupted:
+            return "interrupted"
+        return "gave up" if self.gave_up is not None else self.spending.exhausted()
+
+    def ended(self) -> Stop | None:
+        """Why the running measurement should take no more samples: the probe stopped, or its share is used up."""
+        return self.stopped_by() or self.spending.share_exhausted()
 
     def request(self, messages: tuple[Message, ...], max_tokens: int = PROBE_TOKENS) -> Request:
         """A plain request. Sampling is left at the API's defaults, which every endpoint takes."""
-        return Request(model=self._model, messages=messages, max_tokens=max_tokens)
+        return Request(model=self.model, messages=messages, max_tokens=max_tokens)
 
     async def call(self, request: Request, label: str, *, planned: bool = True) -> Observation:
-        """Make one call, unless the probe has given up."""
-        if self.gave_up is not None:
-            return self._not_asked(label)
-        seen = await observe(self._backend, request, self.clock, label)
+        """Make one call, unless the probe has stopped."""
+        stopped = self.stopped_by()
+        if stopped is not None:
+            return self._not_asked(label, stopped)
+        seen = await self._observed(request, label)
         self.calls += 1
+        if seen is None:
+            return self._not_asked(label, "interrupted")
+        self.spending.add(seen, self.prompts.estimated_tokens(request.messages))
         self.asked_again += not planned
         if planned and self._progress is not None:
             self._progress(label)
@@ -70,9 +119,24 @@ class Probe:
             )
         return seen
 
-    def _not_asked(self, label: str) -> Observation:
+    async def _observed(self, request: Request, label: str) -> Observation | None:
+        """The call as it was seen; None when an interruption cut it off."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._interruption.under_way.add(task)
+        try:
+            return await observe(self._backend, request, self.clock, label)
+        except asyncio.CancelledError:
+            if not self.interrupted:
+                raise
+            task.uncancel()
+            return None
+        finally:
+            self._interruption.under_way.discard(task)
+
+    def _not_asked(self, label: str, stopped: Stop) -> Observation:
         now = self.clock.now()
-        failure = Failure(kind=NOT_ASKED, message="the audit had given up by then")
+        failure = Failure(kind=NOT_ASKED, message=_WHY[stopped])
         return Observation(label=label, begun=now, ended=now, failure=failure)
 
     async def full_length(self, request: Callable[[int], Request], label: str) -> tuple[Observation, ...]:

@@ -73,6 +73,11 @@ class Prompts:
         """About `tokens` tokens of words that no other key shares a prefix with."""
         return words(max(1, round(tokens / self._calibration.tokens_a_word)), self._salt, key)
 
+    def estimated_tokens(self, messages: tuple[Message, ...]) -> float:
+        """About how many tokens these messages are as a prompt, tools not counted."""
+        spoken = sum(len((message.content or "").split()) for message in messages)
+        return self._calibration.overhead + spoken * self._calibration.tokens_a_word
+
     def system(self, tokens: int, key: str) -> Message:
         """A system prompt of about `tokens` tokens, the chat template's own not counted."""
         return Message(role="system", content=self.text(tokens, key))

@@ -1,6 +1,6 @@
 """Structured output: what a schema-valid answer costs, constrained against free.
 
-Four arms, interleaved, ask for the same thing: a tool call with `tool_choice: required` and a strict
+Four arms, one of each in a round, ask for the same thing: a tool call with `tool_choice: required` and a strict
 tool, or with `auto` and a tool held to nothing; JSON text under `response_format: json_schema`, or as
 plain text with the schema in the prompt. The first call of each arm compiles grammars and is shown apart.
 
@@ -22,6 +22,7 @@ import msgspec
 
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe
+from tithe.audit.sampling import Extent, sample
 from tithe.audit.statistics import Estimate, Share, median, wilson
 from tithe.audit.validity import Check, ValidityClass, call_validity, checker, text_validity
 from tithe.core import Message, Request, ResponseFormat, Tool, ToolChoice
@@ -73,22 +74,31 @@ class Structured(msgspec.Struct, frozen=True, kw_only=True):
 
     primes: tuple[Observation, ...]
     samples: tuple[StructuredSample, ...]
+    extent: Extent
     figures: tuple[StructuredFigures, ...]
 
 
 async def measure_structured(probe: Probe) -> Structured:
-    """Warm every arm, then run all of them in one random order."""
+    """Warm every arm, then run rounds of one call of each in random order."""
     plan = probe.plan
     primes = [await probe.call(_request(probe, arm, -1), f"structured.prime.{arm}") for arm in ARMS]
-    runs: list[tuple[StructuredArm, int]] = [(arm, repeat) for arm in ARMS for repeat in range(plan.repeats)]
-    random.Random(f"{plan.seed}/structured").shuffle(runs)
+    order = random.Random(f"{plan.seed}/structured")
     samples: list[StructuredSample] = []
-    for arm, repeat in runs:
-        seen = await probe.call(_request(probe, arm, repeat), f"structured.{arm}")
-        samples.append(StructuredSample(arm=arm, repeat=repeat, observation=seen))
+
+    async def run_round(repeat: int) -> None:
+        for arm in order.sample(ARMS, len(ARMS)):
+            seen = await probe.call(_request(probe, arm, repeat), f"structured.{arm}")
+            samples.append(StructuredSample(arm=arm, repeat=repeat, observation=seen))
+
+    def times() -> list[Estimate | None]:
+        rows = structured_figures(tuple(samples), seed=plan.seed)
+        return [row.valid_total_s or row.ttft_s for row in rows]
+
+    extent = await sample(probe, run_round, times)
     return Structured(
         primes=tuple(primes),
         samples=tuple(samples),
+        extent=extent,
         figures=structured_figures(tuple(samples), seed=plan.seed),
     )
 

@@ -41,6 +41,7 @@ import msgspec
 from tithe.audit.observation import Observation
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.probe import Probe
+from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, Share, median, wilson
 from tithe.core import Message, Request, Sampling, ToolCall
 from tithe.world import FAMILIES, Episode, Family, Split, World, make_task, open_world
@@ -155,6 +156,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None
     primes: tuple[Observation, ...]
     runs: tuple[TaskRun, ...]
+    extent: Extent
     figures: TaskFigures
 
     @property
@@ -177,14 +179,17 @@ def draw_tasks(plan: AuditPlan) -> tuple[WorldTask, ...]:
 
 
 async def measure_task(probe: Probe) -> Task:
-    """Prime each family's system prompt and tools, then run every task once."""
+    """Prime each family's system prompt and tools, then run every task once, as far as the limits allow."""
     tasks = await asyncio.to_thread(draw_tasks, probe.plan)
     primes, temperature = await _prime(probe, tasks)
-    runs = [await _run(probe, task, repeat, temperature) for repeat, task in enumerate(tasks)]
+    runs: list[TaskRun] = []
+    while (ended := probe.ended()) is None and len(runs) < len(tasks):
+        runs.append(await _run(probe, tasks[len(runs)], len(runs), temperature))
     return Task(
         temperature=temperature,
         primes=tuple(primes),
         runs=tuple(runs),
+        extent=Extent(rounds=len(runs), ended=ended or "samples"),
         figures=task_figures(tuple(runs), seed=probe.plan.seed),
     )
 
@@ -197,13 +202,18 @@ async def _prime(probe: Probe, tasks: tuple[WorldTask, ...]) -> tuple[list[Obser
         note = probe.prompts.user(probe.plan.tail, f"task/prime/{task.family}")
         messages = (Message(role="system", content=task.system), note)
         request = _request(probe, task, messages, temperature, PROBE_TOKENS)
-        primes.append(await probe.call(request, "task.prime"))
+        primes.append(await probe.call(request, prime_label(task.family)))
         refused = primes[-1].failure is not None and primes[-1].failure.http_status in _REFUSALS
         if refused and len(primes) == 1:
             request = _request(probe, task, messages, None, PROBE_TOKENS)
-            primes.append(await probe.call(request, "task.prime", planned=False))
+            primes.append(await probe.call(request, prime_label(task.family), planned=False))
             temperature = None if primes[-1].failure is None else temperature
     return primes, temperature
+
+
+def prime_label(family: Family) -> str:
+    """The label of the call that primes a family's system prompt and tools."""
+    return f"task.prime.{family}"
 
 
 def _request(

@@ -1,8 +1,9 @@
 """Short generations: what an agent step takes, beside what the chat figure says it should.
 
 Time to N tokens is sent to last token, with the prefix cached, for N of an agent's size; 50, 100 and
-200 tokens and the step's own length run interleaved with the chat figure, which is what a speed
-comparison of chat endpoints quotes: a fresh 1,024-token prompt, 512 tokens out,
+200 tokens and the step's own length run interleaved with the chat figure, in rounds until every total
+is precise enough (sampling.py). The chat figure is what a speed comparison of chat endpoints quotes: a
+fresh 1,024-token prompt, 512 tokens out,
 
     chat figure = output tokens / (last token - sent)                     tok/s
     predicted   = step tokens / chat figure                               what a reader of it expects
@@ -14,13 +15,15 @@ the answers that reached the length. If fewer than half did, on all of them, and
 
 import functools
 import random
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
 from tithe.audit.observation import Observation
-from tithe.audit.plan import PROBE_TOKENS
+from tithe.audit.plan import CHAT_EVERY, PROBE_TOKENS
 from tithe.audit.probe import Probe, fell_short
+from tithe.audit.sampling import Extent, sample
 from tithe.audit.statistics import Estimate, median
 from tithe.core import Request
 
@@ -83,26 +86,39 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     primes: tuple[Observation, ...]
     samples: tuple[TotalSample, ...]
+    extent: Extent
     figures: TotalsFigures
 
 
 async def measure_totals(probe: Probe) -> Totals:
-    """Prime the prefix, then run every length and the chat figure in one random order."""
+    """Prime the prefix, then run rounds of every length; the chat figure is in every second one."""
     plan = probe.plan
     prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
-    runs = [(wanted, False, repeat) for wanted in plan.generation_lengths for repeat in range(plan.repeats)]
-    runs += [(plan.chat_out, True, repeat) for repeat in range(plan.chat_repeats)]
-    random.Random(f"{plan.seed}/totals").shuffle(runs)
+    order = random.Random(f"{plan.seed}/totals")
     samples: list[TotalSample] = []
-    for wanted, chat, repeat in runs:
-        if chat:
-            attempts = await probe.full_length(functools.partial(_chat, probe, repeat), "totals.chat")
-        else:
-            short = functools.partial(_short, probe, wanted, repeat)
-            attempts = await probe.full_length(short, f"totals.{wanted}")
-        samples.append(TotalSample(wanted=wanted, chat=chat, repeat=repeat, attempts=attempts))
+
+    async def run_round(repeat: int) -> None:
+        asked = [(wanted, False, repeat) for wanted in plan.generation_lengths]
+        if repeat % CHAT_EVERY == 0 and repeat // CHAT_EVERY < plan.chat_repeats:
+            asked.append((plan.chat_out, True, repeat // CHAT_EVERY))
+        for wanted, chat, number in order.sample(asked, len(asked)):
+            samples.append(await _sample(probe, wanted, number, chat=chat))
+
+    def totals() -> list[Estimate | None]:
+        return [row.total_s for row in _rows(samples, plan.seed)]
+
+    extent = await sample(probe, run_round, totals)
     figures = totals_figures(tuple(samples), step_tokens=plan.step_out, seed=plan.seed)
-    return Totals(primes=(prime,), samples=tuple(samples), figures=figures)
+    return Totals(primes=(prime,), samples=tuple(samples), extent=extent, figures=figures)
+
+
+async def _sample(probe: Probe, wanted: int, repeat: int, *, chat: bool) -> TotalSample:
+    if chat:
+        attempts = await probe.full_length(functools.partial(_chat, probe, repeat), "totals.chat")
+    else:
+        short = functools.partial(_short, probe, wanted, repeat)
+        attempts = await probe.full_length(short, f"totals.{wanted}")
+    return TotalSample(wanted=wanted, chat=chat, repeat=repeat, attempts=attempts)
 
 
 def _short(probe: Probe, wanted: int, repeat: int, attempt: int) -> Request:
@@ -121,15 +137,20 @@ def _chat(probe: Probe, repeat: int, attempt: int) -> Request:
 
 def totals_figures(samples: tuple[TotalSample, ...], *, step_tokens: int, seed: int) -> TotalsFigures:
     """Everything that follows from the samples; failed calls are counted apart."""
-    short = [sample for sample in samples if not sample.chat]
-    rows = tuple(
-        _figures(wanted, [sample for sample in short if sample.wanted == wanted], seed)
-        for wanted in sorted({sample.wanted for sample in short})
-    )
+    rows = _rows(samples, seed)
     step = next((row for row in rows if row.wanted == step_tokens), None)
     return TotalsFigures(
         lengths=rows,
         chat=_chat_figures([sample for sample in samples if sample.chat], step, step_tokens, seed),
+    )
+
+
+def _rows(samples: Sequence[TotalSample], seed: int) -> tuple[TotalFigures, ...]:
+    """A row for each length of a step."""
+    short = [sample for sample in samples if not sample.chat]
+    return tuple(
+        _figures(wanted, [sample for sample in short if sample.wanted == wanted], seed)
+        for wanted in sorted({sample.wanted for sample in short})
     )
 
 

@@ -5,7 +5,7 @@
 | cache | caches, does_not_cache, unclear | pairs.py |
 | short generations | slower_than_chat, faster_than_chat, as_chat, unclear | a step against the chat figure's prediction, 10 % either way |
 | structured output | constrained_cheaper, free_cheaper, alike, never_valid, unclear | expected time of a tool call with retries, 10 % either way |
-| concurrency | scales, slows, unfair, unclear | an agent's step at the most agents takes at most 1.5 times as long as at the fewest; Jain's index at least 0.9 |
+| concurrency | scales, saturates, slows, unfair, unclear | Jain's index at the most agents at least 0.9; no knee (knee.py); a step at the most agents at most 1.5 times as long as at the fewest |
 | task | ttft, decode, tool, retry, overhead, unclear | the largest part of the shown run's wall clock, solved or not |
 
 1.5: an agent that waits half as long again has lost more than the usual spread between its steps, while
@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
+from tithe.audit.concurrency import Concurrency
 from tithe.audit.innocence import Floor, Judgement, LagFigures, judge
 from tithe.audit.pairs import Pairs
 from tithe.audit.statistics import Estimate
@@ -90,7 +90,7 @@ def verdicts(measured: Measured, judged: dict[About, Judgement]) -> tuple[Verdic
         "cache": measured.pairs.figures.caching,
         "short generations": _short_generations(measured.totals),
         "structured output": _structured_output(measured.structured.figures),
-        "concurrency": _concurrency(measured.concurrency.figures),
+        "concurrency": _concurrency(measured.concurrency),
         "task": _task(measured.task),
     }
     return tuple(
@@ -120,12 +120,17 @@ def _structured_output(arms: tuple[StructuredFigures, ...]) -> str:
     return "free_cheaper" if free.expected_s < (1 - _ALIKE) * constrained.expected_s else "alike"
 
 
-def _concurrency(rows: tuple[ConcurrencyFigures, ...]) -> str:
+def _concurrency(concurrency: Concurrency) -> str:
+    rows = concurrency.figures
+    if not rows:
+        return "unclear"
     fewest, most = rows[0], rows[-1]
     if fewest.step_s is None or most.step_s is None or fewest is most:
         return "unclear"
     if most.jain is not None and most.jain < _UNFAIR_BELOW:
         return "unfair"
+    if concurrency.knee is not None and concurrency.knee.agents is not None:
+        return "saturates"
     return "slows" if most.step_s.value > _SLOWS_ABOVE * fewest.step_s.value else "scales"
 
 

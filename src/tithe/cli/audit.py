@@ -1,11 +1,13 @@
 """`tithe audit`: an endpoint, measured the way an agent uses it."""
 
+import asyncio
 import contextlib
 import gc
 import ipaddress
 import os
+import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from tithe.audit import (
     AuditPlan,
     AuditReport,
     Endpoint,
+    Interruption,
     ThreadedLagWatch,
     costs,
     read_report,
@@ -125,10 +128,12 @@ def audit(
         _confirm(url, plan, notes)
     report = run_command(_audit(url, model, api_key or _key(), plan, notes))
     _give(report, outputs, json=json)
-    _fail_if_gave_up(report)
+    _fail_if_cut_short(report)
 
 
-def _fail_if_gave_up(report: AuditReport) -> None:
+def _fail_if_cut_short(report: AuditReport) -> None:
+    if report.interrupted:
+        raise KeyboardInterrupt
     if report.gave_up is not None:
         raise EndpointError(
             f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
@@ -187,16 +192,47 @@ async def _audit(
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
         gc.collect()
         gc.freeze()
-        with progress:
-            return await run_audit(
-                target.backend,
-                target.endpoint,
-                plan,
-                null=null,
-                watch=ThreadedLagWatch(clock),
-                clock=clock,
-                progress=progress,
-            )
+        with progress, _interruption() as interruption:
+            try:
+                return await run_audit(
+                    target.backend,
+                    target.endpoint,
+                    plan,
+                    null=null,
+                    watch=ThreadedLagWatch(clock),
+                    clock=clock,
+                    progress=progress,
+                    interruption=interruption,
+                )
+            except EndpointError:
+                if interruption.happened:
+                    raise KeyboardInterrupt from None
+                raise
+
+
+@contextlib.contextmanager
+def _interruption() -> Generator[Interruption, None, None]:
+    """The first Ctrl-C ends the audit with a report of what was measured; a second one ends the command."""
+    interruption = Interruption()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def interrupt() -> None:
+        if interruption.happened:
+            task.cancel()
+        interruption.interrupt()
+
+    with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        yield interruption
+    except asyncio.CancelledError:
+        if interruption.happened:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
 
 
 @contextlib.asynccontextmanager
@@ -255,10 +291,20 @@ def _confirm(url: str, plan: AuditPlan, notes: Console) -> None:
     calls, usual = sum(cost.calls for cost in planned), sum(cost.usual_calls for cost in planned)
     prompt = sum(cost.prompt_tokens for cost in planned)
     output = sum(cost.output_tokens for cost in planned)
+    limits = [
+        f"{limit:,g} {unit}"
+        for limit, unit in ((plan.max_time, "s"), (plan.max_requests, "calls"), (plan.max_tokens, "tokens"))
+        if limit is not None
+    ]
     estimate = (
-        f"Auditing {url} takes about {usual:,} calls. Where its agent takes every step that its tasks allow, it "
-        f"takes {calls:,}, with {prompt:,} prompt tokens (many of them cached, if it caches) and {output:,} "
+        f"Auditing {url} takes about {usual:,} calls where its figures are soon precise. At most it takes "
+        f"{calls:,}, with {prompt:,} prompt tokens (many of them cached, if it caches) and {output:,} "
         "generated ones. Answers that come too short are asked again on top."
+        + (
+            f" It stops after {' or '.join(limits)} (--max-time, --max-requests, --max-tokens)."
+            if limits
+            else ""
+        )
     )
     if not sys.stdin.isatty():
         raise UsageError(f"{estimate} Say --yes to go on.")

@@ -21,7 +21,7 @@ def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollecti
             continue
         if argument.tokens:
             values, source = [piece for token in argument.tokens for piece in token.value.split(",")], "cli"
-        elif quick:
+        elif quick and getattr(QUICK, field) not in (None, ()):
             values, source = as_typed(getattr(QUICK, field)).split(","), "--quick"
         else:
             continue
@@ -31,8 +31,10 @@ def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollecti
         ]
 
 
-def as_typed(value: float | tuple[object, ...]) -> str:
+def as_typed(value: float | tuple[object, ...] | None) -> str:
     """A value as it is typed after its flag."""
+    if value is None:
+        return "none"
     if isinstance(value, tuple):
         return ",".join(str(one) for one in value) or "none"
     return str(value)

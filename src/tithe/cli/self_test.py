@@ -232,7 +232,7 @@ def _validity(seen: Observation, form: Form | None) -> str | None:
 
 def _summary(seen: Sequence[Observation]) -> Summary:
     """What the audit's statistics make of these calls, as one agent's."""
-    run = AgentRun(agent=0, observations=tuple(seen))
+    run = AgentRun(agent=0, start=seen[0].begun, end=seen[-1].ended, observations=tuple(seen))
     one = Round(agents=1, round=0, start=seen[0].begun, end=seen[-1].ended, runs=(run,))
     (figures,) = concurrency_figures((one,), step_tokens=1, seed=0)
     ttft = figures.ttft_p50_s

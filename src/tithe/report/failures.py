@@ -42,6 +42,12 @@ def observations(report: AuditReport) -> list[Observation]:
         *(seen for sample in measured.totals.samples for seen in sample.attempts),
         *(sample.observation for sample in measured.structured.samples),
         *(seen for one in measured.concurrency.rounds for run in one.runs for seen in run.observations),
+        *(
+            step.observation
+            for run in measured.concurrency.arrivals
+            for task in run.tasks
+            for step in task.steps
+        ),
         *(seen for run in measured.task.runs for step in run.steps for seen in step.attempts),
     ]
 
@@ -50,7 +56,7 @@ def unanswered(seen: Sequence[Observation]) -> str:
     """Why there is nothing to show of these calls."""
     asked = [one for one in seen if one.failure is None or one.failure.kind != NOT_ASKED]
     if not asked:
-        return "Nothing to draw: the audit had given up before these calls."
+        return "Nothing to draw: the audit had ended before these calls."
     if any(one.answered for one in asked):
         return "Nothing to draw: the endpoint did not report what this is computed from."
     empty = sum(one.failure is None for one in asked)

@@ -5,14 +5,14 @@ import msgspec
 from tithe.audit import (
     About,
     AuditReport,
-    ConcurrencyFigures,
+    Concurrency,
     Pairs,
     StructuredFigures,
     Task,
     Totals,
     Verdict,
 )
-from tithe.report.figures import number, percent, seconds
+from tithe.report.figures import interval, number, percent, seconds
 
 
 class Headline(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ def _headline(verdict: Verdict, report: AuditReport) -> Headline:
         case "structured output":
             return _structured(verdict, measured.structured.figures)
         case "concurrency":
-            return _concurrency(verdict, measured.concurrency.figures)
+            return _concurrency(verdict, measured.concurrency)
         case "task":
             return _task(verdict, measured.task)
 
@@ -132,13 +132,20 @@ def _arm(figures: StructuredFigures) -> str:
     return f"{percent(figures.valid.successes, figures.valid.n)} valid, {seconds(figures.expected_s)} with retries"
 
 
-def _concurrency(verdict: Verdict, rows: tuple[ConcurrencyFigures, ...]) -> Headline:
+def _concurrency(verdict: Verdict, concurrency: Concurrency) -> Headline:
+    rows, knee = concurrency.figures, concurrency.knee
+    if verdict.outcome == "unclear":
+        return _unclear(verdict)
     fewest, most = rows[0], rows[-1]
-    if fewest.step_s is None or most.step_s is None or verdict.outcome == "unclear":
+    if fewest.step_s is None or most.step_s is None:
         return _unclear(verdict)
     slower = f"{most.step_s.value / fewest.step_s.value:.2f} times as long as with {fewest.agents}"
     times = f"({seconds(fewest.step_s.value)} to {seconds(most.step_s.value)})"
     told = [f"With {most.agents} agents a step takes {slower} {times}"]
+    outcome = verdict.outcome
+    if knee is not None and knee.agents is not None:
+        outcome = f"knee at {number(knee.agents.value)}"
+        told.insert(0, f"From {interval(knee.agents)} agents on they wait for each other")
     if fewest.ttft_p50_s is not None and most.ttft_p50_s is not None and fewest.ttft_p50_s.value > 0:
         told.append(f"TTFT {most.ttft_p50_s.value / fewest.ttft_p50_s.value:.1f} times")
     few, many = fewest.agent_tokens_per_s, most.agent_tokens_per_s
@@ -148,9 +155,9 @@ def _concurrency(verdict: Verdict, rows: tuple[ConcurrencyFigures, ...]) -> Head
         told.append(f"fairness {most.jain:.2f}")
     return Headline(
         about=NAMES[verdict.about],
-        outcome=verdict.outcome,
+        outcome=outcome,
         sentence=", ".join(told) + ".",
-        good=verdict.outcome == "scales",
+        good=True if verdict.outcome == "scales" else None if verdict.outcome == "saturates" else False,
     )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from tithe.audit import (
     Concurrency,
     ConcurrencyFigures,
+    Estimate,
     Pairs,
     Structured,
     StructuredFigures,
@@ -199,7 +200,8 @@ def concurrency_section(concurrency: Concurrency) -> Section:
     table = calm_table(
         "agents",
         f"TTFT p50\n({unit.name})",
-        f"TTFT p95\n({unit.name})",
+        f"p95\n({unit.name})",
+        f"p99\n({unit.name})",
         "an agent\n(tok/s)",
         "all\n(tok/s)",
         "Jain",
@@ -208,7 +210,10 @@ def concurrency_section(concurrency: Concurrency) -> Section:
         table.add_row(
             str(row.agents),
             unit.write(row.ttft_p50_s),
-            unit.write(row.ttft_p95_s),
+            *(
+                number(tail.value * unit.scale) if tail is not None else NOTHING
+                for tail in (row.ttft_p95_s, row.ttft_p99_s)
+            ),
             interval(row.agent_tokens_per_s),
             number(row.aggregate_tokens_per_s) if row.aggregate_tokens_per_s is not None else NOT_REPORTED,
             f"{row.jain:.2f}" if row.jain is not None else NOTHING,
@@ -216,10 +221,39 @@ def concurrency_section(concurrency: Concurrency) -> Section:
     notes = [
         "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
         *_steps(rows),
-        *_worst(rows[-1]),
+        *_knee(concurrency),
+        *_arrivals(concurrency),
+        *(_worst(rows[-1]) if rows else []),
         *_failed(sum(row.failed for row in rows)),
     ]
     return Section(title="Concurrent agents, shared system prompt", table=table, notes=tuple(notes))
+
+
+def _knee(concurrency: Concurrency) -> list[str]:
+    """Where the knee is and how it was found, or why it is not known."""
+    knee = concurrency.knee
+    if knee is None:
+        return []
+    capacity = f"{number(knee.capacity_steps_per_s)} steps/s at the most"
+    if knee.agents is None:
+        return [f"{capacity}; no knee up to {knee.beyond} agents: the steps a second still grew."]
+    cycle = "times the seconds from step to step of an agent alone, its pause included"
+    return [f"The knee is at {interval(knee.agents)} agents: {capacity}, {cycle}."]
+
+
+def _arrivals(concurrency: Concurrency) -> list[str]:
+    return [
+        f"Tasks arriving at {number(run.tasks_per_s)}/s ({100 * run.load:.0f} % of that): TTFT from due p50 "
+        f"{_time(run.figures.ttft_p50_s)}, p95 {_time(run.figures.ttft_p95_s)}; from sent "
+        f"{_time(run.figures.sent_ttft_p50_s)}, {_time(run.figures.sent_ttft_p95_s)}; client late by "
+        f"{seconds(run.figures.send_lag_p99_s)} (p99)."
+        for run in concurrency.arrivals
+        if run.figures.send_lag_p99_s is not None
+    ]
+
+
+def _time(figure: Estimate | None) -> str:
+    return seconds(figure.value) if figure is not None else NOTHING
 
 
 def _steps(rows: Sequence[ConcurrencyFigures]) -> list[str]:

@@ -8,9 +8,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import Account, Estimate, FamilyFigures, Task, TaskFigures, TaskRun, TaskStep
+from tithe.audit import Account, Estimate, FamilyFigures, Prediction, Task, TaskFigures, TaskRun, TaskStep
 from tithe.core import Message
-from tithe.report.figures import NOTHING, TimeUnit, interval, number, percent, share, tokens
+from tithe.report.figures import NOTHING, TimeUnit, interval, number, percent, seconds, share, tokens
 from tithe.report.tables import calm_table
 
 _BAR_WIDTH = 30
@@ -39,6 +39,16 @@ def task_block(task: Task, width: int) -> TaskBlock:
         parts += [_split(figures.account)]
     parts += [Text(note, style="dim") for note in _notes(task)]
     return TaskBlock(title="The task: one run, and how all of them ended", parts=tuple(parts))
+
+
+def predicted(prediction: Prediction | None) -> list[str]:
+    """How well the measurements above the task tell what it takes."""
+    if prediction is None:
+        return ["Not predicted: the measurements above, or the task's own token counts, tell too little."]
+    runs, error = prediction.runs, prediction.error
+    told, took = (sum(each) for each in zip(*((run.predicted_s, run.wall_s) for run in runs), strict=True))
+    line = f"Predicted from the measurements above: {seconds(told)} for {len(runs)} runs that took {seconds(took)}"
+    return [line + (f"; error a run {interval(error, 100)} %." if error is not None else ".")]
 
 
 def _steps(run: TaskRun, width: int) -> Table:

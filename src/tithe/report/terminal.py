@@ -8,18 +8,20 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import AuditReport, Task
+from tithe.audit import AuditReport, Pace, Task
 from tithe.report.failures import failures, observations
-from tithe.report.figures import NOTHING, seconds
+from tithe.report.figures import NOTHING, interval, number, seconds
 from tithe.report.headline import headlines
+from tithe.report.sampled import sampled
 from tithe.report.tables import (
     Section,
+    calm_table,
     concurrency_section,
     pairs_section,
     structured_section,
     totals_section,
 )
-from tithe.report.task import task_block
+from tithe.report.task import predicted, task_block
 
 _INDENT = 2
 _STYLES = {True: "green", False: "red", None: "yellow"}
@@ -29,15 +31,17 @@ def print_audit(report: AuditReport, console: Console) -> None:
     """Print the whole report; made for 80 columns and wider."""
     measured = report.measured
     _print_head(report, console)
+    _print_pace(report.pace, console)
     sections = (
-        pairs_section(measured.pairs),
-        totals_section(measured.totals),
-        structured_section(measured.structured),
-        concurrency_section(measured.concurrency),
+        (pairs_section(measured.pairs), measured.pairs.extent),
+        (totals_section(measured.totals), measured.totals.extent),
+        (structured_section(measured.structured), measured.structured.extent),
+        (concurrency_section(measured.concurrency), measured.concurrency.extent),
     )
-    for section in sections:
-        _print_section(section, console)
-    _print_task(measured.task, console)
+    for section, extent in sections:
+        _print_section(section, sampled(extent, report.plan), console)
+    notes = [*predicted(report.prediction), *sampled(measured.task.extent, report.plan)]
+    _print_task(measured.task, notes, console)
     _print_client(report, console)
 
 
@@ -52,6 +56,9 @@ def _print_head(report: AuditReport, console: Console) -> None:
     console.print(Text(f"{report.date}  {asked}", style="dim"))
     if report.gave_up is not None:
         said = f"The audit gave up: {report.gave_up} Below is what was measured until then."
+        console.print(Text(said, style="red"))
+    if report.interrupted:
+        said = "The audit was interrupted. Below is what was measured until then."
         console.print(Text(said, style="red"))
     console.print()
     verdicts = Table.grid(padding=(0, 2))
@@ -68,20 +75,39 @@ def _print_head(report: AuditReport, console: Console) -> None:
     console.print()
 
 
-def _print_section(section: Section, console: Console) -> None:
-    console.print(Text(section.title, style="bold"))
-    console.print(Padding(section.table, (0, 0, 0, _INDENT)), highlight=False)
-    for note in section.notes:
+def _print_pace(pace: Pace | None, console: Console) -> None:
+    """How many steps fit into the waits that people accept."""
+    if pace is None:
+        return
+    table = calm_table("a wait of", *(seconds(fit.budget_s) for fit in pace.fits))
+    table.add_row("steps that fit, p50", *(f"{fit.steps_p50:,}" for fit in pace.fits))
+    table.add_row("steps that fit, p95", *(f"{fit.steps_p95:,}" for fit in pace.fits))
+    console.print(Text("In an agent's terms", style="bold"))
+    console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
+    middle = f"{number(pace.steps_a_minute_p50)} steps a minute at the median, {interval(pace.step_p50_s, 1e3)} ms a step"
+    slow = f"{number(pace.steps_a_minute_p95)} at the p95, {interval(pace.step_p95_s, 1e3)} ms"
+    step = f"A step: one call of {pace.step_tokens} tokens, prefix cached; tools, retries and other agents come on top"
+    for note in (f"{middle}; {slow}.", f"{step}. p95: 95 of 100 runs of so many steps stay within."):
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
 
 
-def _print_task(task: Task, console: Console) -> None:
+def _print_section(section: Section, sampling: list[str], console: Console) -> None:
+    console.print(Text(section.title, style="bold"))
+    console.print(Padding(section.table, (0, 0, 0, _INDENT)), highlight=False)
+    for note in (*section.notes, *sampling):
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
+    console.print()
+
+
+def _print_task(task: Task, notes: list[str], console: Console) -> None:
     """One task as the agent went about it, where its time went, and how all of them ended."""
     block = task_block(task, console.width - _INDENT)
     console.print(Text(block.title, style="bold"))
     for part in block.parts:
         console.print(Padding(part, (0, 0, 0, _INDENT)), highlight=False)
+    for note in notes:
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
 
 

@@ -1,0 +1,84 @@
+import asyncio
+import dataclasses
+
+import pytest
+
+from tithe.audit.observation import Observation, Stamp
+from tithe.audit.plan import AuditPlan
+from tithe.audit.spending import Spending
+from tithe.core import FakeClock, Usage
+
+SEEN = Observation(
+    label="x",
+    begun=0.0,
+    ended=1.0,
+    sent=0.0,
+    stamps=(Stamp(0.5, "text"), Stamp(0.6, "text")),
+    usage=Usage(prompt_tokens=70, completion_tokens=30),
+)
+
+
+def spending(**limits: float | None) -> tuple[Spending, FakeClock]:
+    none = {"max_time": None, "max_tokens": None, "max_requests": None}
+    clock = FakeClock()
+    return Spending(dataclasses.replace(AuditPlan(), **none | limits), clock), clock  # type: ignore[arg-type]
+
+
+def test_what_was_reported_is_booked_and_what_was_not_is_estimated() -> None:
+    account, _ = spending()
+    account.add(SEEN, 50.0)
+    assert (account.spent("tokens"), account.spent("requests")) == (100, 1)
+    unreported = Observation(label="x", begun=0.0, ended=1.0, stamps=SEEN.stamps)
+    account.add(unreported, 50.0)
+    assert (account.spent("tokens"), account.spent("requests")) == (152, 2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reached"),
+    [
+        ({}, None),
+        ({"max_requests": 3}, "requests"),
+        ({"max_tokens": 300}, "tokens"),
+        ({"max_tokens": 301}, None),
+    ],
+)
+def test_a_limit_is_reached_when_that_much_is_spent(limits: dict[str, float], reached: str | None) -> None:
+    account, _ = spending(**limits)
+    for _ in range(2):
+        account.add(SEEN, 0.0)
+    assert account.exhausted() is None
+    account.add(SEEN, 0.0)
+    assert account.exhausted() == reached
+
+
+def test_a_measurement_has_its_share_of_what_is_left_and_leaves_the_rest_to_the_others() -> None:
+    account, _ = spending(max_requests=20)
+    account.share(4)
+    for spent in range(5):
+        assert account.share_exhausted() is None, spent
+        account.add(SEEN, 0.0)
+    assert (account.share_exhausted(), account.exhausted()) == ("requests", None)
+    # 15 are left: the next of three has five again; it takes one, and the next of two has seven.
+    account.share(3)
+    account.add(SEEN, 0.0)
+    assert account.share_exhausted() is None
+    account.share(2)
+    for _ in range(7):
+        assert account.share_exhausted() is None
+        account.add(SEEN, 0.0)
+    assert account.share_exhausted() == "requests"
+
+
+async def test_time_is_the_clocks() -> None:
+    account, clock = spending(max_time=10.0)
+
+    async def work() -> None:
+        account.share(2)
+        await clock.sleep(4.9)
+        assert account.share_exhausted() is None
+        await clock.sleep(0.2)
+        assert (account.share_exhausted(), account.exhausted()) == ("time", None)
+        await clock.sleep(5.0)
+        assert account.exhausted() == "time"
+
+    await clock.run(asyncio.ensure_future(work()), idle_turns=8)
