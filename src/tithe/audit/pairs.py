@@ -92,9 +92,9 @@ async def measure_pairs(probe: Probe) -> Pairs:
     samples: list[PairSample] = []
 
     async def run_round(repeat: int) -> None:
-        lengths = order.sample(plan.lengths, len(plan.lengths))
-        for length, arm in [(length, arm) for length in lengths for arm in order.sample(ARMS, len(ARMS))]:
-            samples.append(await _sample(probe, length, arm, repeat))
+        for length in order.sample(plan.lengths, len(plan.lengths)):
+            arms: list[Arm] = order.sample(ARMS, len(ARMS))
+            samples.extend([await _sample(probe, length, arm, repeat) for arm in arms])
 
     def ttfts() -> list[Estimate | None]:
         rows = _rows(tuple(samples), plan.seed)
