@@ -221,15 +221,15 @@ def concurrency_section(concurrency: Concurrency) -> Section:
     notes = [
         "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
         *_steps(rows),
-        *_knee(concurrency),
-        *_arrivals(concurrency),
+        *knee_notes(concurrency),
+        *arrival_notes(concurrency),
         *(_worst(rows[-1]) if rows else []),
         *_failed(sum(row.failed for row in rows)),
     ]
     return Section(title="Concurrent agents, shared system prompt", table=table, notes=tuple(notes))
 
 
-def _knee(concurrency: Concurrency) -> list[str]:
+def knee_notes(concurrency: Concurrency) -> list[str]:
     """Where the knee is and how it was found, or why it is not known."""
     knee = concurrency.knee
     if knee is None:
@@ -241,7 +241,8 @@ def _knee(concurrency: Concurrency) -> list[str]:
     return [f"The knee is at {interval(knee.agents)} agents: {capacity}, {cycle}."]
 
 
-def _arrivals(concurrency: Concurrency) -> list[str]:
+def arrival_notes(concurrency: Concurrency) -> list[str]:
+    """What tasks that came by themselves met, a sentence for each rate."""
     return [
         f"Tasks arriving at {number(run.tasks_per_s)}/s ({100 * run.load:.0f} % of that): TTFT from due p50 "
         f"{_time(run.figures.ttft_p50_s)}, p95 {_time(run.figures.ttft_p95_s)}; from sent "

@@ -12,8 +12,9 @@ from tithe.report.audit_figures.words import (
 )
 from tithe.report.drawing import Axis, Place, Samples, Series, held, intervals, points
 from tithe.report.failures import unanswered
-from tithe.report.figures import TimeUnit, seconds
+from tithe.report.figures import TimeUnit, number, seconds
 from tithe.report.page import Figure, Panel, Table
+from tithe.report.tables import arrival_notes, knee_notes
 
 ANCHOR = "concurrency"
 
@@ -27,7 +28,7 @@ def concurrency_figure(concurrency: Concurrency, *, withheld: bool) -> Figure:
     ttft, rates = _ttft(concurrency, unit), _rates(concurrency)
     return Figure(
         anchor=ANCHOR,
-        title=_title(rows, withheld=withheld),
+        title=_title(concurrency, withheld=withheld),
         beside=True,
         panels=(
             Panel(title="Time to first token", drawing=ttft, empty=why),
@@ -37,22 +38,30 @@ def concurrency_figure(concurrency: Concurrency, *, withheld: bool) -> Figure:
         "answer and pauses before the next call. Calls of one agent depend on each other, so the intervals of TTFT are "
         "somewhat too narrow.",
         caption=(
+            *knee_notes(concurrency),
+            *arrival_notes(concurrency),
             *stragglers(ttft.series),
             *in_no_figure(sum(row.failed for row in rows)),
         ),
         formulas=(
             "rate of an agent = its output tokens / seconds it waited for answers",
             "step = TTFT + (step tokens − 1) / decode rate",
+            "knee = most steps a second × (step alone + pause)",
             "Jain's index = (sum of rates)² / (agents × sum of rates²)",
         ),
         tables=(_table(rows, unit),),
     )
 
 
-def _title(rows: tuple[ConcurrencyFigures, ...], *, withheld: bool) -> str:
+def _title(concurrency: Concurrency, *, withheld: bool) -> str:
+    rows, knee, plain = concurrency.figures, concurrency.knee, "Agents at once that share a system prompt"
+    if withheld or not rows:
+        return plain
+    if knee is not None and knee.agents is not None:
+        return f"From {number(knee.agents.value)} agents on they wait for each other"
     fewest, most = rows[0], rows[-1]
-    if withheld or fewest.step_s is None or most.step_s is None or fewest is most:
-        return "Agents at once that share a system prompt"
+    if fewest.step_s is None or most.step_s is None or fewest is most:
+        return plain
     longer = f"{most.step_s.value / fewest.step_s.value:.2f} times as long as with {fewest.agents}"
     times = f"{seconds(most.step_s.value)} instead of {seconds(fewest.step_s.value)}"
     return f"With {most.agents} agents at once a step takes {longer}: {times}"
