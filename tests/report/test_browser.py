@@ -17,6 +17,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Milliseconds; a busy machine is no reason to fail.
+PATIENCE = 300_000
 EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 # What a page is asked: whether it is wider than its window, and how many marks each drawing has.
 WIDER = "document.documentElement.scrollWidth - window.innerWidth"
@@ -31,7 +33,7 @@ async def chromium():
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         yield browser
         await browser.close()
 
@@ -79,7 +81,7 @@ async def test_it_draws_and_fits_at_every_width_in_both_themes(chromium, file: P
         page.on("console", lambda message, said=said: said.append(message.text))
         page.on("pageerror", lambda error, said=said: said.append(str(error)))
         page.on("request", lambda request, asked=asked: asked.append(request.url))
-        await page.goto(file.as_uri())
+        await page.goto(file.as_uri(), timeout=PATIENCE)
         drawn = await page.evaluate(MARKS)
         assert len(drawn) >= 4
         assert all(count > 0 for _, count in drawn), drawn
@@ -91,7 +93,7 @@ async def test_it_draws_and_fits_at_every_width_in_both_themes(chromium, file: P
 
 async def test_a_hostile_endpoint_s_words_are_shown_and_not_run(chromium, hostile: Path):
     page = await chromium.new_page()
-    await page.goto(hostile.as_uri())
+    await page.goto(hostile.as_uri(), timeout=PATIENCE)
     assert await page.title() == f"tithe audit: {EVIL}"
     assert await page.locator("h1").text_content() == EVIL
     assert await page.locator("img").count() == 0
@@ -100,12 +102,13 @@ async def test_a_hostile_endpoint_s_words_are_shown_and_not_run(chromium, hostil
 @pytest.mark.parametrize("file", ["all is well"], indirect=True)
 async def test_a_drawing_follows_its_window(chromium, file: Path):
     page = await chromium.new_page(viewport={"width": 1280, "height": 900})
-    await page.goto(file.as_uri())
+    await page.goto(file.as_uri(), timeout=PATIENCE)
     drawing = page.locator("#short-generations-0 [role=img]")
     wide = await drawing.get_attribute("width")
     await page.set_viewport_size({"width": 400, "height": 900})
     await page.wait_for_function(
-        "document.querySelector('#short-generations-0 [role=img]').getAttribute('width') < 400"
+        "document.querySelector('#short-generations-0 [role=img]').getAttribute('width') < 400",
+        timeout=PATIENCE,
     )
     assert int(wide or 0) > 900
     assert await page.evaluate(WIDER) <= 0
