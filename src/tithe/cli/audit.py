@@ -107,26 +107,38 @@ def audit(
     plan
         What is measured.
     """
-    notes = Console(stderr=True)
-    if self_test:
-        named = any(given is not None for given in (url, model, api_key, save, html, from_))
-        if named or yes or quick or plan != STANDARD:
-            raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
-        _self_test(notes, json=json)
-        return
+    asked = quick or plan != STANDARD or any(given is not None for given in (url, model, save))
     outputs = Outputs(save=save, html=html)
-    if from_ is not None:
+    if self_test:
+        if asked or yes or any(given is not None for given in (api_key, html, from_)):
+            raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
+        _self_test(json=json)
+    elif from_ is not None:
         # `quick` is in the plan by now: plan_flags put it there.
-        if quick or plan != STANDARD or any(given is not None for given in (url, model, save)):
+        if asked:
             raise UsageError(_NOT_BESIDE_FROM)
         _show_saved(from_, outputs, json=json)
-        return
+    else:
+        _measure(url, model, api_key or _key(), plan, outputs, json=json, yes=yes)
+
+
+def _measure(
+    url: str | None,
+    model: str | None,
+    key: str | None,
+    plan: AuditPlan,
+    outputs: Outputs,
+    *,
+    json: bool,
+    yes: bool,
+) -> None:
+    notes = Console(stderr=True)
     if url is not None:
         endpoint_url(url)
     outputs.check(reading=None)
     if url is not None and not is_loopback(url) and not yes:
         _confirm(url, plan, notes)
-    report = run_command(_audit(url, model, api_key or _key(), plan, notes))
+    report = run_command(_audit(url, model, key, plan, notes))
     _give(report, outputs, json=json)
     _fail_if_cut_short(report)
 
@@ -141,9 +153,9 @@ def _fail_if_cut_short(report: AuditReport) -> None:
         )
 
 
-def _self_test(notes: Console, *, json: bool) -> None:
+def _self_test(*, json: bool) -> None:
     """Hold our client to the conformance suite; exits with 1 unless it holds everywhere."""
-    progress = CallProgress(len(SCENARIOS) * ROUNDS, notes, unit="runs")
+    progress = CallProgress(len(SCENARIOS) * ROUNDS, Console(stderr=True), unit="runs")
     with progress:
         result = run_command(run_self_test(progress=progress))
     if json:
