@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tithe.audit.prompt import KEEP_WRITING, words
 from tithe.core import (
     Event,
     Facts,
@@ -141,7 +142,10 @@ async def test_a_small_cache_preempts_and_loses_nothing(expected):
     engine = Engine.load(
         "nano", EngineOptions(precision="f32", kv_bytes=24 * nano.BLOCK_BYTES, step_tokens=64)
     )
-    requests = [ask("Be brief.", f"{i}: tell me a story", max_tokens=200) for i in range(6)]
+    # What the model was taught to go on about for as long as it may.
+    requests = [
+        ask("Be brief.", f"{words(20, str(i), 'story')}. {KEEP_WRITING}", max_tokens=200) for i in range(6)
+    ]
     answers = await asyncio.gather(*(answer(engine, request) for request in requests))
     assert [a.text for a in answers] == [expected(r) for r in requests]
     assert sum(a.facts.preemptions for a in answers) > 0

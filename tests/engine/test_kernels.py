@@ -10,6 +10,7 @@ from tithe.engine.runner import gather
 from tithe.engine.scheduler import Chunk, Scheduler
 from tithe.engine.sequence import Sequence
 
+from . import nano
 from .reference import Reference
 
 NANO = files.find("nano")
@@ -28,7 +29,7 @@ def _sequence(tokens: list[int], table: list[int]) -> Sequence:
 
 def test_logits_equal_the_stateful_models_in_f32(exact: Kernels):
     rng = np.random.default_rng(7)
-    tokens = [int(t) for t in rng.integers(0, 8000, 300)]
+    tokens = [int(t) for t in rng.integers(0, nano.SIZE, 300)]
     wanted = Reference(NANO.ir).feed(tokens)
     sequence = _sequence(tokens, list(range(9, -1, -1)))
     at = 0
@@ -41,7 +42,7 @@ def test_logits_equal_the_stateful_models_in_f32(exact: Kernels):
 
 
 def test_a_copied_block_holds_the_same_prefix(exact: Kernels):
-    tokens = [int(t) for t in np.random.default_rng(8).integers(0, 8000, 50)]
+    tokens = [int(t) for t in np.random.default_rng(8).integers(0, nano.SIZE, 50)]
     source = _sequence(tokens, [20, 21])
     want = np.array(exact.step(gather([Chunk(source, 50, whole=True)])))
     exact.copy_block(21, 22)
