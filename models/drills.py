@@ -109,6 +109,8 @@ def _lines(draw: random.Random, name: Callable[[], str]) -> tuple[str, str]:
         "{0} = {0} + {1}",
     )
     forms += ("return {0}[{1}]", "if {0} <= {1}:", "return {0} - {1}", "{0} = -{1}")
+    # A line may also stop in the middle of what usually follows.
+    forms += ("{0}", "{0} * {1}", "{0}[{1}]", "{0} - {1}", "max({0})")
     pieces = [*names, *(str(n) for n in range(6))]
     lines = [
         " " * draw.choice((4, 8, 12)) + draw.choice(forms).format(draw.choice(names), draw.choice(pieces))
