@@ -8,6 +8,9 @@ has to find a name where it stands. Names of the held-out split are never drawn.
 import pydoc_data.topics
 import random
 import re
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
 
 from tithe.world import Task, lookup_words, records, repair
 from tithe.world.themes import THEMES
@@ -16,11 +19,15 @@ from tithe.world.words import THINGS, belongs, invented, of_split
 RENAMED = 0.7
 """The share of transcripts that are renamed."""
 
+PIECED = 0.25
+"""The share of fresh names that are made of the tokenizer's own pieces, where those are given."""
+
 _EACH = 0.85
 _SPOKEN = frozenset({"files", "tables", "tools"})
 """Things that goals and tools speak of too."""
 
 _WORD = re.compile(r"[A-Za-z]+")
+_PIECE = re.compile(r"[A-Za-z][a-z]*")
 
 
 def vocabulary() -> list[str]:
@@ -35,7 +42,16 @@ def vocabulary() -> list[str]:
     return [word for word in of_split(sorted(words), "train") if word not in held_out]
 
 
-def renaming(task: Task, draw: random.Random, words: list[str]) -> dict[str, str]:
+def pieces_of(tokenizer: Tokenizer) -> list[str]:
+    """The tokenizer's tokens that are letters alone, large ones at most at the beginning, sorted.
+
+    A model copies the tokens that it has written. Held-out words may begin with one that no word of the training
+    has; as a part of names it is written all the same, and the words themselves are not.
+    """
+    return sorted(token for token in tokenizer.get_vocab() if _PIECE.fullmatch(token))
+
+
+def renaming(task: Task, draw: random.Random, words: list[str], pieces: Sequence[str] = ()) -> dict[str, str]:
     """What to call things in this transcript; empty when it is left as it is."""
     if draw.random() >= RENAMED:
         return {}
@@ -51,7 +67,7 @@ def renaming(task: Task, draw: random.Random, words: list[str]) -> dict[str, str
     others: dict[str, str] = {}
     taken: set[str] = set(names)
     for name in names:
-        new = fresh(draw, words)
+        new = fresh(draw, words, pieces)
         if name[0].isupper():
             new = new.capitalize()
         # A stranger named twice would be one thing.
@@ -64,9 +80,14 @@ def renaming(task: Task, draw: random.Random, words: list[str]) -> dict[str, str
     return others
 
 
-def fresh(draw: random.Random, words: list[str]) -> str:
-    """A word, the beginning of one with the end of another, or a made-up name. Between them they begin,
-    go on and end in every way that the tokenizer cuts a name."""
+def fresh(draw: random.Random, words: list[str], pieces: Sequence[str] = ()) -> str:
+    """A word, the beginning of one with the end of another, a made-up name, or one of `pieces` with another
+    behind it. Between them they begin, go on and end in every way that the tokenizer cuts a name."""
+    kind = draw.random()
+    if pieces and kind < PIECED:
+        while not belongs(new := draw.choice(pieces) + draw.choice(pieces).lower(), "train"):
+            pass
+        return new
     kind = draw.random()
     if kind < 0.3:
         return draw.choice(words)

@@ -36,7 +36,7 @@ from tithe.world import FAMILIES
 from transcripts import DRILL, KINDS, STORY, Example, examples, load, prefix, save
 
 HERE = Path(__file__).parent
-WIDTHS = (160, 240, 352, 432, 496, 640)
+WIDTHS = (160, 240, 352, 432, 512, 640, 800)
 """Rows are padded to one of these: each width is compiled once."""
 
 ROW_TOKENS = 4224
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--work", type=Path, default=HERE / "out" / "nano", help="data, checkpoints and log")
     parser.add_argument("--seed", type=int, default=0, help="of the weights, the data and their order")
-    parser.add_argument("--steps", type=int, default=2800)
+    parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--transcripts", type=int, default=32_000, help="of each family")
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--report-every", type=int, default=100)

@@ -10,7 +10,7 @@ import functools
 import json
 import multiprocessing
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from drills import drill
 from interpreter import run_here
-from renaming import rename, renaming, vocabulary
+from renaming import pieces_of, rename, renaming, vocabulary
 from stories import story
 from tithe.core import Message, Request, ToolCall
 from tithe.engine.template import ChatTemplate
@@ -86,11 +86,15 @@ def prefix(kind: int) -> str:
     return rendered((Message(role="system", content=task.system),), task.family)
 
 
-def transcript_text(family: Family, seed: int, split: Split, words: list[str]) -> tuple[str, list[bool]]:
+def transcript_text(
+    family: Family, seed: int, split: Split, words: list[str], pieces: Sequence[str] = ()
+) -> tuple[str, list[bool]]:
     """The text of the expert's run, and for each turn whether it is to be learnt."""
     task = make_task(family, seed, split)
     turns = solve(task, run_here).turns
-    others = renaming(task, random.Random(f"renaming/{family}/{seed}"), words) if split == "train" else {}
+    others = (
+        renaming(task, random.Random(f"renaming/{family}/{seed}"), words, pieces) if split == "train" else {}
+    )
     return rendered(tuple(_renamed(turn, others) for turn in turns), family), [turn.learn for turn in turns]
 
 
@@ -129,18 +133,18 @@ def examples(tokenizer: Tokenizer, split: Split, seeds: range, processes: int) -
 def _chunk(job: tuple[str, int, Split, range]) -> list[Example]:
     source, kind, split, seeds = job
     tokenizer = Tokenizer.from_str(source)
-    return list(_encoded(tokenizer, kind, _texts(kind, split, seeds)))
+    return list(_encoded(tokenizer, kind, _texts(kind, split, seeds, pieces_of(tokenizer))))
 
 
-def _texts(kind: int, split: Split, seeds: range) -> Iterator[tuple[str, list[bool]]]:
+def _texts(kind: int, split: Split, seeds: range, pieces: list[str]) -> Iterator[tuple[str, list[bool]]]:
     words = vocabulary()
     if kind >= STORY:
         for seed in seeds[:: 20 if kind == STORY else 1]:
-            messages = story(seed) if kind == STORY else drill(seed, words)
+            messages = story(seed) if kind == STORY else drill(seed, words, pieces)
             yield rendered(messages, None), [message.role == "assistant" for message in messages]
         return
     for seed in seeds:
-        yield transcript_text(FAMILIES[kind], seed, split, words)
+        yield transcript_text(FAMILIES[kind], seed, split, words, pieces)
 
 
 def _encoded(tokenizer: Tokenizer, kind: int, texts: Iterator[tuple[str, list[bool]]]) -> Iterator[Example]:

@@ -3,10 +3,11 @@
 from tithe.world import lookup, records, repair
 from tithe.world.bugs import BUG_KINDS, SLIP
 from tithe.world.lookup_words import CLOSERS, FIELDS, NOTES, WORDINGS
+from tithe.world.records_words import CONDITIONS, REPORTS
+from tithe.world.records_words import WORDINGS as RECORDS_WORDINGS
 from tithe.world.shapes import SHAPES
 from tithe.world.task import Split
-from tithe.world.themes import CONDITIONS, REPORTS, THEMES
-from tithe.world.themes import WORDINGS as RECORDS_WORDINGS
+from tithe.world.themes import THEMES
 from tithe.world.words import THINGS, THINGS_OF, belongs
 
 SEEDS = range(400)

@@ -41,3 +41,10 @@ class Conversation:
     def mistake(self, name: str, arguments: dict[str, str]) -> str:
         """A call that should not have been made this way."""
         return self.call(name, arguments, learn=False)
+
+    def idle(self, text: str) -> None:
+        """An answer that should have called a tool, and what it is told."""
+        self.turns += [
+            Turn(message=Message(role="assistant", content=text), learn=False),
+            Turn(message=Message(role="user", content=self._world.remind()), learn=False),
+        ]

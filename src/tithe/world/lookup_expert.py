@@ -10,7 +10,10 @@ from tithe.world.lookup import Question
 
 def solve(talk: Conversation, draw: random.Random, question: Question, *, mistaken: bool) -> None:
     """Say what is wanted, find the value of each item, calculate, finish."""
-    slip = draw.choice(("early file", "argument", "other file", "long search", "words")) if mistaken else ""
+    slips = ("early file", "argument", "other file", "long search", "words", "no call", "no sum")
+    slip = draw.choice(slips) if mistaken else ""
+    if slip == "no call":
+        talk.idle(wanted(question))
     if slip == "early file":
         talk.mistake("read_file", {"path": f"{question.place or question.field}.md"})
     listed = talk.call("list_files", {}, plan=wanted(question))
@@ -36,8 +39,11 @@ def solve(talk: Conversation, draw: random.Random, question: Question, *, mistak
         _from_place(talk.call("read_file", {"path": path}), found)
     if slip == "words":
         talk.mistake("calc", {"expression": expression(question.weights, question.items)})
+    summary = found.summary()
+    if slip == "no sum":
+        talk.idle(summary)
     calculated = {"expression": expression(question.weights, found.values())}
-    result = talk.call("calc", calculated, plan=found.summary())
+    result = talk.call("calc", calculated, plan=summary)
     talk.call("finish", {"answer": result})
 
 

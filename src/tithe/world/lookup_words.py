@@ -4,9 +4,10 @@ In a wording, `{list}` is the items (with their counts, where they have some), `
 is taken away, `{field}` what is asked of them, `{where}` " at" a place or nothing.
 """
 
+from tithe.world.phrases import COMMAND_ASKS, NOUN_ASKS, QUESTION_ASKS, phrased
 from tithe.world.task import Split
 
-WORDINGS: dict[Split, dict[str, tuple[str, ...]]] = {
+_WRITTEN: dict[Split, dict[str, tuple[str, ...]]] = {
     "train": {
         "total": (
             "What is the total {field} of {list}{where}?",
@@ -110,6 +111,98 @@ WORDINGS: dict[Split, dict[str, tuple[str, ...]]] = {
             "Find the total {field} of {list}{where}, then take away the {field} of {last}.",
         ),
     },
+}
+
+_NOUNS = {
+    "total": (
+        "the total {field} of {list}{where}",
+        "the sum of the {field} of {list}{where}",
+        "the {field} of {list} added up{where}",
+        "the {field} of {list} all together{where}",
+        "the combined {field} of {list}{where}",
+        "the {field} that {list} have together{where}",
+        "the {field} when {list} are put together{where}",
+        "the {field} that {list} come to in total{where}",
+    ),
+    "difference": (
+        "the {field} of {list} less that of {last}{where}",
+        "the {field} of {list} minus the {field} of {last}{where}",
+        "the difference in {field} between {list} and {last}{where}",
+        "the {field} that {list} have more than {last}{where}",
+    ),
+    "cost": (
+        "the {field} of {list}{where}",
+        "the {field} for {list}{where}",
+        "the {field} that {list} have{where}",
+        "the {field} when we take {list}{where}",
+        "the {field} that {list} come to{where}",
+    ),
+    "balance": (
+        "the {field} of {list} together, less that of {last}{where}",
+        "the total {field} of {list} minus that of {last}{where}",
+        "the {field} of {list} added up, without that of {last}{where}",
+        "the sum of the {field} of {list}, with that of {last} subtracted{where}",
+        "the {field} that {list} have together when that of {last} is taken off{where}",
+    ),
+}
+_QUESTIONS = {
+    "total": (
+        "which {field} {list} have in total{where}",
+        "what {field} {list} make together{where}",
+        "how much {field} {list} have all in all{where}",
+        "what the {field} of {list} is when it is added{where}",
+    ),
+    "difference": (
+        "what remains when the {field} of {last} is subtracted from that of {list}{where}",
+        "by how much the {field} of {list} is above that of {last}{where}",
+        "how much larger the {field} of {list} is than that of {last}{where}",
+        "what is left of the {field} of {list} without that of {last}{where}",
+        "how much more {field} {list} have than {last}{where}",
+        "how far the {field} of {list} is above that of {last}{where}",
+        "what is left when that of {last} is subtracted from the {field} of {list}{where}",
+    ),
+    "cost": (
+        "how much the {field} is for {list}{where}",
+        "how much {field} {list} have{where}",
+        "which {field} it is for {list}{where}",
+        "what {field} {list} make{where}",
+        "how much it is in {field} for {list}{where}",
+    ),
+    "balance": (
+        "what remains of the total {field} of {list} without that of {last}{where}",
+        "how much more {field} {list} have together than {last}{where}",
+        "what {field} is left of {list} together when that of {last} is subtracted{where}",
+    ),
+}
+_COMMANDS = {
+    "total": ("add up the {field} of {list}{where}", "put the {field} of {list} together{where}"),
+    "difference": (
+        "subtract the {field} of {last} from that of {list}{where}",
+        "take the {field} of {last} off that of {list}{where}",
+    ),
+    "cost": ("work out the {field} of {list}{where}",),
+    "balance": (
+        "add the {field} of {list} and subtract that of {last}{where}",
+        "add up the {field} of {list}{where}, then take off that of {last}",
+    ),
+}
+
+
+def _wordings(manner: str, split: Split) -> tuple[str, ...]:
+    """Those that are written out; for training those of all asks and parts as well."""
+    written, but = _WRITTEN[split][manner], _WRITTEN["held_out"][manner]
+    if split == "held_out":
+        return written
+    made = (
+        *phrased(NOUN_ASKS, _NOUNS[manner], but=but),
+        *phrased(QUESTION_ASKS, _QUESTIONS[manner], but=but),
+        *phrased(COMMAND_ASKS, _COMMANDS[manner], but=but),
+    )
+    return tuple(dict.fromkeys((*written, *made)))
+
+
+WORDINGS: dict[Split, dict[str, tuple[str, ...]]] = {
+    split: {manner: _wordings(manner, split) for manner in manners} for split, manners in _WRITTEN.items()
 }
 
 CLOSERS: dict[Split, tuple[str, ...]] = {

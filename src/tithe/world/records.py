@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from tithe.world.database import Database, Row
+from tithe.world.records_words import CONDITIONS, REPORTS, WORDINGS
 from tithe.world.task import SYSTEM, Split, Task, same_number, tool
-from tithe.world.themes import CONDITIONS, REPORTS, THEMES, WORDINGS, Theme
+from tithe.world.themes import THEMES, Theme
 from tithe.world.words import invented_names
 
 Verb = Literal["count", "total", "highest", "lowest", "set", "raise", "move", "remove", "add"]

@@ -11,10 +11,13 @@ from tithe.world.records import QUESTIONS, Question
 def solve(talk: Conversation, draw: random.Random, question: Question, *, mistaken: bool) -> None:
     """Say what is wanted and see the tables; then answer with a query, or look at the rows, change them, report."""
     where = condition(question)
-    slip = draw.choice(("table", "argument", "column", "quotes", "wrong tool")) if mistaken else ""
+    slips = ("table", "argument", "column", "quotes", "wrong tool", "no call")
+    slip = draw.choice(slips) if mistaken else ""
     theme = question.theme
     if slip == "table":
         talk.mistake("query", {"sql": f"SELECT * FROM {theme.one}"})
+    elif slip == "no call":
+        talk.idle(wanted(question))
     elif slip == "argument":
         talk.mistake("schema", {"table": theme.table})
     talk.call("schema", {}, plan=wanted(question))

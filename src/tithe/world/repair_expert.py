@@ -21,7 +21,7 @@ _OPEN = re.compile(r"\\\{(\w+)\\\}")
 
 def solve(talk: Conversation, draw: random.Random, module: str, *, mistaken: bool) -> None:
     """Run the tests, read, edit, run them again, finish."""
-    slips = ("file", "argument", "line", "other file", "wrong fix")
+    slips = ("file", "argument", "line", "other file", "half a call", "no call", "wrong fix", "wrong fix")
     slip = draw.choice(slips) if mistaken else ""
     path = f"{module}.py"
     if slip == "file":
@@ -32,16 +32,23 @@ def solve(talk: Conversation, draw: random.Random, module: str, *, mistaken: boo
     text = talk.call("read_file", {"path": path})
     found = diagnose(text)
     old, new = found.body(found.old), found.body(found.new)
-    if slip == "line":
-        talk.mistake("edit_file", {"path": path, "old": found.old.strip() + " ?", "new": found.new})
-    elif slip == "other file":
+    plan = f"{found.function}: {found.docstring}"
+    if slip == "other file":
         talk.mistake("edit_file", {"path": f"src/{path}", "old": old, "new": new})
+    elif slip == "half a call":
+        talk.mistake("edit_file", {"path": path, "old": old})
+    elif slip == "no call":
+        talk.idle(plan)
+    elif slip == "line":
+        talk.mistake("edit_file", {"path": path, "old": found.old.strip() + " ?", "new": found.new})
+        # What stands there is to be seen again before the next try.
+        talk.call("read_file", {"path": path})
     elif slip == "wrong fix" and found.others:
         wrong = found.body(draw.choice(found.others))
         talk.mistake("edit_file", {"path": path, "old": old, "new": wrong})
         talk.call("run_tests", {})
+        talk.call("read_file", {"path": path})
         old = wrong
-    plan = f"{found.function}: {found.docstring}"
     talk.call("edit_file", {"path": path, "old": old, "new": new}, plan=plan)
     talk.call("run_tests", {})
     talk.call("finish", {"answer": "The tests pass."})

@@ -3,7 +3,7 @@
 Theory. The expert understood the goal (it is handed what the goal asks, in structured form) and knows
 its tools; what stands in files, rows and test results it reads from the tools' answers like anyone
 else. Some runs make a mistake on the way, drawn from the seed: a name that does not exist, an argument
-forgotten, a wrong column, a first fix that fails. The tool's answer says so and the expert mends it.
+forgotten, a wrong column, a first fix that fails, an answer without a call. It is told so and the expert mends it.
 A mistaken turn is marked `learn=False`, so that training shows it and does not teach it; the turn
 that mends it is taught.
 """

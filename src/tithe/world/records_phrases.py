@@ -1,0 +1,112 @@
+"""What records tasks ask for, in parts that `phrases.py` puts into sentences. Fields as in `records_words.py`."""
+
+NOUNS: dict[str, tuple[str, ...]] = {
+    "count": (
+        "the number of {many} {cond}",
+        "the count of all {many} {cond}",
+        "the number of the {many} that are there {cond}",
+    ),
+    "total": (
+        "the total {num} of the {many} {cond}",
+        "the sum of {num} over all {many} {cond}",
+        "the {num} of the {many} {cond}, added up",
+        "the combined {num} of {many} {cond}",
+        "the {num} that all the {many} {cond} have together",
+        "the total of {num} for {many} {cond}",
+    ),
+    "highest": (
+        "the highest {num} of the {many} {cond}",
+        "the largest {num} among {many} {cond}",
+        "the greatest {num} of all {many} {cond}",
+        "the maximum {num} of {many} {cond}",
+        "the highest {num} that any of the {many} {cond} has",
+        "the {num} that is the highest of the {many} {cond}",
+        "the most {num} that {many} {cond} show",
+        "the top {num} that there is among {many} {cond}",
+    ),
+    "lowest": (
+        "the lowest {num} of the {many} {cond}",
+        "the smallest {num} among {many} {cond}",
+        "the least {num} of all {many} {cond}",
+        "the minimum {num} of {many} {cond}",
+        "the lowest {num} that any of the {many} {cond} has",
+        "the {num} that is the lowest of the {many} {cond}",
+        "the least {num} that {many} {cond} show",
+        "the smallest {num} that there is among {many} {cond}",
+    ),
+}
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "count": (
+        "how many {many} {cond} there are",
+        "how many {many} there are {cond}",
+        "how many of the {many} are those {cond}",
+        "how many {many} {cond} we have",
+    ),
+    "total": (
+        "how much {num} the {many} {cond} have together",
+        "which {num} the {many} {cond} have in total",
+        "what {num} all {many} {cond} come to",
+        "what the {num} of {many} {cond} is when it is added up",
+    ),
+    "highest": (
+        "which {num} is highest of the {many} {cond}",
+        "which {num} is the largest among {many} {cond}",
+        "what {num} is the highest of all {many} {cond}",
+        "how high the {num} of {many} {cond} goes",
+        "which of the {num} of {many} {cond} is the highest",
+    ),
+    "lowest": (
+        "which {num} is lowest of the {many} {cond}",
+        "which {num} is the smallest among {many} {cond}",
+        "what {num} is the lowest of all {many} {cond}",
+        "how low the {num} of {many} {cond} goes",
+        "which of the {num} of {many} {cond} is the lowest",
+    ),
+}
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "set": (
+        "set the {num} of the {many} {cond} to {value}",
+        "change the {num} of {many} {cond} to {value}",
+        "make {value} the {num} of all {many} {cond}",
+        "put the {num} of the {many} {cond} at {value}",
+        "give {num} {value} to the {many} {cond}",
+        "give every one of the {many} {cond} a {num} of {value}",
+        "write {value} as the {num} of {many} {cond}",
+        "let the {many} {cond} have {num} {value}",
+    ),
+    "raise": (
+        "raise the {num} of the {many} {cond} by {value}",
+        "add {value} to the {num} of {many} {cond}",
+        "increase the {num} of all {many} {cond} by {value}",
+        "make the {num} of the {many} {cond} {value} higher",
+        "give {value} more {num} to the {many} {cond}",
+        "give every one of the {many} {cond} {value} more {num}",
+        "let the {num} of {many} {cond} be larger by {value}",
+        "let the {many} {cond} have {value} more {num} than now",
+    ),
+    "move": (
+        "set the {kind} of the {many} {cond} to {to}",
+        "change the {kind} of {many} {cond} to {to}",
+        "make {to} the {kind} of all {many} {cond}",
+        "put the {many} {cond} in {kind} {to}",
+        "give {kind} {to} to the {many} {cond}",
+        "give every one of the {many} {cond} the {kind} {to}",
+        "write {to} as the {kind} of {many} {cond}",
+        "let the {many} {cond} have {kind} {to}",
+        "move all {many} {cond} to the {kind} {to}",
+    ),
+    "remove": (
+        "remove the {many} {cond}",
+        "delete all {many} {cond}",
+        "take the {many} {cond} out of the table",
+        "drop every one of the {many} {cond}",
+        "get rid of {many} {cond}",
+        "clear the table of {many} {cond}",
+        "delete {many} {cond} and leave the others",
+    ),
+    "add": (
+        "add the {one} {name} with {kind} {to}, {numbers}",
+        "put in a new {one} named {name}: {kind} {to}, {numbers}",
+        "insert {name} as a {one} of {kind} {to}, {numbers}",
+    ),
+}
