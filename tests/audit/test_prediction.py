@@ -11,6 +11,7 @@ def test_a_linear_endpoint_is_told_exactly_and_so_are_its_tasks(bench):
     assert fitted.uncached_token_s == pytest.approx(0.0004, rel=1e-6)
     assert fitted.cached_token_s == pytest.approx(0.00001, rel=1e-6)
     assert fitted.token_s == pytest.approx(0.002, rel=1e-6)
+    assert fitted.caches_from == 0
     assert [run.repeat for run in report.prediction.runs] == [0, 1, 2]
     for predicted in report.prediction.runs:
         # The endpoint caches whole blocks of 16 tokens, and the words that the expert wrote are more than one token.
@@ -23,6 +24,14 @@ def test_where_nothing_is_cached_the_whole_prompt_is_paid_for(bench):
     assert report.prediction.call_times.caches_from is None
     for predicted in report.prediction.runs:
         assert predicted.error == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_prefix_too_short_for_the_cache_is_paid_for(bench):
+    """Blocks of 400 tokens: of the three lengths, 128 is not cached, and no task's prompt is."""
+    report = bench(base_s=0.03, uncached_token_s=0.0004, block=400).audit()
+    assert report.prediction.call_times.caches_from == 512
+    for predicted in report.prediction.runs:
+        assert predicted.error == pytest.approx(0.0, abs=0.05)
 
 
 def test_without_usage_nothing_is_predicted(bench):

@@ -225,10 +225,11 @@ async def test_an_unsupported_schema_is_refused_by_name(engine: Engine):
     assert caught.value.param == "tools[0].function.parameters"
 
 
-async def test_stop_strings_end_the_answer_and_do_not_show(engine: Engine):
-    whole = await answer(engine, ask(SYSTEM, "stop", max_tokens=40))
+async def test_stop_strings_end_the_answer_and_do_not_show(exact: Engine):
+    seeded = Sampling(seed=5)
+    whole = await answer(exact, ask(SYSTEM, "stop", max_tokens=40, sampling=seeded))
     middle = whole.text[10:14]
-    cut = await answer(engine, ask(SYSTEM, "stop", max_tokens=40, stop=(middle,)))
+    cut = await answer(exact, ask(SYSTEM, "stop", max_tokens=40, sampling=seeded, stop=(middle,)))
     assert cut.text == whole.text[: whole.text.index(middle)]
     assert cut.reasons[0] == "stop"
 

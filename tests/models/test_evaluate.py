@@ -42,7 +42,8 @@ Behave = Callable[[Family, int, int, bool], str]
 @cache
 def expert(family: Family, seed: int) -> tuple[Message, ...]:
     messages = solve(make_task(family, seed, "held_out")).messages
-    return tuple(message for message in messages if message.role == "assistant")
+    # Answers without a call, which an expert's detour may have, change nothing in the world.
+    return tuple(message for message in messages if message.role == "assistant" and message.tool_calls)
 
 
 @cache

@@ -47,7 +47,8 @@ def test_every_truth_makes_a_whole_page(report, truth):
         assert one.formulas
         assert one.tables
         for table in one.tables:
-            assert {len(row) for row in table.rows} == {len(table.heads)}
+            # No rows where the audit ended before there were any.
+            assert {len(row) for row in table.rows} <= {len(table.heads)}
     assert "None" not in audit_page(found).split('id="drawings"')[0]
 
 
@@ -159,7 +160,7 @@ def test_an_audit_that_gave_up_says_so_and_empty_charts_say_why(report):
     assert len(empty) == 9
     assert all(why.startswith("Nothing to draw: ") for why in empty)
     assert any("none was answered" in why for why in empty)
-    assert any("had given up before" in why for why in empty)
+    assert any("had ended before" in why for why in empty)
     assert page.figures[5].title == "Of 5 verdicts, 5 have no answered call to stand on"
 
 

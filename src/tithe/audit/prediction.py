@@ -31,7 +31,10 @@ from tithe.audit.totals import Totals
 
 
 class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call costs, in seconds: see the top of the file. `caches_from` None: no prefix is cached."""
+    """What a call costs, in seconds: see the top of the file.
+
+    A prefix is cached from `caches_from` tokens on: 0 where every length that was measured is, None where none is.
+    """
 
     base_s: float
     uncached_token_s: float
@@ -100,8 +103,15 @@ def call_times(pairs: Pairs, totals: Totals, *, tail: int) -> CallTimes | None:
         uncached_token_s=uncached,
         cached_token_s=cached,
         token_s=1 / rate.value,
-        caches_from=pairs.figures.caches_from,
+        caches_from=_caches_from(pairs),
     )
+
+
+def _caches_from(pairs: Pairs) -> int | None:
+    measured = [row.length for row in pairs.figures.lengths if row.saved_s is not None]
+    found = pairs.figures.caches_from
+    # Nothing is known of prefixes shorter than the shortest that was measured; blocks are far shorter still.
+    return 0 if measured and found == measured[0] else found
 
 
 def _points(samples: Sequence[PairSample], tail: int) -> list[tuple[float, float, float]]:
