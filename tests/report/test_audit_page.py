@@ -45,7 +45,7 @@ def test_every_truth_makes_a_whole_page(report, truth):
     for one in page.figures:
         assert one.title
         assert one.formulas
-        assert one.tables
+        assert one.tables or found.gave_up is not None
         for table in one.tables:
             # No rows where the audit ended before there were any.
             assert {len(row) for row in table.rows} <= {len(table.heads)}
