@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import functools
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import pytest
@@ -54,6 +55,9 @@ class StillLoop:
 
     def take(self) -> tuple[float, ...]:
         return (self.lag,) * 20
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def stop(self) -> None:
         self.running = False

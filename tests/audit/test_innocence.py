@@ -103,3 +103,24 @@ def test_the_floor_is_taken_all_along_the_audit(bench):
         measured.task.primes[0].begun,
     ]
     assert [sum(at <= bound for at in taken) for bound in bounds] == [10, 20, 30, 40, 50]
+
+
+async def test_what_is_computed_aside_is_no_lag():
+    """The loop stands still for 0.2 s twice: the lag of the first is told, that of the second is not."""
+    clock = SystemClock()
+    watch = ThreadedLagWatch(clock, interval_s=0.01)
+    watch.start()
+    try:
+        await asyncio.sleep(0.05)
+        time.sleep(0.2)  # noqa: ASYNC251 # a loop that stands still is what is wanted
+        await asyncio.sleep(0.05)
+        told = watch.take()
+        with watch.aside():
+            time.sleep(0.2)  # noqa: ASYNC251
+        await asyncio.sleep(0.05)
+        spared = watch.take()
+    finally:
+        watch.stop()
+    assert max(told) > 0.1
+    assert max(spared, default=0.0) < max(told)
+    assert not [lag for lag in spared if lag > 0.15]

@@ -175,7 +175,7 @@ async def test_each_kind_of_run_is_counted_as_what_it_was() -> None:
 
     shown = markdown(evaluation)
     assert "### pass@k" not in shown
-    assert f"{silent.cut} were cut at 200 tokens" in shown
+    assert f"{silent.cut} were cut at 256 tokens" in shown
     assert "In 1 of all 12 runs the endpoint refused to go on" in shown
 
 

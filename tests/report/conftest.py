@@ -4,6 +4,7 @@ import asyncio
 import functools
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from rich.console import Console
@@ -24,6 +25,9 @@ class StillLoop:
 
     def take(self) -> tuple[float, ...]:
         return (self.lag,) * 20
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def stop(self) -> None:
         """Nothing to stop."""

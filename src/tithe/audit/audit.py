@@ -101,7 +101,7 @@ async def run_audit(
         backend: the endpoint under test; its events are stamped on `clock`.
         endpoint: how the report names it; its `model` is asked for in every request.
         null: a backend that answers at once, reached as `backend` is; None withholds every verdict.
-        watch: watches the client's event loop; started and stopped here.
+        watch: watches the client's loop; started and stopped here.
         progress: told each planned call's label at its end.
         interruption: ends the audit early, with a report of what was measured until then.
         salt: makes this run's prompts unlike any other run's; drawn when None.
@@ -109,11 +109,11 @@ async def run_audit(
     Raises:
         EndpointError: the endpoint answered no warm-up call.
     """
-    salt = salt if salt is not None else secrets.token_hex(8)
-    start = clock.now()
+    salt, start = salt if salt is not None else secrets.token_hex(8), clock.now()
     anchor = Anchor.take(start)
     interruption, prompts = interruption or Interruption(), Prompts(calibration_from(None, None), salt)
     probe = Probe(backend, endpoint.model, plan, prompts, clock, progress, interruption)
+    probe.aside = watch.aside
     watch.start()
     try:
         warm_up = await _warm_up(probe, salt)

@@ -5,7 +5,7 @@ over, so the load falls when the endpoint slows, as it does with real agents. Pa
 an agent and step (exponential) and are the same whatever N. N climbs: 1, 2, 4, ... until twice the agents
 get less than a tenth more steps a second out of the endpoint (knee.py), more than half of the calls fail,
 or a limit is reached; or the plan names the numbers. Then all of them take turns again in random order
-until each was visited `rounds` times. The shared prompt is primed beforehand, as it is in a fleet at work.
+until each was visited `rounds` times; where that shows growth after all, the climb goes on. The shared prompt is primed beforehand, as it is in a fleet at work.
 Last, tasks arrive by themselves (arrivals.py).
 
     tokens/s of an agent = its output tokens / the seconds it waited for answers (sent to last token)
@@ -20,6 +20,7 @@ Calls of one agent are not independent of each other, so the intervals of TTFT a
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -103,17 +104,15 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
     prime = await probe.call(
         probe.request((system, probe.prompts.user(plan.tail, "concurrency/prime"))), "concurrency.prime"
     )
-    rounds, climb = await _climb(probe, system)
+    rounds: list[Round] = []
+    left = list(plan.climb)
     order = random.Random(f"{plan.seed}/concurrency")
-    climbed = [one.agents for one in rounds]
-    again = [
-        (agents, number) for number in range(1, plan.rounds) for agents in order.sample(climbed, len(climbed))
-    ]
-    ended = probe.ended()
-    while ended is None and again:
-        agents, number = again.pop(0)
-        rounds.append(await run_round(probe, system, agents, number))
-        ended = probe.ended()
+    climb, ended = await _climb(probe, system, left, rounds), None
+    while (ended := await _revisit(probe, system, rounds, order)) is None:
+        # The first look at the highest number may have been a hiccup: then there is more to climb.
+        if climb != "saturated" or not left or saturated(cycles(rounds)):
+            break
+        climb = await _climb(probe, system, left, rounds)
     knee = find_knee(cycles(rounds), seed=plan.seed)
     return Concurrency(
         primes=(prime,),
@@ -128,21 +127,32 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
     )
 
 
-async def _climb(probe: Probe, system: Message) -> tuple[list[Round], Climb]:
-    """A first round of each number of agents, in rising order, and why there was no higher one."""
-    plan = probe.plan
-    rounds: list[Round] = []
-    for number in plan.climb:
+async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Round]) -> Climb:
+    """Take a first round of each number that is `left`, in rising order; returns why there was no higher one."""
+    while left:
         ended = probe.ended()
         if ended is not None:
-            return rounds, ended
-        rounds.append(await run_round(probe, system, number, 0))
+            return ended
+        rounds.append(await run_round(probe, system, left.pop(0), 0))
         calls = [seen for run in rounds[-1].runs for seen in run.observations]
         if 2 * sum(not seen.answered for seen in calls) > len(calls):
-            return rounds, "failing"
-        if not plan.concurrency and saturated(cycles(rounds)):
-            return rounds, "saturated"
-    return rounds, "planned"
+            return "failing"
+        if not probe.plan.concurrency and saturated(cycles(rounds)):
+            return "saturated"
+    return "planned"
+
+
+async def _revisit(probe: Probe, system: Message, rounds: list[Round], order: random.Random) -> Stop | None:
+    """Visit the numbers that were climbed to, in random order, until each has the plan's rounds."""
+    visited = Counter(one.agents for one in rounds)
+    for number in range(1, probe.plan.rounds):
+        due = [agents for agents, times in visited.items() if times <= number]
+        for agents in order.sample(due, len(due)):
+            ended = probe.ended()
+            if ended is not None:
+                return ended
+            rounds.append(await run_round(probe, system, agents, number))
+    return probe.ended()
 
 
 def cycles(rounds: Sequence[Round]) -> list[Cycles]:

@@ -13,6 +13,8 @@ A verdict is withheld when the lag's p99 or the floor's median is over a fifth o
 
 import asyncio
 import threading
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import msgspec
@@ -76,6 +78,10 @@ class LagWatch(Protocol):
         """The lags seen since the last take, in seconds."""
         ...
 
+    def aside(self) -> AbstractContextManager[None]:
+        """While the block runs the loop computes between calls, and lateness is not held against it."""
+        ...
+
     def stop(self) -> None: ...
 
 
@@ -86,6 +92,7 @@ class ThreadedLagWatch:
         self._clock = clock
         self._interval = interval_s
         self._lags: list[float] = []
+        self._counts_from = 0.0
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -99,6 +106,13 @@ class ThreadedLagWatch:
         taken, self._lags = tuple(self._lags), []
         return taken
 
+    @contextmanager
+    def aside(self) -> Generator[None, None, None]:
+        try:
+            yield
+        finally:
+            self._counts_from = self._clock.now()
+
     def stop(self) -> None:
         self._over.set()
         if self._thread is not None:
@@ -108,7 +122,9 @@ class ThreadedLagWatch:
         answered = threading.Event()
 
         def answer(due: float) -> None:
-            self._lags.append(self._clock.now() - due)
+            # What was due while the loop was busy aside is answered after it.
+            if due >= self._counts_from:
+                self._lags.append(self._clock.now() - due)
             answered.set()
 
         while True:

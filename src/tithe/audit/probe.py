@@ -7,7 +7,9 @@ then has its figures.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from tithe.audit.observation import Failure, Observation, observe
@@ -49,7 +51,8 @@ class Probe:
     """Calls one backend under one plan. Never retries on its own; a failed call is data.
 
     `progress` is told a call's label when one of the planned calls has ended. `asked_again` of the
-    `calls` were not planned. `gave_up` is what made the probe give up; None while it has not.
+    `calls` were not planned. `gave_up` is what made the probe give up; None while it has not. `aside` is
+    entered for what is computed between calls.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Probe:
         self.failures = 0
         self.gave_up: str | None = None
         self.spending = Spending(plan, clock)
+        self.aside: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._interruption = interruption if interruption is not None else Interruption()
         self._failed_in_a_row = 0
         self._backend = backend

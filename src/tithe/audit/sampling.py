@@ -58,6 +58,7 @@ async def sample(
         if ended is not None:
             return Extent(rounds=number, ended=ended)
         await run_round(number)
-        if number + 1 >= plan.least_repeats and precise(figures(), plan.precision):
-            return Extent(rounds=number + 1, ended="precise")
+        with probe.aside():
+            if number + 1 >= plan.least_repeats and precise(figures(), plan.precision):
+                return Extent(rounds=number + 1, ended="precise")
     return Extent(rounds=plan.repeats, ended=probe.stopped_by() or "samples")

@@ -141,11 +141,12 @@ def _concurrency(verdict: Verdict, concurrency: Concurrency) -> Headline:
         return _unclear(verdict)
     slower = f"{most.step_s.value / fewest.step_s.value:.2f} times as long as with {fewest.agents}"
     times = f"({seconds(fewest.step_s.value)} to {seconds(most.step_s.value)})"
-    told = [f"With {most.agents} agents a step takes {slower} {times}"]
-    outcome = verdict.outcome
+    told, outcome = [f"With {most.agents} agents a step takes {slower} {times}"], verdict.outcome
     if knee is not None and knee.agents is not None:
-        outcome = f"knee at {number(knee.agents.value)}"
-        told.insert(0, f"From {interval(knee.agents)} agents on they wait for each other")
+        outcome = f"knee at {knee.agents.value:.1f}"
+        told[0] = (
+            f"From {interval(knee.agents)} agents on they wait for each other: with {told[0].removeprefix('With ')}"
+        )
     if fewest.ttft_p50_s is not None and most.ttft_p50_s is not None and fewest.ttft_p50_s.value > 0:
         told.append(f"TTFT {most.ttft_p50_s.value / fewest.ttft_p50_s.value:.1f} times")
     few, many = fewest.agent_tokens_per_s, most.agent_tokens_per_s
