@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 from endpoint import endpoint, machine, spread
+from tokenizers import Tokenizer
 
 from tithe.core import Facts, Message, Reported, Request, Sampling, Sent
 from tithe.engine import files
@@ -27,11 +28,21 @@ from tithe.net.remote import RemoteBackend
 WORDS = "the file reads as follows and the test fails when the parser meets an empty line in it ".split()
 PREFIX = 2048
 NEW = 50
+"""Tokens of the prefix and of what is new, about: words are drawn until a tokenizer would make so many of them."""
 
 
-def words(n: int, rng: np.random.Generator) -> str:
-    """A text of `n` common words."""
-    return " ".join(rng.choice(WORDS, n))
+class Text:
+    """Common words, as many as make so many tokens of a model's tokenizer."""
+
+    def __init__(self, model: str, rng: np.random.Generator) -> None:
+        self._rng = rng
+        tokenizer = Tokenizer.from_file(str(files.find(model).ir.parent / "tokenizer.json"))
+        self.vocabulary = tokenizer.get_vocab_size()
+        sample = " ".join(rng.choice(WORDS, 1000))
+        self._a_word = len(tokenizer.encode(sample, add_special_tokens=False).ids) / 1000
+
+    def of(self, tokens: int) -> str:
+        return " ".join(self._rng.choice(WORDS, max(1, round(tokens / self._a_word))))
 
 
 def request(model: str, system: str, tail: str) -> Request:
@@ -61,12 +72,12 @@ async def sample(backend: RemoteBackend, asked: Request) -> tuple[float, Facts]:
 class Bare:
     """The kernels alone, with a prefix really computed: untouched cache memory would be read for free."""
 
-    def __init__(self, model: str, n_prefix: int, rng: np.random.Generator) -> None:
+    def __init__(self, model: str, n_prefix: int, vocabulary: int, rng: np.random.Generator) -> None:
         found = files.find(model)
         self._kernels = Kernels(
             found.ir, context=found.context, precision="auto", threads=0, kv_bytes=1 << 30
         )
-        self._tokens = [int(token) for token in rng.integers(0, 8000, n_prefix)]
+        self._tokens = [int(token) for token in rng.integers(0, vocabulary, n_prefix)]
         self._sequence = Sequence(self._tokens, root=b"", arrived=0.0, priority=0, ageing=1.0)
         self._sequence.table = list(range(-(-n_prefix // BLOCK_SIZE)))
         while self._sequence.remaining:
@@ -88,14 +99,15 @@ class Bare:
 async def measure(model: str, samples: int) -> None:
     """Take the samples and print them."""
     rng = np.random.default_rng(1)
-    bare_kernels = Bare(model, PREFIX + 8 * NEW, rng)
+    text = Text(model, rng)
+    bare_kernels = Bare(model, PREFIX + 8 * NEW, text.vocabulary, rng)
     with endpoint(model, "--kv-bytes", str(1 << 30)) as url:
         backend = RemoteBackend(url)
         name = (await backend.models())[0]
-        system = words(PREFIX, rng)
+        system = text.of(PREFIX)
         rows: list[tuple[float, float, Facts]] = []
         for i in range(samples + 3):
-            ttft, facts = await sample(backend, request(name, system, words(NEW, rng)))
+            ttft, facts = await sample(backend, request(name, system, text.of(NEW)))
             bare = bare_kernels.step(facts.cached_tokens, facts.uncached_tokens)
             if i >= 3:
                 rows.append((ttft, bare, facts))

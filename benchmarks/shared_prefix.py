@@ -13,7 +13,7 @@ import asyncio
 
 import aiohttp
 import numpy as np
-from cached_ttft import PREFIX, request, words
+from cached_ttft import PREFIX, Text, request
 from endpoint import endpoint, machine
 
 from tithe.core import Reported, Request, Usage
@@ -42,8 +42,9 @@ async def measure(model: str, agents: int) -> None:
     with endpoint(model, "--kv-bytes", str(2 << 30)) as url:
         backend = RemoteBackend(url)
         name = (await backend.models())[0]
-        system = words(PREFIX, rng)
-        tails = [f"{i} {words(40, rng)}" for i in range(agents)]
+        text = Text(model, rng)
+        system = text.of(PREFIX)
+        tails = [f"{i} {text.of(40)}" for i in range(agents)]
         before = await computed(url)
         reports = await asyncio.gather(*(usage(backend, request(name, system, tail)) for tail in tails))
         n = await computed(url) - before
