@@ -4,13 +4,12 @@ import asyncio
 import dataclasses
 import functools
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import pytest
 
 from tithe.audit import AuditPlan, AuditReport, Endpoint, draw_tasks, run_audit
-from tithe.audit.known import KnownEndpoint, KnownOptions
+from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.audit.probe import Probe
 from tithe.audit.prompt import Prompts, calibration_from
 from tithe.core import FakeClock, Message, ScriptedBackend
@@ -43,26 +42,6 @@ def expert(plan: AuditPlan) -> tuple[tuple[Message, ...], ...]:
     return tuple(solve(task).messages for task in draw_tasks(plan))
 
 
-class StillLoop:
-    """A lag watch of a loop that is always `lag` seconds late."""
-
-    def __init__(self, lag: float) -> None:
-        self.lag = lag
-        self.running = False
-
-    def start(self) -> None:
-        self.running = True
-
-    def take(self) -> tuple[float, ...]:
-        return (self.lag,) * 20
-
-    def aside(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def stop(self) -> None:
-        self.running = False
-
-
 class Bench:
     """One known endpoint, a null backend, and a clock."""
 
@@ -71,7 +50,7 @@ class Bench:
     ) -> None:
         self.plan = plan
         self.clock = FakeClock()
-        self.watch = StillLoop(lag)
+        self.watch = KnownLag(lag)
         known = KnownEndpoint(options, expert(plan) if solves else ())
         self.backend = ScriptedBackend(known, self.clock)
         null = KnownOptions(base_s=floor_s, uncached_token_s=0.0, decode_s=1e-9)

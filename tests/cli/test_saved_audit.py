@@ -7,24 +7,13 @@ import msgspec
 import pytest
 
 from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit
-from tithe.audit.known import KnownEndpoint, KnownOptions
+from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.cli.main import run
 from tithe.core import FakeClock, ScriptedBackend
 
 PLAN = AuditPlan(
     lengths=(64,), repeats=3, concurrency=(1, 2), agent_steps=1, rounds=1, task_repeats=1, task_steps=2
 )
-
-
-class StillLoop:
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def take(self) -> tuple[float, ...]:
-        return (0.0001,)
-
-    def stop(self) -> None:
-        """Nothing to stop."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +23,7 @@ def report() -> AuditReport:
 
     async def main() -> AuditReport:
         work = run_audit(
-            backend, Endpoint(url="u", model="known"), PLAN, null=null, watch=StillLoop(), clock=clock
+            backend, Endpoint(url="u", model="known"), PLAN, null=null, watch=KnownLag(0.0001), clock=clock
         )
         return await clock.run(asyncio.ensure_future(work), idle_turns=8)
 

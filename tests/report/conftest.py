@@ -4,33 +4,15 @@ import asyncio
 import functools
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from rich.console import Console
 
 from tithe.audit import QUICK, AuditReport, Endpoint, draw_tasks, run_audit
-from tithe.audit.known import KnownEndpoint, KnownOptions
+from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.core import FakeClock, ScriptedBackend
 from tithe.report import print_audit
 from tithe.world import solve
-
-
-class StillLoop:
-    def __init__(self, lag: float) -> None:
-        self.lag = lag
-
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def take(self) -> tuple[float, ...]:
-        return (self.lag,) * 20
-
-    def aside(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def stop(self) -> None:
-        """Nothing to stop."""
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +35,7 @@ def report() -> Callable[..., AuditReport]:
                 Endpoint(url="http://127.0.0.1:8000/v1", model="known"),
                 QUICK,
                 null=null,
-                watch=StillLoop(lag),
+                watch=KnownLag(lag),
                 clock=clock,
                 salt="salt",
             )

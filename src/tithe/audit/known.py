@@ -12,6 +12,7 @@ one is called with an example of its arguments.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import msgspec
@@ -169,3 +170,23 @@ def example(schema: dict[str, Any]) -> Any:
 
 def _split(text: str, size: int = 4) -> list[str]:
     return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+class KnownLag:
+    """A lag watch of a loop that is always `lag` seconds late."""
+
+    def __init__(self, lag: float) -> None:
+        self.lag = lag
+        self.running = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def take(self) -> tuple[float, ...]:
+        return (self.lag,) * 20
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def stop(self) -> None:
+        self.running = False
