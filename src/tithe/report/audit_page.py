@@ -26,10 +26,12 @@ def as_page(report: AuditReport) -> Page:
     withheld = {verdict.about: verdict.withheld is not None for verdict in report.verdicts}
     figures: dict[About, Figure] = {
         "cache": pairs_figure(measured.pairs, withheld=withheld["cache"]),
-        "short generations": totals_figure(measured.totals, withheld=withheld["short generations"]),
+        "short generations": totals_figure(
+            measured.totals, report.pace, withheld=withheld["short generations"]
+        ),
         "structured output": structured_figure(measured.structured, withheld=withheld["structured output"]),
         "concurrency": concurrency_figure(measured.concurrency, withheld=withheld["concurrency"]),
-        "task": task_figure(measured.task, withheld=withheld["task"]),
+        "task": task_figure(measured.task, report.prediction, withheld=withheld["task"]),
     }
     return Page(
         kind="tithe audit",
@@ -73,4 +75,6 @@ def _alerts(report: AuditReport) -> list[str]:
     said: list[str] = []
     if report.gave_up is not None:
         said.append(f"The audit gave up: {report.gave_up} Below is what was measured until then.")
+    if report.interrupted:
+        said.append("The audit was interrupted. Below is what was measured until then.")
     return said + failures(observations(report))

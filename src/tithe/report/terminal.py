@@ -10,8 +10,9 @@ from rich.text import Text
 
 from tithe.audit import AuditReport, Pace, Task
 from tithe.report.failures import failures, observations
-from tithe.report.figures import NOTHING, interval, number, seconds
+from tithe.report.figures import NOTHING, seconds
 from tithe.report.headline import headlines
+from tithe.report.pace import pace_heads, pace_notes, pace_rows
 from tithe.report.sampled import sampled
 from tithe.report.tables import (
     Section,
@@ -79,17 +80,10 @@ def _print_pace(pace: Pace | None, console: Console) -> None:
     """How many steps fit into the waits that people accept."""
     if pace is None:
         return
-    table = calm_table("a wait of", *(seconds(fit.budget_s) for fit in pace.fits))
-    table.add_row("steps that fit, p50", *(f"{fit.steps_p50:,}" for fit in pace.fits))
-    table.add_row("steps that fit, p95", *(f"{fit.steps_p95:,}" for fit in pace.fits))
-    console.print(Text("In an agent's terms", style="bold"))
-    console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
-    middle = f"{number(pace.steps_a_minute_p50)} steps a minute at the median, {interval(pace.step_p50_s, 1e3)} ms a step"
-    slow = f"{number(pace.steps_a_minute_p95)} at the p95, {interval(pace.step_p95_s, 1e3)} ms"
-    step = f"A step: one call of {pace.step_tokens} tokens, prefix cached; tools, retries and other agents come on top"
-    for note in (f"{middle}; {slow}.", f"{step}. p95: 95 of 100 runs of so many steps stay within."):
-        console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
-    console.print()
+    table = calm_table(*pace_heads(pace))
+    for row in pace_rows(pace):
+        table.add_row(*row)
+    _print_section(Section(title="In an agent's terms", table=table, notes=pace_notes(pace)), [], console)
 
 
 def _print_section(section: Section, sampling: list[str], console: Console) -> None:

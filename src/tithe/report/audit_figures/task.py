@@ -1,12 +1,12 @@
 """The task: where the wall clock of one run went, how all runs ended, and what the agent did in the one shown."""
 
-from tithe.audit import Account, Task, TaskFigures, TaskOutcome, TaskRun, account
+from tithe.audit import Account, Prediction, Task, TaskFigures, TaskOutcome, TaskRun, account
 from tithe.report.audit_figures.words import counted, figure
 from tithe.report.drawing import Part, Row, Stacks
 from tithe.report.failures import unanswered
 from tithe.report.figures import TimeUnit, interval, number, percent, seconds, share
 from tithe.report.page import Figure, Panel, Table
-from tithe.report.task import exchanges, plain, step_times
+from tithe.report.task import exchanges, plain, predicted, step_times
 
 ANCHOR = "task"
 PARTS = (
@@ -20,7 +20,7 @@ _ENDS: dict[TaskOutcome, str] = {"solved": "✓ solved", "unsolved": "✗ not so
 _MOST_WORDS = 400
 
 
-def task_figure(task: Task, *, withheld: bool) -> Figure:
+def task_figure(task: Task, prediction: Prediction | None, *, withheld: bool) -> Figure:
     """`withheld`: the client cannot vouch for the figures, so the title claims nothing."""
     figures, shown = task.figures, task.shown
     seen = [seen for run in task.runs for step in run.steps for seen in step.attempts]
@@ -35,10 +35,11 @@ def task_figure(task: Task, *, withheld: bool) -> Figure:
             Panel(title="Every run, on one scale", drawing=_runs(task), empty=why),
         ),
         reading=_goal(shown),
-        caption=(*_sums(figures), *_refused(task)),
+        caption=(*_sums(figures), *predicted(prediction), *_refused(task)),
         formulas=(
             "wall clock = TTFT + decode + tools + retries + overhead, every instant in exactly one",
             "retries = failed attempts whole; overhead = what lies between",
+            "predicted = sum over steps of TTFT and decode by the prices measured above, and the tools as they ran",
         ),
         tables=(*tables, *((_steps_table(shown),) if shown is not None else ())),
     )

@@ -1,6 +1,6 @@
 """Short generations: time to so many tokens, beside what the chat figure promises."""
 
-from tithe.audit import ChatFigures, Estimate, Observation, TotalFigures, Totals
+from tithe.audit import ChatFigures, Estimate, Observation, Pace, TotalFigures, Totals
 from tithe.report.audit_figures.words import (
     NOT_REPORTED,
     RAW,
@@ -13,12 +13,13 @@ from tithe.report.audit_figures.words import (
 from tithe.report.drawing import Axis, Guide, Place, Point, Samples, Series, held, intervals, points
 from tithe.report.failures import unanswered
 from tithe.report.figures import TimeUnit, interval, seconds
+from tithe.report.pace import pace_heads, pace_notes, pace_rows
 from tithe.report.page import Figure, Panel, Table
 
 ANCHOR = "short-generations"
 
 
-def totals_figure(totals: Totals, *, withheld: bool) -> Figure:
+def totals_figure(totals: Totals, pace: Pace | None, *, withheld: bool) -> Figure:
     """`withheld`: the client cannot vouch for the figures, so the title claims nothing."""
     figures = totals.figures
     chat = figures.chat
@@ -34,6 +35,7 @@ def totals_figure(totals: Totals, *, withheld: bool) -> Figure:
         reading=f"{RAW} A call stands at the tokens that came.",
         caption=(
             *_promise(chat),
+            *(pace_notes(pace) if pace is not None else ()),
             *stragglers(drawing.series),
             *in_no_figure(sum(row.failed for row in figures.lengths) + chat.figures.failed),
         ),
@@ -41,9 +43,16 @@ def totals_figure(totals: Totals, *, withheld: bool) -> Figure:
             "time to N tokens = last generated token − request sent",
             "chat figure = output tokens / (last token − request sent), of a fresh prompt",
             "promised = tokens / chat figure",
+            "steps a minute = 60 / time of a step; steps that fit = the most whose total, drawn from those measured, stays within",
         ),
-        tables=(_table(figures.lengths, chat, unit),),
+        tables=(_table(figures.lengths, chat, unit), *_fits(pace)),
     )
+
+
+def _fits(pace: Pace | None) -> tuple[Table, ...]:
+    if pace is None:
+        return ()
+    return (Table(title="Steps that fit into a wait", heads=pace_heads(pace), rows=pace_rows(pace)),)
 
 
 def _title(chat: ChatFigures, *, withheld: bool) -> str:
