@@ -41,7 +41,7 @@ def trained(shape: Shape, record: dict[str, Any], *, parameters: int) -> str:
 
 A Qwen3 decoder that runs the agent loops of Tithe's task world: it looks values up in files and sums them,
 repairs a line of Python, and queries and updates a small database, with tools, one call a turn. It is meant to succeed
-often and to fail for real at times, in milliseconds a step on any laptop. It knows nothing else.
+often and to fail for real at times, in tens of milliseconds a step on two cores. It knows nothing else.
 
 | | |
 |---|---|
@@ -87,7 +87,7 @@ Not evaluated yet.
 ## Limits
 
 It was made for these tasks, in these words, with these tools under this system prompt. Anything else gives nonsense: it does
-not chat, it knows no facts, and with tools of other names it calls its own.
+not chat, it knows no facts, and it calls tools that it does not know with arguments that mean nothing.
 Prompts longer than those of its training are untried.
 """
 

@@ -35,7 +35,7 @@ def test_the_share_of_runs_that_stay_within_is_what_it_says():
 
 
 def test_the_pace_is_of_the_steps_own_length(bench):
-    report = bench(base_s=0.02, uncached_token_s=0.0, decode_s=0.002).audit()
+    report = bench(repeats=6, base_s=0.02, uncached_token_s=0.0, decode_s=0.002).audit()
     step_s = 0.02 + 15 * 0.002
     assert report.pace.step_p50_s.value == pytest.approx(step_s)
     assert report.pace.steps_a_minute_p50 == pytest.approx(60 / step_s)
@@ -44,5 +44,6 @@ def test_the_pace_is_of_the_steps_own_length(bench):
     ]
 
 
-def test_without_an_answer_there_is_no_pace(bench):
+def test_without_answers_enough_for_a_p95_there_is_no_pace(bench):
     assert bench(fails_after=6).audit().pace is None
+    assert bench(repeats=4).audit().pace is None

@@ -24,12 +24,17 @@ def spending(**limits: float | None) -> tuple[Spending, FakeClock]:
     return Spending(dataclasses.replace(AuditPlan(), **none | limits), clock), clock  # type: ignore[arg-type]
 
 
+def book(account: Spending, seen: Observation = SEEN, prompt_tokens: float = 0.0) -> None:
+    account.begin()
+    account.add(seen, prompt_tokens)
+
+
 def test_what_was_reported_is_booked_and_what_was_not_is_estimated() -> None:
     account, _ = spending()
-    account.add(SEEN, 50.0)
+    book(account, SEEN, 50.0)
     assert (account.spent("tokens"), account.spent("requests")) == (100, 1)
     unreported = Observation(label="x", begun=0.0, ended=1.0, stamps=SEEN.stamps)
-    account.add(unreported, 50.0)
+    book(account, unreported, 50.0)
     assert (account.spent("tokens"), account.spent("requests")) == (152, 2)
 
 
@@ -45,9 +50,9 @@ def test_what_was_reported_is_booked_and_what_was_not_is_estimated() -> None:
 def test_a_limit_is_reached_when_that_much_is_spent(limits: dict[str, float], reached: str | None) -> None:
     account, _ = spending(**limits)
     for _ in range(2):
-        account.add(SEEN, 0.0)
+        book(account)
     assert account.exhausted() is None
-    account.add(SEEN, 0.0)
+    book(account)
     assert account.exhausted() == reached
 
 
@@ -56,16 +61,16 @@ def test_a_measurement_has_its_share_of_what_is_left_and_leaves_the_rest_to_the_
     account.share(4)
     for spent in range(5):
         assert account.share_exhausted() is None, spent
-        account.add(SEEN, 0.0)
+        book(account)
     assert (account.share_exhausted(), account.exhausted()) == ("requests", None)
     # 15 are left: the next of three has five again; it takes one, and the next of two has seven.
     account.share(3)
-    account.add(SEEN, 0.0)
+    book(account)
     assert account.share_exhausted() is None
     account.share(2)
     for _ in range(7):
         assert account.share_exhausted() is None
-        account.add(SEEN, 0.0)
+        book(account)
     assert account.share_exhausted() == "requests"
 
 

@@ -62,7 +62,7 @@ def test_what_went_wrong_is_counted_and_named(report, printed):
 def test_unreported_is_said_and_never_zero(report, printed):
     out = printed(report(reports_usage=False))
     assert "n/r: the endpoint does not report cached tokens." in out
-    assert "assumed: the endpoint reports no usage" in out
+    assert "assumed: no usage was reported" in out
     row = next(line for line in out.splitlines() if line.strip().startswith("2,048 "))
     assert row.split()[-1] == "n/r"
 

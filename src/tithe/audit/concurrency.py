@@ -226,7 +226,7 @@ def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) ->
         ttft_p95_s=quantile(ttfts, 0.95, seed=seed),
         ttft_p99_s=quantile(ttfts, 0.99, seed=seed),
         steps_per_s=level.steps_per_s if level.rates else None,
-        agent_tokens_per_s=middle,
+        agent_tokens_per_s=middle if answered else None,
         aggregate_tokens_per_s=sum(tokens) / wall if tokens and wall > 0 else None,
         jain=_fairness(rounds),
         worst_over_median=min(rates) / middle.value if middle is not None and middle.value else None,

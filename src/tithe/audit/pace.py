@@ -25,6 +25,7 @@ from tithe.audit.totals import Totals
 
 BUDGETS_S = (0.5, 30.0, 120.0, 300.0)
 _PATHS = 1000
+_FEWEST = 5
 _NORMAL_FROM = 200
 _Z95 = 1.6448536269514722
 
@@ -56,7 +57,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pace(totals: Totals, *, seed: int) -> Pace | None:
-    """The pace of the step's generation length; None when no such answer came whole."""
+    """The pace of the step's generation length; None with too few answers for a p95 to mean anything."""
     step = totals.figures.chat.step_tokens
     times = [
         sample.observation.total
@@ -67,7 +68,7 @@ def pace(totals: Totals, *, seed: int) -> Pace | None:
         and sample.observation.total
     ]
     middle, slow = median(times, seed=seed), quantile(times, 0.95, seed=seed)
-    if middle is None or slow is None:
+    if middle is None or slow is None or len(times) < _FEWEST:
         return None
     return Pace(
         step_tokens=step,

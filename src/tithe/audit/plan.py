@@ -36,7 +36,8 @@ class AuditPlan:
         lengths: Prefix lengths of the cached and uncached pairs, in tokens.
         repeats: Most samples of each arm of the pairs, the short generations and the structured output.
         least_repeats: Fewest samples before precision can end the sampling.
-        precision: Half-width of a figure's 95 % interval, as a part of the figure, that is precise enough.
+        precision: Half-width of a figure's 95 % interval, as a part of the figure, that is precise enough; at 0
+            every sample is taken.
         max_time: Seconds that the audit may take; each measurement gets its share.
         max_tokens: Prompt and generated tokens that it may use, together.
         max_requests: Calls that it may make.

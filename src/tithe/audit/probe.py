@@ -103,6 +103,7 @@ class Probe:
         stopped = self.stopped_by()
         if stopped is not None:
             return self._not_asked(label, stopped)
+        self.spending.begin()
         seen = await self._observed(request, label)
         self.calls += 1
         if seen is None:

@@ -42,12 +42,15 @@ class Spending:
             return self._clock.now() - self._begun
         return self._tokens if limit == "tokens" else self._requests
 
+    def begin(self) -> None:
+        """Book that a call is made: others may be about to be."""
+        self._requests += 1
+
     def add(self, seen: Observation, prompt_tokens: float) -> None:
-        """Book a call that was made."""
+        """Book the tokens of a call that has ended."""
         prompt = prompt_tokens if seen.prompt_tokens is None else seen.prompt_tokens
         output = len(seen.stamps) if seen.output_tokens is None else seen.output_tokens
         self._tokens += prompt + output
-        self._requests += 1
 
     def share(self, measurements_left: int) -> None:
         """A measurement begins; `measurements_left` counts it and those that follow."""

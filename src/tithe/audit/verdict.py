@@ -53,7 +53,8 @@ def judgements(
     measured: Measured, floor: Floor | None, lags: dict[About, LagFigures]
 ) -> dict[About, Judgement]:
     """For each verdict, whether the client can vouch for the figure that it stands on."""
-    crowd = measured.concurrency.figures[-1].step_s if measured.concurrency.figures else None
+    steps = [row.step_s for row in measured.concurrency.figures if row.step_s is not None]
+    crowd = steps[-1] if steps else None
     longest = measured.pairs.figures.longest
     stands_on: dict[About, Estimate | None] = {
         "cache": longest.uncached_ttft_s if longest is not None else None,
@@ -131,6 +132,8 @@ def _concurrency(concurrency: Concurrency) -> str:
         return "unfair"
     if concurrency.knee is not None and concurrency.knee.agents is not None:
         return "saturates"
+    if concurrency.climb not in ("saturated", "planned"):
+        return "unclear"
     return "slows" if most.step_s.value > _SLOWS_ABOVE * fewest.step_s.value else "scales"
 
 

@@ -27,11 +27,18 @@ def as_page(report: AuditReport) -> Page:
     figures: dict[About, Figure] = {
         "cache": pairs_figure(measured.pairs, withheld=withheld["cache"]),
         "short generations": totals_figure(
-            measured.totals, report.pace, withheld=withheld["short generations"]
+            measured.totals,
+            None if withheld["short generations"] else report.pace,
+            withheld=withheld["short generations"],
         ),
         "structured output": structured_figure(measured.structured, withheld=withheld["structured output"]),
         "concurrency": concurrency_figure(measured.concurrency, withheld=withheld["concurrency"]),
-        "task": task_figure(measured.task, report.prediction, withheld=withheld["task"]),
+        "task": task_figure(
+            measured.task,
+            report.prediction,
+            withheld=withheld["task"],
+            shaky=withheld["cache"] or withheld["short generations"],
+        ),
     }
     return Page(
         kind="tithe audit",

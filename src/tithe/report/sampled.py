@@ -11,11 +11,11 @@ _LIMITS = {
 }
 
 
-def sampled(extent: Extent, plan: AuditPlan) -> list[str]:
-    """Nothing where everything that was planned was run; else why it was not."""
+def sampled(extent: Extent, plan: AuditPlan, sought: str | None = None) -> list[str]:
+    """What ended the sampling; `sought` is what was to be precise. Nothing where a plan without that was run whole."""
     rounds = "1 round" if extent.rounds == 1 else f"{extent.rounds} rounds"
     if extent.ended == "precise":
-        return [f"{rounds}: every interval is within {100 * plan.precision:g} % of its figure."]
+        return [f"{rounds}: every {sought} is known to within {100 * plan.precision:g} %."]
     if extent.ended == "samples":
-        return []
+        return [f"{rounds}, the most asked for (--repeats)."] if sought is not None else []
     return [f"{rounds}, then {_LIMITS[extent.ended]}."]

@@ -235,6 +235,8 @@ def knee_notes(concurrency: Concurrency) -> list[str]:
     if knee is None:
         return []
     capacity = f"{number(knee.capacity_steps_per_s)} steps/s at the most"
+    if knee.agents is None and concurrency.climb != "planned":
+        return [f"{capacity}; the climb to the knee was cut short."]
     if knee.agents is None:
         return [f"{capacity}; no knee up to {knee.beyond} agents: the steps a second still grew."]
     cycle = "times the seconds from step to step of an agent alone, its pause included"

@@ -41,8 +41,10 @@ def task_block(task: Task, width: int) -> TaskBlock:
     return TaskBlock(title="The task: one run, and how all of them ended", parts=tuple(parts))
 
 
-def predicted(prediction: Prediction | None) -> list[str]:
-    """How well the measurements above the task tell what it takes."""
+def predicted(prediction: Prediction | None, *, withheld: bool) -> list[str]:
+    """How well the measurements above the task tell what it takes; `withheld`: one that it stands on is."""
+    if withheld:
+        return ["Not predicted: a verdict on what it stands on is withheld."]
     if prediction is None:
         return ["Not predicted: the measurements above, or the task's own token counts, tell too little."]
     runs, error = prediction.runs, prediction.error

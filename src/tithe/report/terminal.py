@@ -32,16 +32,19 @@ def print_audit(report: AuditReport, console: Console) -> None:
     """Print the whole report; made for 80 columns and wider."""
     measured = report.measured
     _print_head(report, console)
-    _print_pace(report.pace, console)
+    withheld = {verdict.about for verdict in report.verdicts if verdict.withheld is not None}
+    if "short generations" not in withheld:
+        _print_pace(report.pace, console)
     sections = (
-        (pairs_section(measured.pairs), measured.pairs.extent),
-        (totals_section(measured.totals), measured.totals.extent),
-        (structured_section(measured.structured), measured.structured.extent),
-        (concurrency_section(measured.concurrency), measured.concurrency.extent),
+        (pairs_section(measured.pairs), measured.pairs.extent, "TTFT"),
+        (totals_section(measured.totals), measured.totals.extent, "total of a step's lengths"),
+        (structured_section(measured.structured), measured.structured.extent, "time of an answer"),
+        (concurrency_section(measured.concurrency), measured.concurrency.extent, None),
     )
-    for section, extent in sections:
-        _print_section(section, sampled(extent, report.plan), console)
-    notes = [*predicted(report.prediction), *sampled(measured.task.extent, report.plan)]
+    for section, extent, sought in sections:
+        _print_section(section, sampled(extent, report.plan, sought), console)
+    shaky = bool(withheld & {"cache", "short generations"})
+    notes = [*predicted(report.prediction, withheld=shaky), *sampled(measured.task.extent, report.plan)]
     _print_task(measured.task, notes, console)
     _print_client(report, console)
 
@@ -124,7 +127,11 @@ def _print_client(report: AuditReport, console: Console) -> None:
     if lags:
         lines.append(f"Event loop late by at most {seconds(max(lags))} (p99 of the worst measurement).")
     calibration = report.warm_up.calibration
-    source = "as the endpoint reports" if calibration.reported else "assumed: the endpoint reports no usage"
+    source = (
+        "as the endpoint reports"
+        if calibration.reported
+        else "assumed: no usage was reported for the calls that tell"
+    )
     lines.append(
         f"A prompt word is {calibration.tokens_a_word:.2f} tokens, {source}. Figures: p50 [95 % interval]."
     )

@@ -20,8 +20,9 @@ _ENDS: dict[TaskOutcome, str] = {"solved": "✓ solved", "unsolved": "✗ not so
 _MOST_WORDS = 400
 
 
-def task_figure(task: Task, prediction: Prediction | None, *, withheld: bool) -> Figure:
-    """`withheld`: the client cannot vouch for the figures, so the title claims nothing."""
+def task_figure(task: Task, prediction: Prediction | None, *, withheld: bool, shaky: bool) -> Figure:
+    """`withheld`: the client cannot vouch for the figures, so the title claims nothing; `shaky`: nor for what the
+    prediction stands on."""
     figures, shown = task.figures, task.shown
     seen = [seen for run in task.runs for step in run.steps for seen in step.attempts]
     why = unanswered(seen)
@@ -35,7 +36,7 @@ def task_figure(task: Task, prediction: Prediction | None, *, withheld: bool) ->
             Panel(title="Every run, on one scale", drawing=_runs(task), empty=why),
         ),
         reading=_goal(shown),
-        caption=(*_sums(figures), *predicted(prediction), *_refused(task)),
+        caption=(*_sums(figures), *predicted(prediction, withheld=shaky), *_refused(task)),
         formulas=(
             "wall clock = TTFT + decode + tools + retries + overhead, every instant in exactly one",
             "retries = failed attempts whole; overhead = what lies between",
