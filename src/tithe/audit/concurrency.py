@@ -107,7 +107,7 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
     rounds: list[Round] = []
     left = list(plan.climb)
     order = random.Random(f"{plan.seed}/concurrency")
-    climb, ended = await _climb(probe, system, left, rounds), None
+    climb = await _climb(probe, system, left, rounds)
     while (ended := await _revisit(probe, system, rounds, order)) is None:
         # The first look at the highest number may have been a hiccup: then there is more to climb.
         if climb != "saturated" or not left or saturated(cycles(rounds)):

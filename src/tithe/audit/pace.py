@@ -27,7 +27,7 @@ BUDGETS_S = (0.5, 30.0, 120.0, 300.0)
 _PATHS = 1000
 _FEWEST = 5
 _NORMAL_FROM = 200
-_Z95 = 1.6448536269514722
+_Z95_ONE_SIDED = 1.6448536269514722
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,5 +99,7 @@ def fit(times: Sequence[float], budget_s: float, *, seed: int) -> Fit:
 
 def _normal(mean: float, deviation: float, budget_s: float) -> int:
     """The most n with n mean + z deviation sqrt(n) within the budget: a quadratic in sqrt(n)."""
-    root = (-_Z95 * deviation + np.sqrt((_Z95 * deviation) ** 2 + 4 * mean * budget_s)) / (2 * mean)
+    root = (
+        -_Z95_ONE_SIDED * deviation + np.sqrt((_Z95_ONE_SIDED * deviation) ** 2 + 4 * mean * budget_s)
+    ) / (2 * mean)
     return int(root**2)

@@ -9,7 +9,7 @@ from tithe.report.audit_figures import (
     task_figure,
     totals_figure,
 )
-from tithe.report.failures import failures, observations
+from tithe.report.failures import cut_short, failures, observations
 from tithe.report.figures import seconds
 from tithe.report.headline import NAMES, headlines
 from tithe.report.page import Fact, Figure, Page, render
@@ -44,7 +44,7 @@ def as_page(report: AuditReport) -> Page:
         kind="tithe audit",
         title=report.endpoint.model,
         facts=_facts(report),
-        alerts=tuple(_alerts(report)),
+        alerts=(*cut_short(report), *failures(observations(report))),
         headlines=headlines(report),
         anchors={NAMES[about]: figure.anchor for about, figure in figures.items()},
         figures=(*figures.values(), client_figure(report)),
@@ -76,12 +76,3 @@ def _facts(report: AuditReport) -> tuple[Fact, ...]:
         Fact(name="Duration", value=seconds(report.wall_s)),
         Fact(name="Failures", value=f"{report.failures:,}" if report.failures else "none"),
     )
-
-
-def _alerts(report: AuditReport) -> list[str]:
-    said: list[str] = []
-    if report.gave_up is not None:
-        said.append(f"The audit gave up: {report.gave_up} Below is what was measured until then.")
-    if report.interrupted:
-        said.append("The audit was interrupted. Below is what was measured until then.")
-    return said + failures(observations(report))

@@ -31,6 +31,16 @@ def failures(seen: Iterable[Observation]) -> list[str]:
     ]
 
 
+def cut_short(report: AuditReport) -> list[str]:
+    """Why the audit did not run to its end, where it did not."""
+    said: list[str] = []
+    if report.gave_up is not None:
+        said.append(f"The audit gave up: {report.gave_up} Below is what was measured until then.")
+    if report.interrupted:
+        said.append("The audit was interrupted. Below is what was measured until then.")
+    return said
+
+
 def observations(report: AuditReport) -> list[Observation]:
     """Every call of an audit, the floor's aside."""
     measured = report.measured

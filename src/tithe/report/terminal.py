@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tithe.audit import AuditReport, Pace, Task
-from tithe.report.failures import failures, observations
+from tithe.report.failures import cut_short, failures, observations
 from tithe.report.figures import NOTHING, seconds
 from tithe.report.headline import headlines
 from tithe.report.pace import pace_heads, pace_notes, pace_rows
@@ -58,11 +58,7 @@ def _print_head(report: AuditReport, console: Console) -> None:
     again = f" ({report.asked_again} asked again)" if report.asked_again else ""
     asked = f"{report.calls:,} calls{again} in {seconds(report.wall_s)}, {failed}"
     console.print(Text(f"{report.date}  {asked}", style="dim"))
-    if report.gave_up is not None:
-        said = f"The audit gave up: {report.gave_up} Below is what was measured until then."
-        console.print(Text(said, style="red"))
-    if report.interrupted:
-        said = "The audit was interrupted. Below is what was measured until then."
+    for said in cut_short(report):
         console.print(Text(said, style="red"))
     console.print()
     verdicts = Table.grid(padding=(0, 2))
