@@ -13,7 +13,7 @@ import pytest
 
 from tithe.audit import AuditPlan, AuditReport, draw_tasks
 from tithe.audit.known import KnownEndpoint, KnownOptions
-from tithe.cli.audit import is_loopback
+from tithe.cli.consent import is_loopback
 from tithe.cli.outputs import check_writable
 from tithe.core import Request, Script, ScriptedBackend
 from tithe.core.errors import UsageError

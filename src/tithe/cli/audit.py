@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from cyclopts import App, Parameter
@@ -20,26 +18,24 @@ from tithe.audit import (
     STANDARD,
     AuditPlan,
     AuditReport,
-    Endpoint,
     Interruption,
     ThreadedLagWatch,
     costs,
     read_report,
     run_audit,
 )
-from tithe.cli.child import child_server
-from tithe.cli.embedded import embedded_endpoint
+from tithe.cli.consent import confirm, is_loopback
 from tithe.cli.loop import run_command
 from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
 from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
 from tithe.cli.self_test import ROUNDS, run_self_test
+from tithe.cli.target import null_backend, open_target
 from tithe.core import SystemClock
 from tithe.core.errors import EndpointError, UsageError
 from tithe.net.client import endpoint_url
 from tithe.net.conformance import SCENARIOS
-from tithe.net.remote import RemoteBackend
 from tithe.report import print_audit, print_self_test
 
 app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
@@ -50,13 +46,6 @@ _NOT_BESIDE_FROM = (
     "--from shows a report that is there and measures nothing: leave out the URL, --model, --save, --quick and the "
     "options of what is measured."
 )
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """The endpoint to audit: where it is, how to ask it, and what the report calls it."""
-
-    endpoint: Endpoint
-    backend: RemoteBackend
 
 
 @app.default
@@ -137,7 +126,7 @@ def _measure(
         endpoint_url(url)
     outputs.check(reading=None)
     if url is not None and not is_loopback(url) and not yes:
-        _confirm(url, plan, notes)
+        confirm(url, plan, notes)
     report = run_command(_audit(url, model, key, plan, notes))
     _give(report, outputs, json=json)
     _fail_if_cut_short(report)
@@ -198,8 +187,8 @@ async def _audit(
 ) -> AuditReport:
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
-        target = await stack.enter_async_context(_target(url, model, key))
-        null = await stack.enter_async_context(_null_backend(target.endpoint.model))
+        target = await stack.enter_async_context(open_target(url, model, key))
+        null = await stack.enter_async_context(null_backend(target.endpoint.model))
         progress = CallProgress(sum(cost.usual_calls for cost in costs(plan)), notes)
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
         gc.collect()
@@ -245,85 +234,6 @@ def _interruption() -> Generator[Interruption, None, None]:
     finally:
         with contextlib.suppress(NotImplementedError):
             loop.remove_signal_handler(signal.SIGINT)
-
-
-@contextlib.asynccontextmanager
-async def _target(url: str | None, model: str | None, key: str | None) -> AsyncGenerator[Target, None]:
-    async with contextlib.AsyncExitStack() as stack:
-        if url is None:
-            ready = await stack.enter_async_context(embedded_endpoint())
-            endpoint = Endpoint(url=ready.url, model=model or ready.model, embedded=True)
-            backend = RemoteBackend(ready.url)
-        else:
-            backend = RemoteBackend(url, api_key=key)
-            endpoint = Endpoint(url=url, model="")
-        stack.push_async_callback(backend.aclose)
-        if not endpoint.model:
-            endpoint = msgspec.structs.replace(
-                endpoint, model=model or await _only_model(backend, endpoint.url)
-            )
-        yield Target(endpoint=endpoint, backend=backend)
-
-
-async def _only_model(backend: RemoteBackend, url: str) -> str:
-    models = await backend.models()
-    if len(models) == 1:
-        return models[0]
-    if not models:
-        raise UsageError(f"{url} lists no models; name one with --model.")
-    shown = ", ".join(models[:10]) + (f" and {len(models) - 10} more" if len(models) > 10 else "")
-    raise UsageError(f"{url} has {len(models)} models; name one with --model: {shown}.")
-
-
-@contextlib.asynccontextmanager
-async def _null_backend(model: str) -> AsyncGenerator[RemoteBackend, None]:
-    """The same client, against a server in another process that answers at once."""
-    async with child_server(("-m", "tithe.cli.null", model), what="The null backend") as ready:
-        backend = RemoteBackend(ready.url)
-        try:
-            yield backend
-        finally:
-            await backend.aclose()
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url` is on this machine."""
-    host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _confirm(url: str, plan: AuditPlan, notes: Console) -> None:
-    """Say what the audit will cost, and ask. Raises `UsageError` when there is no yes."""
-    planned = costs(plan)
-    calls, usual = sum(cost.calls for cost in planned), sum(cost.usual_calls for cost in planned)
-    prompt = sum(cost.prompt_tokens for cost in planned)
-    output = sum(cost.output_tokens for cost in planned)
-    limits = [
-        f"{limit:,g} {unit}"
-        for limit, unit in ((plan.max_time, "s"), (plan.max_requests, "calls"), (plan.max_tokens, "tokens"))
-        if limit is not None
-    ]
-    estimate = (
-        f"Auditing {url} takes about {usual:,} calls where its figures are soon precise. At most it takes "
-        f"{calls:,}, with {prompt:,} prompt tokens (many of them cached, if it caches) and {output:,} "
-        "generated ones. Answers that come too short are asked again on top."
-        + (
-            f" It stops after {' or '.join(limits)} (--max-time, --max-requests, --max-tokens)."
-            if limits
-            else ""
-        )
-    )
-    if not sys.stdin.isatty():
-        raise UsageError(f"{estimate} Say --yes to go on.")
-    notes.print(estimate, highlight=False)
-    notes.print("Go on? [y/N] ", end="", markup=False)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("Nothing was sent.")
 
 
 def _key() -> str | None:
