@@ -2,8 +2,11 @@
 
 from tithe.audit.arrivals import ArrivalFigures, Arrivals
 from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
+from tithe.audit.comparison import Compared, Comparison, Contrast, Finding, Row, compare
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures, agent_rate
+from tithe.audit.differences import Difference
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
+from tithe.audit.interleaved import Candidate, run_comparison
 from tithe.audit.knee import Knee
 from tithe.audit.observation import Failure, Observation, Stamp, observe
 from tithe.audit.pace import Fit, Pace
@@ -13,7 +16,7 @@ from tithe.audit.prediction import CallTimes, PredictedRun, Prediction
 from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
-from tithe.audit.saved import read_report
+from tithe.audit.saved import read_report, read_saved
 from tithe.audit.statistics import Estimate, Share
 from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import (
@@ -44,16 +47,22 @@ __all__ = [
     "AuditReport",
     "Calibration",
     "CallTimes",
+    "Candidate",
     "ChatFigures",
     "Client",
+    "Compared",
+    "Comparison",
     "Concurrency",
     "ConcurrencyFigures",
+    "Contrast",
     "Cost",
+    "Difference",
     "Endpoint",
     "Estimate",
     "Extent",
     "Failure",
     "FamilyFigures",
+    "Finding",
     "Fit",
     "Floor",
     "Interruption",
@@ -69,6 +78,7 @@ __all__ = [
     "PairsFigures",
     "PredictedRun",
     "Prediction",
+    "Row",
     "Share",
     "Stamp",
     "Structured",
@@ -87,10 +97,13 @@ __all__ = [
     "WarmUp",
     "account",
     "agent_rate",
+    "compare",
     "costs",
     "draw_tasks",
     "judged",
     "observe",
     "read_report",
+    "read_saved",
     "run_audit",
+    "run_comparison",
 ]

@@ -84,7 +84,8 @@ async def measure_arrivals(
         if capacity_steps_per_s <= 0 or not probe.plan.arrivals or probe.ended() is not None:
             break
         tasks_per_s = load * capacity_steps_per_s / probe.plan.agent_steps
-        tasks = await _run(probe, system, load, tasks_per_s)
+        async with probe.seat.turn():
+            tasks = await _run(probe, system, load, tasks_per_s)
         figures = arrival_figures(tasks, seed=probe.plan.seed)
         runs.append(Arrivals(load=load, tasks_per_s=tasks_per_s, tasks=tasks, figures=figures))
     return tuple(runs)

@@ -21,6 +21,7 @@ from tithe.audit.prompt import CALIBRATION_WORDS, Calibration, Prompts, calibrat
 from tithe.audit.structured import measure_structured
 from tithe.audit.task import measure_task
 from tithe.audit.totals import measure_totals
+from tithe.audit.turns import Seat
 from tithe.audit.verdict import About, Measured, Verdict, judgements, verdicts
 from tithe.core import Anchor, Backend, Clock, Message
 from tithe.core.errors import EndpointError
@@ -94,6 +95,7 @@ async def run_audit(
     progress: Progress | None = None,
     interruption: Interruption | None = None,
     salt: str | None = None,
+    seat: Seat | None = None,
 ) -> AuditReport:
     """Audit `backend`.
 
@@ -105,6 +107,7 @@ async def run_audit(
         progress: told each planned call's label at its end.
         interruption: ends the audit early, with a report of what was measured until then.
         salt: makes this run's prompts unlike any other run's; drawn when None.
+        seat: where several audits take turns, this one's; it is left at the end.
 
     Raises:
         EndpointError: the endpoint answered no warm-up call.
@@ -112,15 +115,17 @@ async def run_audit(
     salt, start = salt if salt is not None else secrets.token_hex(8), clock.now()
     anchor = Anchor.take(start)
     interruption, prompts = interruption or Interruption(), Prompts(calibration_from(None, None), salt)
-    probe = Probe(backend, endpoint.model, plan, prompts, clock, progress, interruption)
+    probe = Probe(backend, endpoint.model, plan, prompts, clock, progress, interruption, seat)
     probe.aside = watch.aside
     watch.start()
     try:
-        warm_up = await _warm_up(probe, salt)
-        probe.prompts = Prompts(warm_up.calibration, salt)
-        floor_watch = await _floor_watch(null, probe, interruption) if null is not None else None
+        async with probe.seat.turn():
+            warm_up = await _warm_up(probe, salt)
+            probe.prompts = Prompts(warm_up.calibration, salt)
+            floor_watch = await _floor_watch(null, probe, interruption) if null is not None else None
         measured, client = await _measure(probe, watch, floor_watch)
     finally:
+        probe.seat.leave()
         watch.stop()
     return AuditReport(
         version=REPORT_VERSION,
@@ -185,8 +190,10 @@ async def _measure(probe: Probe, watch: LagWatch, floor: FloorWatch | None) -> t
     left = len(msgspec.structs.fields(Measured))
 
     async def watched(about: About, measure: Callable[[Probe], Awaitable[T]]) -> T:
+        probe.seat.place += 1
         if floor is not None:
-            await floor.take()
+            async with probe.seat.turn():
+                await floor.take()
         nonlocal left
         probe.spending.share(left)
         left -= 1
@@ -200,7 +207,8 @@ async def _measure(probe: Probe, watch: LagWatch, floor: FloorWatch | None) -> t
     structured = await watched("structured output", measure_structured)
     concurrency = await watched("concurrency", measure_concurrency)
     if floor is not None:
-        await floor.take_crowd(concurrency.most)
+        async with probe.seat.turn():
+            await floor.take_crowd(concurrency.most)
     task = await watched("task", measure_task)
     measured = Measured(pairs=pairs, totals=totals, structured=structured, concurrency=concurrency, task=task)
     taken = floor.floor() if floor is not None else None

@@ -101,9 +101,10 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
     """Prime the shared prompt, climb to the knee, visit every number again, and let tasks arrive."""
     plan = probe.plan
     system = probe.prompts.system(plan.prefix, "concurrency/shared")
-    prime = await probe.call(
-        probe.request((system, probe.prompts.user(plan.tail, "concurrency/prime"))), "concurrency.prime"
-    )
+    async with probe.seat.turn():
+        prime = await probe.call(
+            probe.request((system, probe.prompts.user(plan.tail, "concurrency/prime"))), "concurrency.prime"
+        )
     rounds: list[Round] = []
     left = list(plan.climb)
     order = random.Random(f"{plan.seed}/concurrency")
@@ -133,7 +134,8 @@ async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Ro
         ended = probe.ended()
         if ended is not None:
             return ended
-        rounds.append(await run_round(probe, system, left.pop(0), 0))
+        async with probe.seat.turn():
+            rounds.append(await run_round(probe, system, left.pop(0), 0))
         calls = [seen for run in rounds[-1].runs for seen in run.observations]
         if 2 * sum(not seen.answered for seen in calls) > len(calls):
             return "failing"
@@ -151,7 +153,8 @@ async def _revisit(probe: Probe, system: Message, rounds: list[Round], order: ra
             ended = probe.ended()
             if ended is not None:
                 return ended
-            rounds.append(await run_round(probe, system, agents, number))
+            async with probe.seat.turn():
+                rounds.append(await run_round(probe, system, agents, number))
     return probe.ended()
 
 
@@ -212,7 +215,7 @@ def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) ->
     calls = [seen for run in runs for seen in run.observations]
     answered = [seen for seen in calls if seen.answered]
     ttfts = [seen.ttft for seen in answered if seen.ttft is not None]
-    steps = [time for seen in answered if (time := _step_time(seen, step_tokens)) is not None]
+    steps = [time for seen in answered if (time := step_time(seen, step_tokens)) is not None]
     rates = [rate for run in runs if (rate := agent_rate(run)) is not None]
     middle = median(rates, seed=seed)
     wall = sum(one.end - one.start for one in rounds)
@@ -237,7 +240,7 @@ def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) ->
     )
 
 
-def _step_time(seen: Observation, step_tokens: int) -> float | None:
+def step_time(seen: Observation, step_tokens: int) -> float | None:
     """Seconds of a step of `step_tokens`; None for an answer of one token, which tells nothing of decode."""
     if seen.ttft is not None and seen.decode_rate is not None:
         return seen.ttft + (step_tokens - 1) / seen.decode_rate

@@ -16,6 +16,7 @@ from tithe.audit.observation import Failure, Observation, observe
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.prompt import Prompts
 from tithe.audit.spending import Limit, Spending
+from tithe.audit.turns import Seat, alone
 from tithe.core import Backend, Clock, Message, Request
 
 Stop = Literal["gave up", "interrupted"] | Limit
@@ -52,7 +53,7 @@ class Probe:
 
     `progress` is told a call's label when one of the planned calls has ended. `asked_again` of the
     `calls` were not planned. `gave_up` is what made the probe give up; None while it has not. `aside` is
-    entered for what is computed between calls.
+    entered for what is computed between calls. Calls are made in the turns of its `seat`.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Probe:
         clock: Clock,
         progress: Progress | None = None,
         interruption: Interruption | None = None,
+        seat: Seat | None = None,
     ) -> None:
         self.plan = plan
         self.prompts = prompts
@@ -73,6 +75,7 @@ class Probe:
         self.failures = 0
         self.gave_up: str | None = None
         self.spending = Spending(plan, clock)
+        self.seat = seat if seat is not None else alone()
         self.aside: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._interruption = interruption if interruption is not None else Interruption()
         self._failed_in_a_row = 0

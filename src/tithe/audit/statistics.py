@@ -18,6 +18,7 @@ taking all.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -25,7 +26,6 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2000
 LEVEL = 0.95
-_Z95 = 1.959963984540054
 _FEWEST = 3
 
 Floats = NDArray[np.float64]
@@ -95,13 +95,14 @@ def slope_of_medians(groups: Mapping[float, Sequence[float]], *, seed: int = 0) 
     return Estimate(value=point, low=low, high=high, n=n)
 
 
-def wilson(successes: int, n: int) -> Share | None:
-    """The share of successes with Wilson's interval; None for n = 0."""
+def wilson(successes: int, n: int, *, level: float = LEVEL) -> Share | None:
+    """The share of successes with Wilson's interval of `level`; None for n = 0."""
     if n == 0:
         return None
-    p, z2 = successes / n, _Z95**2
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, z2 = successes / n, z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 / (1 + z2 / n) * float(np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)))
+    half = z / (1 + z2 / n) * float(np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
     return Share(successes=successes, n=n, low=low, high=high)

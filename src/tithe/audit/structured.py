@@ -81,7 +81,8 @@ class Structured(msgspec.Struct, frozen=True, kw_only=True):
 async def measure_structured(probe: Probe) -> Structured:
     """Warm every arm, then run rounds of one call of each in random order."""
     plan = probe.plan
-    primes = [await probe.call(_request(probe, arm, -1), f"structured.prime.{arm}") for arm in ARMS]
+    async with probe.seat.turn():
+        primes = [await probe.call(_request(probe, arm, -1), f"structured.prime.{arm}") for arm in ARMS]
     order = random.Random(f"{plan.seed}/structured")
     samples: list[StructuredSample] = []
 

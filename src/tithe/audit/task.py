@@ -180,11 +180,13 @@ def draw_tasks(plan: AuditPlan) -> tuple[WorldTask, ...]:
 
 async def measure_task(probe: Probe) -> Task:
     """Prime each family's system prompt and tools, then run every task once, as far as the limits allow."""
-    tasks = await asyncio.to_thread(draw_tasks, probe.plan)
-    primes, temperature = await _prime(probe, tasks)
+    async with probe.seat.turn():
+        tasks = await asyncio.to_thread(draw_tasks, probe.plan)
+        primes, temperature = await _prime(probe, tasks)
     runs: list[TaskRun] = []
     while (ended := probe.ended()) is None and len(runs) < len(tasks):
-        runs.append(await _run(probe, tasks[len(runs)], len(runs), temperature))
+        async with probe.seat.turn():
+            runs.append(await _run(probe, tasks[len(runs)], len(runs), temperature))
     return Task(
         temperature=temperature,
         primes=tuple(primes),

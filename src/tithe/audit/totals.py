@@ -93,7 +93,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 async def measure_totals(probe: Probe) -> Totals:
     """Prime the prefix, then run rounds of every length; the chat figure is in every second one."""
     plan = probe.plan
-    prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
+    async with probe.seat.turn():
+        prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
     order = random.Random(f"{plan.seed}/totals")
     samples: list[TotalSample] = []
 

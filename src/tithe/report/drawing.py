@@ -65,11 +65,11 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True):
-    """A dashed line through (place, value)s: what would be, not what was measured."""
+    """A dashed line through (x, y)s: what would be, not what was measured."""
 
     name: str
     colour: Colour
-    line: tuple[tuple[float, float], ...]
+    line: tuple[tuple[Place, Place], ...]
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True, tag="samples", tag_field="kind"):
