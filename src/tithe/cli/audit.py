@@ -57,11 +57,10 @@ def audit(
     api_key: str | None = None,
     quick: Annotated[bool, _Switch] = False,
     json: Annotated[bool, _Switch] = False,
-    save: Path | None = None,
-    html: Path | None = None,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
     self_test: Annotated[bool, _Switch] = False,
+    outputs: Annotated[Outputs, Parameter(name="*")] = Outputs(),  # noqa: B008 - frozen
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
     """Measure an endpoint the way an agent uses it.
@@ -82,24 +81,21 @@ def audit(
         A shorter audit: under 20 s on the embedded endpoint. Options named beside it keep their value.
     json
         Print the report as JSON, raw observations included, in place of tables.
-    save
-        Write the report as JSON to this file as well.
-    html
-        Write the report to this file as a page as well: charts, tables and all they need in one file.
     from_
-        Show the report that --save wrote to this file, and measure nothing. With --html, make a page of it.
+        Show the report that --save wrote to this file, and measure nothing. With --html or --csv, make those of it.
     yes
         Do not ask before measuring an endpoint that is not on this machine.
     self_test
         Measure no endpoint: hold the measuring client to scenarios whose answers are known, and say where it
         is wrong. With --json alone.
+    outputs
+        Where it is written.
     plan
         What is measured.
     """
-    asked = quick or plan != STANDARD or any(given is not None for given in (url, model, save))
-    outputs = Outputs(save=save, html=html)
+    asked = quick or plan != STANDARD or any(given is not None for given in (url, model, outputs.save))
     if self_test:
-        if asked or yes or any(given is not None for given in (api_key, html, from_)):
+        if asked or yes or outputs != Outputs() or api_key is not None or from_ is not None:
             raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
         _self_test(json=json)
     elif from_ is not None:

@@ -1,23 +1,30 @@
-"""The files that an audit is written to: its report as JSON, and as a page."""
+"""The files that an audit is written to: its report as JSON and as a page, and its calls as a table."""
 
+import dataclasses
 from pathlib import Path
-
-import msgspec
 
 from tithe.audit import AuditReport
 from tithe.core.errors import UsageError
-from tithe.report import audit_page
+from tithe.report import audit_page, calls_csv
 
 
-class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to write, if anywhere."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Where to write, if anywhere. The flags and their help are made from this.
 
-    save: Path | None
-    html: Path | None
+    Attributes:
+        save: Write the report as JSON to this file as well.
+        html: Write the report to this file as a page as well: charts, tables and all they need in one file.
+        csv: Write every call to this file as well, as a table with one row an attempt.
+    """
+
+    save: Path | None = None
+    html: Path | None = None
+    csv: Path | None = None
 
     def check(self, *, reading: Path | None) -> None:
         """Raises `UsageError` when a file cannot be written, or is named twice; `reading` is not to be written over."""
-        named = {"--from": reading, "--save": self.save, "--html": self.html}
+        named = {"--from": reading, "--save": self.save, "--html": self.html, "--csv": self.csv}
         seen: dict[Path, str] = {}
         for flag, path in named.items():
             if path is None:
@@ -33,6 +40,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
         wrong: UsageError | None = None
         if self.html is not None:
             wrong = _write(self.html, audit_page(report).encode(), "--html")
+        if self.csv is not None:
+            wrong = _write(self.csv, calls_csv(report).encode(), "--csv") or wrong
         if self.save is not None:
             wrong = _write(self.save, written, "--save") or wrong
         return wrong

@@ -1,7 +1,8 @@
 """Reports for people: what was measured, and what it amounts to."""
 
 from tithe.report.audit_page import audit_page
+from tithe.report.calls_csv import calls_csv
 from tithe.report.scenarios import print_scenarios, print_self_test
 from tithe.report.terminal import print_audit
 
-__all__ = ["audit_page", "print_audit", "print_scenarios", "print_self_test"]
+__all__ = ["audit_page", "calls_csv", "print_audit", "print_scenarios", "print_self_test"]
