@@ -1,12 +1,8 @@
 """`tithe audit`: an endpoint, measured the way an agent uses it."""
 
-import asyncio
-import contextlib
-import gc
 import os
-import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,29 +10,21 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from tithe.audit import (
-    STANDARD,
-    AuditPlan,
-    AuditReport,
-    Interruption,
-    ThreadedLagWatch,
-    costs,
-    read_report,
-    run_audit,
-)
+from tithe.audit import STANDARD, AuditPlan, AuditReport, Comparison
 from tithe.cli.consent import confirm, is_loopback
+from tithe.cli.giving import give
 from tithe.cli.loop import run_command
+from tithe.cli.measuring import measure
 from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
 from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
+from tithe.cli.saved import compare_saved, show_saved
 from tithe.cli.self_test import ROUNDS, run_self_test
-from tithe.cli.target import null_backend, open_target
-from tithe.core import SystemClock
+from tithe.cli.target import Wanted, wanted
 from tithe.core.errors import EndpointError, UsageError
-from tithe.net.client import endpoint_url
 from tithe.net.conformance import SCENARIOS
-from tithe.report import print_audit, print_self_test
+from tithe.report import print_self_test
 
 app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
 
@@ -46,100 +34,98 @@ _NOT_BESIDE_FROM = (
     "--from shows a report that is there and measures nothing: leave out the URL, --model, --save, --quick and the "
     "options of what is measured."
 )
+_NOT_BESIDE_COMPARE = (
+    "--compare stands on reports that are there and measures nothing: leave out the URL, --model, --quick and the "
+    "options of what is measured."
+)
 
 
 @app.default
 def audit(
-    url: str | None = None,
-    /,
-    *,
-    model: str | None = None,
-    api_key: str | None = None,
+    *urls: str,
+    model: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
+    api_key: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
     quick: Annotated[bool, _Switch] = False,
     json: Annotated[bool, _Switch] = False,
-    save: Path | None = None,
-    html: Path | None = None,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
+    compare: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative_iterable=())] = (),
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
     self_test: Annotated[bool, _Switch] = False,
+    outputs: Annotated[Outputs, Parameter(name="*")] = Outputs(),  # noqa: B008 - frozen
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
-    """Measure an endpoint the way an agent uses it.
+    """Measure an endpoint the way an agent uses it, or compare several.
 
     Cached against uncached TTFT, short generations, structured output, concurrent agents, and an agent
     at work on real tasks; each figure with its interval, and no verdict where the client was the bottleneck.
 
     Parameters
     ----------
-    url
+    urls
         The endpoint's base URL, such as http://127.0.0.1:8383/v1. Without one, the embedded endpoint is
-        started, measured and stopped.
+        started, measured and stopped. Several are measured by turns and compared with the first; the word
+        embedded among them is the embedded endpoint.
     model
-        The model to ask for. Without it, the endpoint's only one.
+        The model to ask for. Without it, the endpoint's only one. With several URLs once for all, or once for each.
     api_key
-        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY.
+        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY. With several URLs once for all, or once for each.
     quick
         A shorter audit: under 20 s on the embedded endpoint. Options named beside it keep their value.
     json
         Print the report as JSON, raw observations included, in place of tables.
-    save
-        Write the report as JSON to this file as well.
-    html
-        Write the report to this file as a page as well: charts, tables and all they need in one file.
     from_
-        Show the report that --save wrote to this file, and measure nothing. With --html, make a page of it.
+        Show the report that --save wrote to this file, and measure nothing. With --html or --csv, make those of it.
+    compare
+        Compare the reports that --save wrote to these files with the first of them, and measure nothing.
     yes
         Do not ask before measuring an endpoint that is not on this machine.
     self_test
         Measure no endpoint: hold the measuring client to scenarios whose answers are known, and say where it
         is wrong. With --json alone.
+    outputs
+        Where it is written.
     plan
         What is measured.
     """
-    asked = quick or plan != STANDARD or any(given is not None for given in (url, model, save))
-    outputs = Outputs(save=save, html=html)
+    asked = quick or plan != STANDARD or outputs.save is not None or bool(urls or model)
     if self_test:
-        if asked or yes or any(given is not None for given in (api_key, html, from_)):
+        if asked or yes or outputs != Outputs() or api_key or from_ is not None or compare:
             raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
         _self_test(json=json)
     elif from_ is not None:
         # `quick` is in the plan by now: plan_flags put it there.
-        if asked:
+        if asked or compare:
             raise UsageError(_NOT_BESIDE_FROM)
-        _show_saved(from_, outputs, json=json)
+        show_saved(from_, outputs, json=json)
+    elif compare:
+        if quick or plan != STANDARD or urls or model:
+            raise UsageError(_NOT_BESIDE_COMPARE)
+        compare_saved(compare, outputs, json=json)
     else:
-        _measure(url, model, api_key or _key(), plan, outputs, json=json, yes=yes)
+        targets = wanted(urls, model, api_key or _key())
+        _measure(targets, plan, outputs, json=json, yes=yes)
 
 
-def _measure(
-    url: str | None,
-    model: str | None,
-    key: str | None,
-    plan: AuditPlan,
-    outputs: Outputs,
-    *,
-    json: bool,
-    yes: bool,
-) -> None:
+def _measure(targets: Sequence[Wanted], plan: AuditPlan, outputs: Outputs, *, json: bool, yes: bool) -> None:
     notes = Console(stderr=True)
-    if url is not None:
-        endpoint_url(url)
-    outputs.check(reading=None)
-    if url is not None and not is_loopback(url) and not yes:
-        confirm(url, plan, notes)
-    report = run_command(_audit(url, model, key, plan, notes))
-    _give(report, outputs, json=json)
-    _fail_if_cut_short(report)
+    outputs.check()
+    for target in targets:
+        if target.url is not None and not is_loopback(target.url) and not yes:
+            confirm(target.url, plan, notes)
+    found = run_command(measure(targets, plan, notes))
+    give(found, outputs, json=json)
+    _fail_if_cut_short(found.reports if isinstance(found, Comparison) else (found,))
 
 
-def _fail_if_cut_short(report: AuditReport) -> None:
-    if report.interrupted:
-        raise KeyboardInterrupt
-    if report.gave_up is not None:
-        raise EndpointError(
-            f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
-            "endpoint or lower the load."
-        )
+def _fail_if_cut_short(reports: Sequence[AuditReport]) -> None:
+    for report in reports:
+        if report.interrupted:
+            raise KeyboardInterrupt
+        if report.gave_up is not None:
+            raise EndpointError(
+                f"The audit of {report.endpoint.url} gave up: {report.gave_up} The report holds what was measured until "
+                "then; mend the endpoint or lower the load."
+            )
 
 
 def _self_test(*, json: bool) -> None:
@@ -155,86 +141,5 @@ def _self_test(*, json: bool) -> None:
         sys.exit(1)
 
 
-def _give(report: AuditReport, outputs: Outputs, *, json: bool) -> None:
-    """Write the report where it is to go, and print it even where that failed."""
-    written = msgspec.json.encode(report)
-    unwritten = outputs.write(report, written)
-    if json:
-        sys.stdout.write(written.decode() + "\n")
-    else:
-        show(lambda console: print_audit(report, console))
-    if unwritten is not None:
-        raise unwritten
-
-
-def _show_saved(path: Path, outputs: Outputs, *, json: bool) -> None:
-    """Give a report that was saved. Raises `UsageError` when it is none that can be shown."""
-    outputs.check(reading=path)
-    try:
-        written = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"The report {path} cannot be read: {error.strerror}.") from error
-    report = read_report(written, str(path))
-    try:
-        _give(report, outputs, json=json)
-    except (LookupError, ValueError, ZeroDivisionError) as error:
-        # Its types are right and its parts do not fit each other: somebody has changed it.
-        raise UsageError(f"{path} is no whole audit report: its parts do not fit each other.") from error
-
-
-async def _audit(
-    url: str | None, model: str | None, key: str | None, plan: AuditPlan, notes: Console
-) -> AuditReport:
-    clock = SystemClock()
-    async with contextlib.AsyncExitStack() as stack:
-        target = await stack.enter_async_context(open_target(url, model, key))
-        null = await stack.enter_async_context(null_backend(target.endpoint.model))
-        progress = CallProgress(sum(cost.usual_calls for cost in costs(plan)), notes)
-        # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
-        gc.collect()
-        gc.freeze()
-        with progress, _interruption() as interruption:
-            try:
-                return await run_audit(
-                    target.backend,
-                    target.endpoint,
-                    plan,
-                    null=null,
-                    watch=ThreadedLagWatch(clock),
-                    clock=clock,
-                    progress=progress,
-                    interruption=interruption,
-                )
-            except EndpointError:
-                if interruption.happened:
-                    raise KeyboardInterrupt from None
-                raise
-
-
-@contextlib.contextmanager
-def _interruption() -> Generator[Interruption, None, None]:
-    """The first Ctrl-C ends the audit with a report of what was measured; a second one ends the command."""
-    interruption = Interruption()
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def interrupt() -> None:
-        if interruption.happened:
-            task.cancel()
-        interruption.interrupt()
-
-    with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        yield interruption
-    except asyncio.CancelledError:
-        if interruption.happened:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
-
-
-def _key() -> str | None:
-    return next((value for name in _KEYS if (value := os.environ.get(name))), None)
+def _key() -> tuple[str, ...]:
+    return tuple(value for name in _KEYS if (value := os.environ.get(name)))[:1]

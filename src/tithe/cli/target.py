@@ -1,7 +1,7 @@
 """What an audit is pointed at: an endpoint that is there, or the embedded one, started for it."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
@@ -9,7 +9,10 @@ from tithe.audit import Endpoint
 from tithe.cli.child import child_server
 from tithe.cli.embedded import embedded_endpoint
 from tithe.core.errors import UsageError
+from tithe.net.client import endpoint_url
 from tithe.net.remote import RemoteBackend
+
+EMBEDDED = "embedded"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,22 +22,56 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     backend: RemoteBackend
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint as it was asked for; `url` None: the embedded one. `model` None: its only one."""
+
+    url: str | None
+    model: str | None
+    key: str | None
+
+
+def wanted(urls: Sequence[str], models: Sequence[str], keys: Sequence[str]) -> tuple[Wanted, ...]:
+    """What the command line asks for; `EMBEDDED` in place of a URL is the embedded endpoint.
+
+    One model or key is for all URLs, several are for a URL each. A key is never sent to another URL than its own.
+
+    Raises:
+        UsageError: a number of models or keys that fits neither, or a URL that is none.
+    """
+    for url in urls:
+        if url != EMBEDDED:
+            endpoint_url(url)
+    places = urls or (EMBEDDED,)
+    return tuple(
+        Wanted(url=None if url == EMBEDDED else url, model=model, key=key)
+        for url, model, key in zip(
+            places, _each(models, len(places), "--model"), _each(keys, len(places), "--api-key"), strict=True
+        )
+    )
+
+
+def _each(given: Sequence[str], urls: int, flag: str) -> tuple[str | None, ...]:
+    if len(given) not in (0, 1, urls):
+        raise UsageError(
+            f"{len(given)} times {flag} for {urls} endpoints; give it once for all, or once for each."
+        )
+    return tuple(given) if len(given) == urls else (given[0] if given else None,) * urls
+
+
 @contextlib.asynccontextmanager
-async def open_target(url: str | None, model: str | None, key: str | None) -> AsyncGenerator[Target, None]:
-    """The endpoint at `url`, or the embedded one where that is None, started and stopped here."""
+async def open_target(one: Wanted) -> AsyncGenerator[Target, None]:
+    """The endpoint that is wanted; the embedded one is started and stopped here."""
     async with contextlib.AsyncExitStack() as stack:
-        if url is None:
+        if one.url is None:
             ready = await stack.enter_async_context(embedded_endpoint())
-            endpoint = Endpoint(url=ready.url, model=model or ready.model, embedded=True)
+            endpoint = Endpoint(url=ready.url, model=one.model or ready.model, embedded=True)
             backend = RemoteBackend(ready.url)
         else:
-            backend = RemoteBackend(url, api_key=key)
-            endpoint = Endpoint(url=url, model="")
+            backend = RemoteBackend(one.url, api_key=one.key)
+            endpoint = Endpoint(url=one.url, model=one.model or "")
         stack.push_async_callback(backend.aclose)
         if not endpoint.model:
-            endpoint = msgspec.structs.replace(
-                endpoint, model=model or await _only_model(backend, endpoint.url)
-            )
+            endpoint = msgspec.structs.replace(endpoint, model=await _only_model(backend, endpoint.url))
         yield Target(endpoint=endpoint, backend=backend)
 
 

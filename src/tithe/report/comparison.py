@@ -11,6 +11,7 @@ from tithe.audit import About, AuditReport, Comparison, Contrast, Difference, Es
 from tithe.report.failures import cut_short, failures, observations
 from tithe.report.figures import NOTHING, TimeUnit, interval, number, seconds
 from tithe.report.headline import NAMES, Headline
+from tithe.report.letters import letter
 from tithe.report.tables import calm_table
 
 _INDENT = 2
@@ -20,11 +21,6 @@ _BY = {
     "ranks": "by ranks, since they were measured apart",
     "shares": "by their shares",
 }
-
-
-def letter(place: int) -> str:
-    """A, B, C, ..."""
-    return chr(ord("A") + place)
 
 
 def endpoint_name(report: AuditReport) -> str:

@@ -6,7 +6,6 @@ from tithe.report.comparison import (
     comparison_notes,
     endpoint_name,
     group_unit,
-    letter,
     row_cells,
     row_groups,
     row_heads,
@@ -15,6 +14,7 @@ from tithe.report.drawing import Axis, Colour, Guide, Samples, Series, intervals
 from tithe.report.failures import cut_short, failures, observations
 from tithe.report.figures import seconds
 from tithe.report.headline import NAMES, Headline
+from tithe.report.letters import letter
 from tithe.report.page import Fact, Figure, Page, Panel, Table, render
 
 

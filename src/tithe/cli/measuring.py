@@ -1,0 +1,89 @@
+"""Measuring what `tithe audit` was pointed at: one endpoint, or several by turns."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Generator, Sequence
+
+from rich.console import Console
+
+from tithe.audit import (
+    AuditPlan,
+    AuditReport,
+    Candidate,
+    Comparison,
+    Interruption,
+    ThreadedLagWatch,
+    costs,
+    run_audit,
+    run_comparison,
+)
+from tithe.cli.progress import CallProgress
+from tithe.cli.target import Wanted, null_backend, open_target
+from tithe.core import SystemClock
+from tithe.core.errors import EndpointError
+
+
+async def measure(wanted: Sequence[Wanted], plan: AuditPlan, notes: Console) -> AuditReport | Comparison:
+    """Audit the endpoint that is wanted; several are compared with the first."""
+    clock = SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        targets = [await stack.enter_async_context(open_target(one)) for one in wanted]
+        null = await stack.enter_async_context(null_backend(targets[0].endpoint.model))
+        progress = CallProgress(len(targets) * sum(cost.usual_calls for cost in costs(plan)), notes)
+        watch = ThreadedLagWatch(clock)
+        # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
+        gc.collect()
+        gc.freeze()
+        with progress, _interruption() as interruption:
+            try:
+                if len(targets) > 1:
+                    return await run_comparison(
+                        [Candidate(backend=one.backend, endpoint=one.endpoint) for one in targets],
+                        plan,
+                        null=null,
+                        watch=watch,
+                        clock=clock,
+                        progress=progress,
+                        interruption=interruption,
+                    )
+                return await run_audit(
+                    targets[0].backend,
+                    targets[0].endpoint,
+                    plan,
+                    null=null,
+                    watch=watch,
+                    clock=clock,
+                    progress=progress,
+                    interruption=interruption,
+                )
+            except EndpointError:
+                if interruption.happened:
+                    raise KeyboardInterrupt from None
+                raise
+
+
+@contextlib.contextmanager
+def _interruption() -> Generator[Interruption, None, None]:
+    """The first Ctrl-C ends the audit with a report of what was measured; a second one ends the command."""
+    interruption = Interruption()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def interrupt() -> None:
+        if interruption.happened:
+            task.cancel()
+        interruption.interrupt()
+
+    with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        yield interruption
+    except asyncio.CancelledError:
+        if interruption.happened:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
