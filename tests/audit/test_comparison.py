@@ -85,9 +85,9 @@ def test_the_slower_endpoint_is_found_and_by_how_much():
     (contrast,) = found.contrasts
     assert set(outcomes(contrast).values()) == {"slower"}
     rows = {(row.about, row.figure): row.difference for row in contrast.rows}
-    assert rows["cache", "TTFT cached, 512 tokens"].difference.value == pytest.approx(0.010, rel=0.01)
-    assert rows["short generations", "time to 10 tokens"].difference.value == pytest.approx(0.019, rel=0.01)
-    assert rows["short generations", "time to 10 tokens"].ratio.value == pytest.approx(
+    assert rows["cache", "cached TTFT 512"].difference.value == pytest.approx(0.010, rel=0.01)
+    assert rows["short generations", "10 tokens"].difference.value == pytest.approx(0.019, rel=0.01)
+    assert rows["short generations", "10 tokens"].ratio.value == pytest.approx(
         (0.03 + 9 * 0.002) / (0.02 + 9 * 0.001), rel=0.2
     )
     assert all(row.difference.by == "shares" or row.difference.by == "pairs" for row in contrast.rows)

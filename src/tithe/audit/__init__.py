@@ -4,14 +4,14 @@ from tithe.audit.arrivals import ArrivalFigures, Arrivals
 from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
 from tithe.audit.comparison import Compared, Comparison, Contrast, Finding, Row, compare
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures, agent_rate
-from tithe.audit.differences import Difference
+from tithe.audit.differences import Difference, fewest_pairs
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
 from tithe.audit.interleaved import Candidate, run_comparison
 from tithe.audit.knee import Knee
 from tithe.audit.observation import Failure, Observation, Stamp, observe
 from tithe.audit.pace import Fit, Pace
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
-from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
+from tithe.audit.plan import QUICK, QUICK_PAIRS, STANDARD, AuditPlan, Cost, costs
 from tithe.audit.prediction import CallTimes, PredictedRun, Prediction
 from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
@@ -38,6 +38,7 @@ __all__ = [
     "FAR_BELOW",
     "NOT_ASKED",
     "QUICK",
+    "QUICK_PAIRS",
     "STANDARD",
     "About",
     "Account",
@@ -100,6 +101,7 @@ __all__ = [
     "compare",
     "costs",
     "draw_tasks",
+    "fewest_pairs",
     "judged",
     "observe",
     "read_report",

@@ -112,17 +112,13 @@ async def run_audit(
     Raises:
         EndpointError: the endpoint answered no warm-up call.
     """
-    salt, start = salt if salt is not None else secrets.token_hex(8), clock.now()
-    anchor = Anchor.take(start)
+    salt, anchor = salt if salt is not None else secrets.token_hex(8), Anchor.take(clock.now())
     interruption, prompts = interruption or Interruption(), Prompts(calibration_from(None, None), salt)
     probe = Probe(backend, endpoint.model, plan, prompts, clock, progress, interruption, seat)
     probe.aside = watch.aside
     watch.start()
     try:
-        async with probe.seat.turn():
-            warm_up = await _warm_up(probe, salt)
-            probe.prompts = Prompts(warm_up.calibration, salt)
-            floor_watch = await _floor_watch(null, probe, interruption) if null is not None else None
+        warm_up, floor_watch = await _begin(probe, null, salt, interruption)
         measured, client = await _measure(probe, watch, floor_watch)
     finally:
         probe.seat.leave()
@@ -146,8 +142,18 @@ async def run_audit(
         failures=probe.failures,
         gave_up=probe.gave_up,
         interrupted=probe.interrupted,
-        wall_s=clock.now() - start,
+        wall_s=clock.now() - anchor.monotonic,
     )
+
+
+async def _begin(
+    probe: Probe, null: Backend | None, salt: str, interruption: Interruption
+) -> tuple[WarmUp, FloorWatch | None]:
+    """Warm up, and make prompts by what that told of the endpoint's tokens."""
+    async with probe.seat.turn():
+        warm_up = await _warm_up(probe, salt)
+        probe.prompts = Prompts(warm_up.calibration, salt)
+        return warm_up, await _floor_watch(null, probe, interruption) if null is not None else None
 
 
 async def _floor_watch(null: Backend, probe: Probe, interruption: Interruption) -> FloorWatch:

@@ -123,6 +123,11 @@ def _signed(values: Floats, level: float) -> Estimate | None:
     return Estimate(value=float(np.median(ordered)), low=low, high=high, n=n)
 
 
+def fewest_pairs(level: float) -> int:
+    """The fewest pairs that have an interval of `level`: 2 (1/2)^n <= 1 - level."""
+    return math.ceil(1 - math.log2(1 - level))
+
+
 def _rank(n: int, tail: float) -> int:
     """The greatest r with P(Binomial(n, 1/2) < r) <= tail; 0 where there is none."""
     below, rank = 0, 0

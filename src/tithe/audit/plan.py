@@ -130,6 +130,8 @@ QUICK = AuditPlan(
     task_repeats=3,
     reasks=1,
 )
+# As quick as a comparison of two or three endpoints can be: verdicts need nine pairs (differences.py).
+QUICK_PAIRS = dataclasses.replace(QUICK, repeats=9, least_repeats=9, rounds=2, task_repeats=9)
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,9 @@ import numpy as np
 
 from tithe.audit.audit import AuditReport
 from tithe.audit.concurrency import Round, step_time
+from tithe.audit.pairs import ARMS, Arm
 from tithe.audit.plan import AuditPlan
+from tithe.audit.structured import ARMS as STRUCTURED_ARMS
 from tithe.audit.structured import judged
 from tithe.audit.verdict import About, Measured
 
@@ -20,7 +22,7 @@ Name = tuple[About, str]
 Times = dict[Name, dict[Hashable, float]]
 Shares = dict[Name, tuple[int, int]]
 
-STEP_OF_ALL = "step, every number of agents"
+STEP_OF_ALL = "step, all rounds"
 TASK_STEP = "step of a task"
 
 # Two plans that differ in one of these measured different things, whatever they called it.
@@ -62,37 +64,41 @@ def primary(plan: AuditPlan, times: Times) -> dict[About, str]:
 
 def cached(length: int) -> str:
     """The name of the cached TTFT at a prefix length."""
-    return f"TTFT cached, {length:,} tokens"
+    return _first_token("cached", length)
+
+
+def _first_token(arm: Arm, length: int) -> str:
+    return f"{arm} TTFT {length:,}"
 
 
 def total(wanted: int, *, chat: bool) -> str:
     """The name of the time to so many tokens."""
-    return f"time to {wanted} tokens{', fresh prompt' if chat else ''}"
+    return f"{wanted} tokens{', fresh' if chat else ''}"
 
 
 def _times(measured: Measured, plan: AuditPlan) -> Iterator[tuple[Name, Hashable, float]]:
-    for pair in measured.pairs.samples:
+    for pair in sorted(measured.pairs.samples, key=lambda pair: (pair.length, ARMS.index(pair.arm))):
         if pair.observation.answered and pair.observation.ttft is not None:
             name = cached(pair.length) if pair.arm == "cached" else f"TTFT {pair.arm}, {pair.length:,} tokens"
             yield ("cache", name), pair.repeat, pair.observation.ttft
-    for generation in measured.totals.samples:
+    for generation in sorted(measured.totals.samples, key=lambda one: (one.chat, one.wanted)):
         seen = generation.observation
         if seen.answered and seen.total is not None and not generation.fell_short:
             name = total(generation.wanted, chat=generation.chat)
             yield ("short generations", name), generation.repeat, seen.total
-    for answer in measured.structured.samples:
+    for answer in sorted(measured.structured.samples, key=lambda one: STRUCTURED_ARMS.index(one.arm)):
         if answer.observation.answered and answer.observation.total is not None:
             yield ("structured output", answer.arm), answer.repeat, answer.observation.total
-    for one in measured.concurrency.rounds:
+    for one in sorted(measured.concurrency.rounds, key=lambda one: (one.agents, one.round)):
         middle = _middle_step(one, plan.step_out)
         if middle is not None:
             yield ("concurrency", STEP_OF_ALL), (one.agents, one.round), middle
-            yield ("concurrency", f"step, {one.agents} agents"), one.round, middle
+            yield ("concurrency", f"step, {one.agents} agent{'s' * (one.agents > 1)}"), one.round, middle
     for run in measured.task.runs:
         if run.outcome != "failed" and run.steps:
             yield ("task", TASK_STEP), run.repeat, run.wall_s / len(run.steps)
         if run.outcome == "solved":
-            yield ("task", "task that both solved"), run.repeat, run.wall_s
+            yield ("task", "task both solved"), run.repeat, run.wall_s
 
 
 def _middle_step(one: Round, step_tokens: int) -> float | None:

@@ -12,7 +12,7 @@ from tithe.core.errors import UsageError
 class _Head(msgspec.Struct):
     version: int
     tithe: str = "an unknown version"
-    contrasts: msgspec.Raw | None = None
+    contrasts: msgspec.Raw = msgspec.Raw()
 
 
 def read_report(written: bytes, name: str) -> AuditReport:
@@ -38,7 +38,7 @@ def read_saved(written: bytes, name: str) -> AuditReport | Comparison:
     """
     try:
         head = msgspec.json.decode(written, type=_Head)
-        if head.contrasts is not None:
+        if bytes(head.contrasts):
             _check(head, COMPARISON_VERSION, "comparison", name)
             comparison = msgspec.json.decode(written, type=Comparison)
             for report in comparison.reports:

@@ -54,10 +54,8 @@ def audit(
     outputs: Annotated[Outputs, Parameter(name="*")] = Outputs(),  # noqa: B008 - frozen
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
-    """Measure an endpoint the way an agent uses it, or compare several.
-
-    Cached against uncached TTFT, short generations, structured output, concurrent agents, and an agent
-    at work on real tasks; each figure with its interval, and no verdict where the client was the bottleneck.
+    """Measure an endpoint the way an agent uses it, or compare several: cached TTFT, short generations, structured
+    output, concurrent agents, an agent at real tasks. No verdict where the client was the bottleneck.
 
     Parameters
     ----------
@@ -66,9 +64,9 @@ def audit(
         started, measured and stopped. Several are measured by turns and compared with the first; the word
         embedded among them is the embedded endpoint.
     model
-        The model to ask for. Without it, the endpoint's only one. With several URLs once for all, or once for each.
+        The model to ask for. Without it, the endpoint's only one. For several URLs given once, or once for each.
     api_key
-        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY. With several URLs once for all, or once for each.
+        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY. For several URLs given once, or once for each.
     quick
         A shorter audit: under 20 s on the embedded endpoint. Options named beside it keep their value.
     json
@@ -102,8 +100,7 @@ def audit(
             raise UsageError(_NOT_BESIDE_COMPARE)
         compare_saved(compare, outputs, json=json)
     else:
-        targets = wanted(urls, model, api_key or _key())
-        _measure(targets, plan, outputs, json=json, yes=yes)
+        _measure(wanted(urls, model, api_key or _key()), plan, outputs, json=json, yes=yes)
 
 
 def _measure(targets: Sequence[Wanted], plan: AuditPlan, outputs: Outputs, *, json: bool, yes: bool) -> None:

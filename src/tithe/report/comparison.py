@@ -7,7 +7,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import About, AuditReport, Comparison, Contrast, Difference, Estimate, Finding, Row
+from tithe.audit import (
+    About,
+    AuditReport,
+    Comparison,
+    Contrast,
+    Difference,
+    Estimate,
+    Finding,
+    Row,
+    fewest_pairs,
+)
 from tithe.report.failures import cut_short, failures, observations
 from tithe.report.figures import NOTHING, TimeUnit, interval, number, seconds
 from tithe.report.headline import NAMES, Headline
@@ -45,7 +55,7 @@ def _headline(finding: Finding, other: str, level: float) -> Headline:
         return Headline(
             about=name,
             outcome="unclear",
-            sentence=f"{n} samples of '{finding.figure}' at both: too few to tell.",
+            sentence=_too_few(finding.figure, n, difference, level),
             good=None,
         )
     outcome = {
@@ -59,6 +69,14 @@ def _headline(finding: Finding, other: str, level: float) -> Headline:
         outcome=outcome,
         sentence=f"{_sentence(finding.figure, difference, other)} ({100 * level:.3g} % interval).",
         good={"faster": True, "slower": False}.get(finding.outcome),
+    )
+
+
+def _too_few(figure: str, n: int, difference: Difference | None, level: float) -> str:
+    if difference is None or difference.by != "pairs":
+        return f"{figure}: {n} sample{'s' * (n != 1)} of it at both, too few to tell."
+    return (
+        f"{figure}: {n} pair{'s' * (n != 1)}, and a verdict needs {fewest_pairs(level)}; take more samples."
     )
 
 
@@ -82,6 +100,10 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     by = [_BY[method] for method in ("pairs", "ranks", "shares") if method in methods]
     return [
         how,
+        (
+            "Figures are p50: TTFT by prefix tokens, time to so many tokens (fresh: of a prompt that was not cached), an answer "
+            "by its kind, a step by agents at once (all rounds: each number of agents with itself), seconds a step of a task."
+        ),
         (
             f"Intervals {', '.join(by)}; 95 % in the tables, {100 * comparison.level:.3g} % behind the verdicts, so that all of "
             "them together find a difference that is not there in at most one comparison of twenty."

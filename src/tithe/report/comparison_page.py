@@ -1,6 +1,6 @@
 """A comparison as a page: who is compared, the verdicts, and how many times as long each figure takes."""
 
-from tithe.audit import Comparison, Contrast, Estimate, Row
+from tithe.audit import Comparison, Contrast, Row
 from tithe.report.comparison import (
     comparison_headlines,
     comparison_notes,
@@ -10,7 +10,7 @@ from tithe.report.comparison import (
     row_groups,
     row_heads,
 )
-from tithe.report.drawing import Axis, Colour, Guide, Samples, Series, intervals, logarithmic
+from tithe.report.drawing import Axis, Colour, Guide, Samples, Series, Symbol, intervals, logarithmic
 from tithe.report.failures import cut_short, failures, observations
 from tithe.report.figures import seconds
 from tithe.report.headline import NAMES, Headline
@@ -69,17 +69,21 @@ def _anchor(contrast: Contrast) -> str:
 
 def _figure(contrast: Contrast) -> Figure:
     other = letter(contrast.other)
+    ratios = [row.difference.ratio for row in contrast.rows if row.difference.ratio is not None]
+    ends = [end for ratio in ratios for end in (ratio.value, ratio.low, ratio.high) if end is not None]
+    axis = logarithmic(f"{other} / A (times, logarithmic)", [1.0, *ends])
     return Figure(
         anchor=_anchor(contrast),
         title=f"How many times as long {other} takes as A",
-        panels=(
+        panels=tuple(
             Panel(
-                title=f"{other} / A, with 95 % intervals",
-                drawing=_ratios(contrast),
-                empty="Nothing to draw: no figure was measured at both.",
-            ),
+                title=f"{NAMES[about]}, {other} / A",
+                drawing=_ratios(rows, other, axis),
+                empty="Nothing to draw: no time was measured at both.",
+            )
+            for about, rows in row_groups(contrast)
         ),
-        reading=f"Left of the dashed line {other} is faster, right of it slower. A figure without a line has too few samples for an interval.",
+        reading=f"Left of the dashed line {other} is faster, right of it slower. Lines are 95 % intervals; a mark without one has too few samples.",
         caption=(),
         formulas=(
             f"{other} / A = median over the pairs of (time at {other} / time at A)",
@@ -89,48 +93,38 @@ def _figure(contrast: Contrast) -> Figure:
     )
 
 
-def _ratios(contrast: Contrast) -> Samples:
-    rows = [row for row in contrast.rows if row.difference.ratio is not None]
-    names = tuple(_name(row) for row in rows)
-    looks: tuple[tuple[str, Colour, bool], ...] = (
-        ("a difference detected", "orange", True),
-        ("none detected", "blue", False),
+def _ratios(rows: list[Row], other: str, axis: Axis) -> Samples:
+    known = [row for row in rows if row.difference.ratio is not None]
+    names = tuple(row.figure for row in known)
+    looks: tuple[tuple[str, Colour, Symbol, bool], ...] = (
+        ("a difference detected", "orange", "square", True),
+        ("none detected", "blue", "circle", False),
     )
-    series = tuple(
-        Series(
-            name=name,
-            colour=colour,
-            symbol="square" if detected else "circle",
-            intervals=intervals(
-                [
-                    (_name(row), row.difference.ratio)
-                    for row in rows
-                    if bool(row.difference.detected) is detected
-                ],
-                name=f"{letter(contrast.other)} / A",
-                unit="times",
-            ),
-        )
-        for name, colour, detected in looks
-    )
-    ends = [end for row in rows if row.difference.ratio is not None for end in _ends(row.difference.ratio)]
     return Samples(
         along="y",
         position=Axis(label="", scale="category", values=names),
-        value=logarithmic(f"{letter(contrast.other)} / A (times, logarithmic)", [1.0, *ends]),
-        series=series,
+        value=axis,
+        series=tuple(
+            Series(
+                name=name,
+                colour=colour,
+                symbol=symbol,
+                intervals=intervals(
+                    [
+                        (row.figure, row.difference.ratio)
+                        for row in known
+                        if bool(row.difference.detected) is detected
+                    ],
+                    name=f"{other} / A",
+                    unit="times",
+                ),
+            )
+            for name, colour, symbol, detected in looks
+        ),
         guides=(Guide(name="alike", colour="ink", line=((1.0, names[0]), (1.0, names[-1]))),)
         if names
         else (),
     )
-
-
-def _ends(ratio: Estimate) -> tuple[float, ...]:
-    return tuple(end for end in (ratio.value, ratio.low, ratio.high) if end is not None)
-
-
-def _name(row: Row) -> str:
-    return f"{NAMES[row.about]}: {row.figure}"
 
 
 def _tables(contrast: Contrast, other: str) -> tuple[Table, ...]:
