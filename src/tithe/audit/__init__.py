@@ -14,6 +14,7 @@ from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report
+from tithe.audit.schema import report_schema, written_schema
 from tithe.audit.statistics import Estimate, Share
 from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import (
@@ -92,5 +93,7 @@ __all__ = [
     "judged",
     "observe",
     "read_report",
+    "report_schema",
     "run_audit",
+    "written_schema",
 ]

@@ -23,6 +23,7 @@ from tithe.audit import (
     costs,
     read_report,
     run_audit,
+    written_schema,
 )
 from tithe.cli.consent import confirm, is_loopback
 from tithe.cli.loop import run_command
@@ -60,6 +61,7 @@ def audit(
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
     self_test: Annotated[bool, _Switch] = False,
+    schema: Annotated[bool, _Switch] = False,
     outputs: Annotated[Outputs, Parameter(name="*")] = Outputs(),  # noqa: B008 - frozen
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
@@ -88,14 +90,17 @@ def audit(
     self_test
         Measure no endpoint: hold the measuring client to scenarios whose answers are known, and say where it
         is wrong. With --json alone.
-    outputs
-        Where it is written.
-    plan
-        What is measured.
+    schema
+        Print the JSON Schema of a report, and measure nothing. Alone.
     """
     asked = quick or plan != STANDARD or any(given is not None for given in (url, model, outputs.save))
-    if self_test:
-        if asked or yes or outputs != Outputs() or api_key is not None or from_ is not None:
+    aside = yes or outputs != Outputs() or api_key is not None or from_ is not None
+    if schema:
+        if asked or aside or self_test or json:
+            raise UsageError("--schema measures no endpoint: give it nothing else.")
+        sys.stdout.write(written_schema())
+    elif self_test:
+        if asked or aside:
             raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
         _self_test(json=json)
     elif from_ is not None:
