@@ -1,4 +1,7 @@
-"""`tithe audit`: an endpoint, measured the way an agent uses it."""
+"""`tithe audit`: an endpoint, measured the way an agent uses it.
+
+What opens sockets is imported where an endpoint is asked: help, `--from` and `--schema` need none of it.
+"""
 
 import asyncio
 import contextlib
@@ -31,12 +34,8 @@ from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
 from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
-from tithe.cli.self_test import ROUNDS, run_self_test
-from tithe.cli.target import null_backend, open_target
 from tithe.core import SystemClock
 from tithe.core.errors import EndpointError, UsageError
-from tithe.net.client import endpoint_url
-from tithe.net.conformance import SCENARIOS
 from tithe.report import print_audit, print_self_test
 
 app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
@@ -122,6 +121,8 @@ def _measure(
     json: bool,
     yes: bool,
 ) -> None:
+    from tithe.net.client import endpoint_url
+
     notes = Console(stderr=True)
     if url is not None:
         endpoint_url(url)
@@ -145,6 +146,9 @@ def _fail_if_cut_short(report: AuditReport) -> None:
 
 def _self_test(*, json: bool) -> None:
     """Hold our client to the conformance suite; exits with 1 unless it holds everywhere."""
+    from tithe.cli.self_test import ROUNDS, run_self_test
+    from tithe.net.conformance import SCENARIOS
+
     progress = CallProgress(len(SCENARIOS) * ROUNDS, Console(stderr=True), unit="runs")
     with progress:
         result = run_command(run_self_test(progress=progress))
@@ -186,6 +190,8 @@ def _show_saved(path: Path, outputs: Outputs, *, json: bool) -> None:
 async def _audit(
     url: str | None, model: str | None, key: str | None, plan: AuditPlan, notes: Console
 ) -> AuditReport:
+    from tithe.cli.target import null_backend, open_target
+
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         target = await stack.enter_async_context(open_target(url, model, key))
