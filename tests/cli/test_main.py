@@ -5,6 +5,7 @@ import pytest
 
 import tithe
 from tithe.cli.extras import ENGINE_MODULES, is_engine_module
+from tithe.cli.front import COMMANDS
 from tithe.cli.main import run, with_flag
 
 
@@ -35,14 +36,53 @@ def test_an_endpoint_that_is_not_there_is_the_endpoints_failure(capsys):
     assert "127.0.0.1:1" in captured.err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"]])
-def test_help_needs_neither_the_engine_nor_its_extra(arguments):
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_the_front_page_names_every_command(arguments, capsys):
+    assert run(arguments) == 0
+    shown = capsys.readouterr().out
+    for command in COMMANDS:
+        assert f"  {command.name} " in shown
+        assert command.help in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_command_that_is_not_there_is_refused_with_those_that_are(capsys):
+    assert run(["nosuch"]) == 2
+    said = capsys.readouterr().err
+    assert all(command.name in said for command in COMMANDS)
+
+
+HEAVY = (
+    *ENGINE_MODULES,
+    "torch",
+    "transformers",
+    "pandas",
+    "scipy",
+    "aiohttp",
+    "uvloop",
+    "openai",
+    "tithe.engine",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept_out"),
+    [
+        ([], (*HEAVY, "cyclopts", "rich", "numpy", "asyncio", "msgspec")),
+        (["--help"], (*HEAVY, "cyclopts", "rich", "numpy", "asyncio", "msgspec")),
+        (["--version"], (*HEAVY, "cyclopts", "rich", "numpy", "asyncio", "msgspec")),
+        (["audit", "--help"], HEAVY),
+        (["audit", "--schema"], HEAVY),
+        (["serve", "--help"], ENGINE_MODULES),
+    ],
+)
+def test_help_imports_little(arguments, kept_out):
     """The base install has no openvino: nothing on the way to help or to an audit of a URL may ask for it."""
     asked = (
         "import sys\n"
         "from tithe.cli.main import run\n"
         f"assert run({arguments!r}) == 0\n"
-        f"loaded = set(sys.modules) & set({ENGINE_MODULES!r}) | {{m for m in sys.modules if m == 'tithe.engine'}}\n"
+        f"loaded = set(sys.modules) & set({kept_out!r})\n"
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit
+from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit, written_schema
 from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.cli.main import run
 from tithe.core import FakeClock, ScriptedBackend
@@ -110,3 +110,19 @@ def test_a_report_whose_parts_do_not_fit_is_refused_without_a_traceback(report, 
     assert run(["audit", "--from", str(file), "--html", str(tmp_path / "page.html")]) == 2
     assert "its parts do not fit each other" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
+
+
+def test_the_schema_of_a_report_is_printed(capsys):
+    assert run(["audit", "--schema"]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (written_schema(), "")
+
+
+@pytest.mark.parametrize(
+    "more", [["--json"], ["--self-test"], ["--csv", "x.csv"], ["http://127.0.0.1:1/v1"], ["--quick"]]
+)
+def test_the_schema_goes_alone(more: list[str], capsys):
+    assert run(["audit", "--schema", *more]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "tithe: --schema measures no endpoint: give it nothing else.\n"

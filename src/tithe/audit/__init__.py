@@ -17,6 +17,7 @@ from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report, read_saved
+from tithe.audit.schema import report_schema, written_schema
 from tithe.audit.statistics import Estimate, Share
 from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import (
@@ -106,6 +107,8 @@ __all__ = [
     "observe",
     "read_report",
     "read_saved",
+    "report_schema",
     "run_audit",
     "run_comparison",
+    "written_schema",
 ]

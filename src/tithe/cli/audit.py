@@ -1,43 +1,34 @@
-"""`tithe audit`: an endpoint, measured the way an agent uses it."""
+"""`tithe audit`: an endpoint, measured the way an agent uses it.
+
+What opens sockets is imported where an endpoint is asked: help, `--from`, `--compare` and `--schema` need none of it.
+"""
 
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from tithe.audit import STANDARD, AuditPlan, AuditReport, Comparison
+from tithe.audit import STANDARD, AuditPlan, AuditReport, Comparison, written_schema
 from tithe.cli.consent import confirm, is_loopback
 from tithe.cli.giving import give
+from tithe.cli.instead import Instead
 from tithe.cli.loop import run_command
-from tithe.cli.measuring import measure
 from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
 from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
 from tithe.cli.saved import compare_saved, show_saved
-from tithe.cli.self_test import ROUNDS, run_self_test
-from tithe.cli.target import Wanted, wanted
-from tithe.core.errors import EndpointError, UsageError
-from tithe.net.conformance import SCENARIOS
+from tithe.core.errors import EndpointError
 from tithe.report import print_self_test
 
 app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
 
 _KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _Switch = Parameter(negative=())
-_NOT_BESIDE_FROM = (
-    "--from shows a report that is there and measures nothing: leave out the URL, --model, --save, --quick and the "
-    "options of what is measured."
-)
-_NOT_BESIDE_COMPARE = (
-    "--compare stands on reports that are there and measures nothing: leave out the URL, --model, --quick and the "
-    "options of what is measured."
-)
 
 
 @app.default
@@ -47,10 +38,8 @@ def audit(
     api_key: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
     quick: Annotated[bool, _Switch] = False,
     json: Annotated[bool, _Switch] = False,
-    from_: Annotated[Path | None, Parameter(name="--from")] = None,
-    compare: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative_iterable=())] = (),
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
-    self_test: Annotated[bool, _Switch] = False,
+    instead: Annotated[Instead, Parameter(name="*")] = Instead(),  # noqa: B008 - frozen
     outputs: Annotated[Outputs, Parameter(name="*")] = Outputs(),  # noqa: B008 - frozen
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
@@ -71,40 +60,48 @@ def audit(
         A shorter audit: under 20 s on the embedded endpoint. Options named beside it keep their value.
     json
         Print the report as JSON, raw observations included, in place of tables.
-    from_
-        Show the report that --save wrote to this file, and measure nothing. With --html or --csv, make those of it.
-    compare
-        Compare the reports that --save wrote to these files with the first of them, and measure nothing.
     yes
         Do not ask before measuring an endpoint that is not on this machine.
-    self_test
-        Measure no endpoint: hold the measuring client to scenarios whose answers are known, and say where it
-        is wrong. With --json alone.
+    instead
+        What is done in place of measuring.
     outputs
         Where it is written.
     plan
         What is measured.
     """
-    asked = quick or plan != STANDARD or outputs.save is not None or bool(urls or model)
-    if self_test:
-        if asked or yes or outputs != Outputs() or api_key or from_ is not None or compare:
-            raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
+    # `quick` is in the plan by now: plan_flags put it there.
+    instead.check(
+        asked=quick or plan != STANDARD or bool(urls or model),
+        saving=outputs.save is not None,
+        beside=yes or outputs != Outputs() or bool(api_key),
+        json=json,
+    )
+    if instead.schema:
+        sys.stdout.write(written_schema())
+    elif instead.self_test:
         _self_test(json=json)
-    elif from_ is not None:
-        # `quick` is in the plan by now: plan_flags put it there.
-        if asked or compare:
-            raise UsageError(_NOT_BESIDE_FROM)
-        show_saved(from_, outputs, json=json)
-    elif compare:
-        if quick or plan != STANDARD or urls or model:
-            raise UsageError(_NOT_BESIDE_COMPARE)
-        compare_saved(compare, outputs, json=json)
+    elif instead.from_ is not None:
+        show_saved(instead.from_, outputs, json=json)
+    elif instead.compare:
+        compare_saved(instead.compare, outputs, json=json)
     else:
-        _measure(wanted(urls, model, api_key or _key()), plan, outputs, json=json, yes=yes)
+        _measure(urls, model, api_key or _key(), plan, outputs, json=json, yes=yes)
 
 
-def _measure(targets: Sequence[Wanted], plan: AuditPlan, outputs: Outputs, *, json: bool, yes: bool) -> None:
-    notes = Console(stderr=True)
+def _measure(
+    urls: Sequence[str],
+    models: Sequence[str],
+    keys: Sequence[str],
+    plan: AuditPlan,
+    outputs: Outputs,
+    *,
+    json: bool,
+    yes: bool,
+) -> None:
+    from tithe.cli.measuring import measure
+    from tithe.cli.target import wanted
+
+    targets, notes = wanted(urls, models, keys), Console(stderr=True)
     outputs.check()
     for target in targets:
         if target.url is not None and not is_loopback(target.url) and not yes:
@@ -127,6 +124,9 @@ def _fail_if_cut_short(reports: Sequence[AuditReport]) -> None:
 
 def _self_test(*, json: bool) -> None:
     """Hold our client to the conformance suite; exits with 1 unless it holds everywhere."""
+    from tithe.cli.self_test import ROUNDS, run_self_test
+    from tithe.net.conformance import SCENARIOS
+
     progress = CallProgress(len(SCENARIOS) * ROUNDS, Console(stderr=True), unit="runs")
     with progress:
         result = run_command(run_self_test(progress=progress))
