@@ -14,7 +14,7 @@ from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report
-from tithe.audit.statistics import Estimate, Share
+from tithe.audit.statistics import Estimate, Share, samples_for
 from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import (
     Account,
@@ -93,4 +93,5 @@ __all__ = [
     "observe",
     "read_report",
     "run_audit",
+    "samples_for",
 ]
