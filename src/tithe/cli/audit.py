@@ -1,12 +1,9 @@
 """`tithe audit`: an endpoint, measured the way an agent uses it."""
 
-import asyncio
 import contextlib
 import gc
 import os
-import signal
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,13 +15,13 @@ from tithe.audit import (
     STANDARD,
     AuditPlan,
     AuditReport,
-    Interruption,
     ThreadedLagWatch,
     costs,
     read_report,
     run_audit,
 )
 from tithe.cli.consent import confirm, is_loopback
+from tithe.cli.interruption import SignalledInterruption
 from tithe.cli.loop import run_command
 from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
@@ -34,7 +31,7 @@ from tithe.cli.self_test import ROUNDS, run_self_test
 from tithe.cli.target import null_backend, open_target
 from tithe.core import SystemClock
 from tithe.core.errors import EndpointError, UsageError
-from tithe.net.client import endpoint_url
+from tithe.net.client import endpoint_url, resolve
 from tithe.net.conformance import SCENARIOS
 from tithe.report import print_audit, print_self_test
 
@@ -126,15 +123,18 @@ def _measure(
         endpoint_url(url)
     outputs.check(reading=None)
     if url is not None and not is_loopback(url) and not yes:
+        # A host that is not there is told before the question what it will cost.
+        run_command(resolve(endpoint_url(url)))
         confirm(url, plan, notes)
-    report = run_command(_audit(url, model, key, plan, notes))
+    interruption = SignalledInterruption()
+    report = run_command(_audit(url, model, key, plan, notes, interruption))
     _give(report, outputs, json=json)
-    _fail_if_cut_short(report)
-
-
-def _fail_if_cut_short(report: AuditReport) -> None:
     if report.interrupted:
-        raise KeyboardInterrupt
+        interruption.end()
+    _fail_if_given_up(report)
+
+
+def _fail_if_given_up(report: AuditReport) -> None:
     if report.gave_up is not None:
         raise EndpointError(
             f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
@@ -183,7 +183,12 @@ def _show_saved(path: Path, outputs: Outputs, *, json: bool) -> None:
 
 
 async def _audit(
-    url: str | None, model: str | None, key: str | None, plan: AuditPlan, notes: Console
+    url: str | None,
+    model: str | None,
+    key: str | None,
+    plan: AuditPlan,
+    notes: Console,
+    interruption: SignalledInterruption,
 ) -> AuditReport:
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
@@ -193,7 +198,7 @@ async def _audit(
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
         gc.collect()
         gc.freeze()
-        with progress, _interruption() as interruption:
+        with progress, interruption.heeded():
             try:
                 return await run_audit(
                     target.backend,
@@ -207,33 +212,8 @@ async def _audit(
                 )
             except EndpointError:
                 if interruption.happened:
-                    raise KeyboardInterrupt from None
+                    interruption.end()
                 raise
-
-
-@contextlib.contextmanager
-def _interruption() -> Generator[Interruption, None, None]:
-    """The first Ctrl-C ends the audit with a report of what was measured; a second one ends the command."""
-    interruption = Interruption()
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def interrupt() -> None:
-        if interruption.happened:
-            task.cancel()
-        interruption.interrupt()
-
-    with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        yield interruption
-    except asyncio.CancelledError:
-        if interruption.happened:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
 
 
 def _key() -> str | None:

@@ -5,7 +5,7 @@
 | 0 | done; `tithe serve` was stopped by Ctrl-C or SIGTERM, running calls ended |
 | 1 | the endpoint failed; an audit that gave up has printed what it had measured; a self-test did not hold |
 | 2 | what was asked for cannot be done |
-| 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM |
+| 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM; an audit has told what it measured |
 
 Commands are named by dotted path and imported when asked for: the base install has no engine.
 """
@@ -32,11 +32,6 @@ SERVE_HELP = "Serve a model on this machine's CPU, as OpenAI's Chat Completions,
 app.command("tithe.cli.serve:serve", name="serve", help=SERVE_HELP)
 
 ENDPOINT_FAILED, CANNOT, INTERRUPTED = 1, 2, 130
-
-
-def main() -> None:
-    """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
