@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -146,3 +147,23 @@ def test_an_import_that_failed_for_the_extra_is_told_from_others():
     wrapped.__cause__ = ModuleNotFoundError("no", name="openvino.runtime")
     assert is_engine_module(wrapped)
     assert not is_engine_module(ModuleNotFoundError("no", name="numpy"))
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("after", ["tithe.cli.main", "cyclopts", "aiohttp", "numpy"])
+def test_a_signal_during_the_imports_ends_the_command_without_a_traceback(after, sent, status):
+    """The signal comes while a module is looked for, as one that was typed early would."""
+    asked = (
+        "import os, sys\n"
+        "class Early:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {after!r}:\n"
+        f"            os.kill(os.getpid(), {int(sent)})\n"
+        "sys.meta_path.insert(0, Early())\n"
+        "from tithe.__main__ import main\n"
+        "sys.argv = ['tithe', 'audit', 'http://127.0.0.1:1/v1']\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", asked], check=False, capture_output=True, text=True)
+    said = "tithe: Interrupted.\n" if sent == signal.SIGINT else ""
+    assert (ended.returncode, ended.stdout, ended.stderr) == (status, "", said)

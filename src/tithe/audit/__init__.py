@@ -18,7 +18,7 @@ from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report, read_saved
 from tithe.audit.schema import report_schema, written_schema
-from tithe.audit.statistics import Estimate, Share
+from tithe.audit.statistics import Estimate, Share, samples_for
 from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import (
     Account,
@@ -110,5 +110,6 @@ __all__ = [
     "report_schema",
     "run_audit",
     "run_comparison",
+    "samples_for",
     "written_schema",
 ]

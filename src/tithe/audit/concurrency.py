@@ -32,7 +32,7 @@ from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe, Stop
 from tithe.audit.sampling import Extent
-from tithe.audit.statistics import Estimate, jain, median, quantile
+from tithe.audit.statistics import Estimate, jain, median, tail
 from tithe.core import Message
 
 Climb = Literal["saturated", "failing", "planned"] | Stop
@@ -59,7 +59,10 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConcurrencyFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One N. Rates in tokens a second, None where the endpoint reports no usage; `steps_per_s` of all agents."""
+    """One N. Rates in tokens a second, None where the endpoint reports no usage; `steps_per_s` of all agents.
+
+    A p95 or p99 is None with too few calls to have one (statistics.py).
+    """
 
     agents: int
     step_s: Estimate | None
@@ -147,8 +150,9 @@ async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Ro
 async def _revisit(probe: Probe, system: Message, rounds: list[Round], order: random.Random) -> Stop | None:
     """Visit the numbers that were climbed to, in random order, until each has the plan's rounds."""
     visited = Counter(one.agents for one in rounds)
-    for number in range(1, probe.plan.rounds):
-        due = [agents for agents, times in visited.items() if times <= number]
+    visits = probe.plan.visits
+    for number in range(1, max(map(visits, visited), default=0)):
+        due = [agents for agents, times in visited.items() if times <= number < visits(agents)]
         for agents in order.sample(due, len(due)):
             ended = probe.ended()
             if ended is not None:
@@ -226,8 +230,8 @@ def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) ->
         agents=level.agents,
         step_s=median(steps, seed=seed),
         ttft_p50_s=median(ttfts, seed=seed),
-        ttft_p95_s=quantile(ttfts, 0.95, seed=seed),
-        ttft_p99_s=quantile(ttfts, 0.99, seed=seed),
+        ttft_p95_s=tail(ttfts, 0.95, seed=seed),
+        ttft_p99_s=tail(ttfts, 0.99, seed=seed),
         steps_per_s=level.steps_per_s if level.rates else None,
         agent_tokens_per_s=middle if answered else None,
         aggregate_tokens_per_s=sum(tokens) / wall if tokens and wall > 0 else None,

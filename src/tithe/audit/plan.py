@@ -54,7 +54,7 @@ class AuditPlan:
         most_agents: The most agents to climb to.
         arrivals: Tasks that arrive by themselves, at each of two rates.
         agent_steps: Steps that each concurrent agent takes.
-        rounds: Times that each number of agents is visited.
+        rounds: Times that each number of agents is visited; a lone one three times, unless all are visited once.
         think_s: Mean pause between the steps of a concurrent agent, in seconds.
         task_families: Kinds of task to give to an agent, in turn.
         task_repeats: Tasks to give to an agent, each a different one.
@@ -115,7 +115,12 @@ class AuditPlan:
         doubled = (2**power for power in range(most.bit_length()) if 2**power < most)
         return tuple(sorted(set(self.concurrency))) or (*doubled, most)
 
+    def visits(self, agents: int) -> int:
+        """Times that so many agents run. A lone one runs thrice where any is seen again: an interval takes three."""
+        return max(self.rounds, LONE_VISITS) if agents == 1 and self.rounds > 1 else self.rounds
 
+
+LONE_VISITS = 3
 STANDARD = AuditPlan()
 QUICK = AuditPlan(
     repeats=5,
@@ -224,7 +229,8 @@ def _cost(measurement: str, calls: int, *, prompt_tokens: int, output_tokens: in
 
 
 def _concurrency(plan: AuditPlan) -> Cost:
-    agents, steps = plan.rounds * sum(plan.climb) + len(LOADS) * plan.arrivals, plan.agent_steps
+    visiting = sum(plan.visits(agents) * agents for agents in plan.climb)
+    agents, steps = visiting + len(LOADS) * plan.arrivals, plan.agent_steps
     an_agent = _history(steps, start=plan.prefix + plan.step_in, growth=plan.step_out + plan.step_in)
     return _cost(
         "concurrency",

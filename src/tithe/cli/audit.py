@@ -98,23 +98,29 @@ def _measure(
     json: bool,
     yes: bool,
 ) -> None:
+    from tithe.cli.interruption import SignalledInterruption
     from tithe.cli.measuring import measure
     from tithe.cli.target import wanted
+    from tithe.net.client import endpoint_url, resolve
 
     targets, notes = wanted(urls, models, keys), Console(stderr=True)
     outputs.check()
     for target in targets:
         if target.url is not None and not is_loopback(target.url) and not yes:
+            # A host that is not there is told before the question what it will cost.
+            run_command(resolve(endpoint_url(target.url)))
             confirm(target.url, plan, notes)
-    found = run_command(measure(targets, plan, notes))
+    interruption = SignalledInterruption()
+    found = run_command(measure(targets, plan, notes, interruption))
     give(found, outputs, json=json)
-    _fail_if_cut_short(found.reports if isinstance(found, Comparison) else (found,))
+    reports = found.reports if isinstance(found, Comparison) else (found,)
+    if any(report.interrupted for report in reports):
+        interruption.end()
+    _fail_if_given_up(reports)
 
 
-def _fail_if_cut_short(reports: Sequence[AuditReport]) -> None:
+def _fail_if_given_up(reports: Sequence[AuditReport]) -> None:
     for report in reports:
-        if report.interrupted:
-            raise KeyboardInterrupt
         if report.gave_up is not None:
             raise EndpointError(
                 f"The audit of {report.endpoint.url} gave up: {report.gave_up} The report holds what was measured until "

@@ -5,7 +5,7 @@
 | 0 | done; `tithe serve` was stopped by Ctrl-C or SIGTERM, running calls ended |
 | 1 | the endpoint failed; an audit that gave up has printed what it had measured; a self-test did not hold |
 | 2 | what was asked for cannot be done |
-| 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM |
+| 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM; an audit has told what it measured |
 
 Commands are named by dotted path and imported when asked for: the base install has no engine. The front page
 (front.py) is printed before anything else is imported.
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 
 ENDPOINT_FAILED, CANNOT, INTERRUPTED = 1, 2, 130
 _FRONT = ([], ["--help"], ["-h"])
-
-
-def main() -> None:
-    """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,10 +1,8 @@
 """Measuring what `tithe audit` was pointed at: one endpoint, or several by turns."""
 
-import asyncio
 import contextlib
 import gc
-import signal
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -13,19 +11,21 @@ from tithe.audit import (
     AuditReport,
     Candidate,
     Comparison,
-    Interruption,
     ThreadedLagWatch,
     costs,
     run_audit,
     run_comparison,
 )
+from tithe.cli.interruption import SignalledInterruption
 from tithe.cli.progress import CallProgress
 from tithe.cli.target import Wanted, null_backend, open_target
 from tithe.core import SystemClock
 from tithe.core.errors import EndpointError
 
 
-async def measure(wanted: Sequence[Wanted], plan: AuditPlan, notes: Console) -> AuditReport | Comparison:
+async def measure(
+    wanted: Sequence[Wanted], plan: AuditPlan, notes: Console, interruption: SignalledInterruption
+) -> AuditReport | Comparison:
     """Audit the endpoint that is wanted; several are compared with the first."""
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
@@ -36,7 +36,7 @@ async def measure(wanted: Sequence[Wanted], plan: AuditPlan, notes: Console) -> 
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
         gc.collect()
         gc.freeze()
-        with progress, _interruption() as interruption:
+        with progress, interruption.heeded():
             try:
                 if len(targets) > 1:
                     return await run_comparison(
@@ -60,30 +60,5 @@ async def measure(wanted: Sequence[Wanted], plan: AuditPlan, notes: Console) -> 
                 )
             except EndpointError:
                 if interruption.happened:
-                    raise KeyboardInterrupt from None
+                    interruption.end()
                 raise
-
-
-@contextlib.contextmanager
-def _interruption() -> Generator[Interruption, None, None]:
-    """The first Ctrl-C ends the audit with a report of what was measured; a second one ends the command."""
-    interruption = Interruption()
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def interrupt() -> None:
-        if interruption.happened:
-            task.cancel()
-        interruption.interrupt()
-
-    with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        yield interruption
-    except asyncio.CancelledError:
-        if interruption.happened:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)

@@ -7,6 +7,7 @@ here: before the response's head has come `Unreachable`, after it `StreamBroken`
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Mapping
 from time import perf_counter
@@ -153,6 +154,18 @@ def endpoint_url(base_url: str) -> URL:
         raise UsageError(f"{base_url!r} is not an endpoint's URL: give one like http://127.0.0.1:8383/v1")
     path = url.path.rstrip("/")
     return url.with_path(path or "/v1")
+
+
+async def resolve(url: URL) -> None:
+    """Look the host up, and ask it for nothing. Raises `Unreachable` when there is no such host."""
+    host = url.host or ""
+    try:
+        await asyncio.get_running_loop().getaddrinfo(host, url.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise Unreachable(
+            f"There is no host {host!r} ({why or error}). Is the URL {url} right, and is there a network?"
+        ) from error
 
 
 def _broke(error: Exception) -> str:

@@ -15,6 +15,7 @@ from tithe.audit import (
     StructuredFigures,
     TotalFigures,
     Totals,
+    samples_for,
 )
 from tithe.report.figures import (
     NOT_REPORTED,
@@ -121,10 +122,11 @@ def totals_section(totals: Totals) -> Section:
 
 def _between_chunks(rows: Sequence[TotalFigures]) -> list[str]:
     """A note on how evenly the longest answers came."""
-    known = [row for row in rows if row.itc_p50_s is not None and row.itc_p99_s is not None]
+    known = [row for row in rows if row.itc_p50_s is not None]
     return [
-        f"Between the chunks of {row.wanted} tokens: {seconds(row.itc_p50_s or 0.0)} p50, "
-        f"{seconds(row.itc_p99_s or 0.0)} p99 (a chunk may hold several tokens)."
+        f"Between the chunks of {row.wanted} tokens: {seconds(row.itc_p50_s or 0.0)} p50"
+        + (f", {seconds(row.itc_p99_s)} p99" if row.itc_p99_s is not None else "")
+        + " (a chunk may hold several tokens)."
         for row in known[-1:]
     ]
 
@@ -196,7 +198,7 @@ def _classes(row: StructuredFigures) -> str:
 def concurrency_section(concurrency: Concurrency) -> Section:
     """TTFT and tokens a second with N agents at once."""
     rows = concurrency.figures
-    unit = TimeUnit.of(row.ttft_p95_s for row in rows)
+    unit = TimeUnit.of(time for row in rows for time in (row.ttft_p50_s, row.ttft_p95_s))
     table = calm_table(
         "agents",
         f"TTFT p50\n({unit.name})",
@@ -221,12 +223,20 @@ def concurrency_section(concurrency: Concurrency) -> Section:
     notes = [
         "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
         *_steps(rows),
+        *tail_notes(rows),
         *knee_notes(concurrency),
         *arrival_notes(concurrency),
         *(_worst(rows[-1]) if rows else []),
         *_failed(sum(row.failed for row in rows)),
     ]
     return Section(title="Concurrent agents, shared system prompt", table=table, notes=tuple(notes))
+
+
+def tail_notes(rows: Sequence[ConcurrencyFigures]) -> list[str]:
+    """Why some rows have no p95 or p99, where they had answers."""
+    lacking = any(row.ttft_p50_s is not None and row.ttft_p99_s is None for row in rows)
+    few = f"a p95 takes {samples_for(0.95)} calls and a p99 {samples_for(0.99)}; with fewer there is none"
+    return [f"{few[:1].upper()}{few[1:]}."] if lacking else []
 
 
 def knee_notes(concurrency: Concurrency) -> list[str]:
@@ -248,10 +258,10 @@ def arrival_notes(concurrency: Concurrency) -> list[str]:
     return [
         f"Tasks arriving at {number(run.tasks_per_s)}/s ({100 * run.load:.0f} % of that): TTFT from due p50 "
         f"{_time(run.figures.ttft_p50_s)}, p95 {_time(run.figures.ttft_p95_s)}; from sent "
-        f"{_time(run.figures.sent_ttft_p50_s)}, {_time(run.figures.sent_ttft_p95_s)}; client late by "
-        f"{seconds(run.figures.send_lag_p99_s)} (p99)."
+        f"{_time(run.figures.sent_ttft_p50_s)}, {_time(run.figures.sent_ttft_p95_s)}; client late by at most "
+        f"{seconds(run.figures.send_lag_max_s)}."
         for run in concurrency.arrivals
-        if run.figures.send_lag_p99_s is not None
+        if run.figures.send_lag_max_s is not None
     ]
 
 

@@ -4,8 +4,10 @@ import math
 
 from tithe.audit import Concurrency, ConcurrencyFigures, Observation, agent_rate
 from tithe.report.audit_figures.words import (
+    NOT_MEASURED,
     NOT_REPORTED,
     RAW,
+    TOO_FEW,
     counted,
     figure,
     in_no_figure,
@@ -16,7 +18,7 @@ from tithe.report.drawing import Axis, Place, Rule, Samples, Series, held, inter
 from tithe.report.failures import unanswered
 from tithe.report.figures import TimeUnit, interval, number, seconds
 from tithe.report.page import Figure, Panel, Table
-from tithe.report.tables import arrival_notes, knee_notes
+from tithe.report.tables import arrival_notes, knee_notes, tail_notes
 
 ANCHOR = "concurrency"
 # Numbers of agents nearer to each other than this part of the axis share one tick.
@@ -26,7 +28,7 @@ _TICKS_APART = 0.05
 def concurrency_figure(concurrency: Concurrency, *, withheld: bool) -> Figure:
     """`withheld`: the client cannot vouch for the figures, so the title claims nothing and no knee is marked."""
     rows = concurrency.figures
-    unit = TimeUnit.of(row.ttft_p95_s for row in rows)
+    unit = TimeUnit.of(time for row in rows for time in (row.ttft_p50_s, row.ttft_p95_s))
     seen = [one for each in concurrency.rounds for run in each.runs for one in run.observations]
     why = unanswered(seen)
     rules = () if withheld else _rules(concurrency)
@@ -43,6 +45,7 @@ def concurrency_figure(concurrency: Concurrency, *, withheld: bool) -> Figure:
         "answer and pauses before the next call. Calls of one agent depend on each other, so the intervals of TTFT are "
         "somewhat too narrow.",
         caption=(
+            *tail_notes(rows),
             *knee_notes(concurrency),
             *arrival_notes(concurrency),
             *stragglers(ttft.series),
@@ -204,7 +207,7 @@ def _table(rows: tuple[ConcurrencyFigures, ...], unit: TimeUnit) -> Table:
             (
                 str(row.agents),
                 written(row.ttft_p50_s, unit.scale),
-                written(row.ttft_p95_s, unit.scale),
+                written(row.ttft_p95_s, unit.scale, NOT_MEASURED if row.ttft_p50_s is None else TOO_FEW),
                 written(row.step_s, steps.scale),
                 written(row.agent_tokens_per_s, missing=NOT_REPORTED),
                 figure(row.aggregate_tokens_per_s, missing=NOT_REPORTED),

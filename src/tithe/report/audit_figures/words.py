@@ -8,6 +8,7 @@ from tithe.report.figures import interval, number
 
 NOT_REPORTED = "not reported"
 NOT_MEASURED = "not measured"
+TOO_FEW = "too few calls"
 RAW = "Small marks are single calls; beside them stand the figures with their 95 % intervals."
 
 
