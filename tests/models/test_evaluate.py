@@ -175,7 +175,8 @@ async def test_each_kind_of_run_is_counted_as_what_it_was() -> None:
     assert repair.unread == wilson(silent.steps + 1, sum(by(runs, "repair", i).steps for i in range(4)) + 1)
     # Prose that begins no call is no call that was made; the half-read one is.
     made = sum(by(runs, "repair", i).steps for i in range(4)) + 1 - silent.steps
-    assert repair.sound_of_made == wilson(made - 1, made)
+    unfit_there = sum(by(runs, "repair", i).faults for i in range(4))
+    assert repair.sound_of_made == wilson(made - 1 - unfit_there, made)
     assert rows[None].success == wilson(8, 12)
 
     shown = markdown(evaluation)

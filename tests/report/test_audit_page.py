@@ -81,6 +81,38 @@ def test_marks_are_in_the_unit_of_their_axis(report):
     assert samples(slow, "cache").series[0].intervals[-1].value == pytest.approx(6.2, abs=0.1)
 
 
+def test_the_knee_is_a_rule_with_its_interval_in_both_charts(report, with_knee):
+    page = as_page(with_knee(report(), 3.97, 3.06, 5.57))
+    for place in (0, 1):
+        drawing = samples(page, "concurrency", place)
+        (rule,) = drawing.rules
+        assert (rule.at, rule.low, rule.high) == (3.97, 3.06, 5.57)
+        assert (rule.label, rule.name) == ("knee 3.97", "knee with its 95 % interval")
+        assert (drawing.position.low, drawing.position.high) == (1.0, 16.0)
+        assert drawing.position.values == (1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+def test_an_interval_beyond_the_agents_that_ran_stretches_the_axis(report, with_knee):
+    position = samples(as_page(with_knee(report(), 1.1, 0.9, 19.5)), "concurrency").position
+    assert (position.low, position.high) == (0.9, 19.5)
+
+
+def test_without_an_interval_the_knee_is_a_line_alone(report, with_knee):
+    (rule,) = samples(as_page(with_knee(report(), 3.0)), "concurrency").rules
+    assert (rule.low, rule.high, rule.name) == (None, None, "knee")
+
+
+@pytest.mark.parametrize("truth", [{}, TRUTHS["gave up at once"], TRUTHS["no usage"]], ids=str)
+def test_where_no_knee_is_known_none_is_marked(report, truth):
+    page = as_page(report(**truth))
+    assert samples(page, "concurrency").rules == samples(page, "concurrency", 1).rules == ()
+
+
+def test_a_client_that_cannot_vouch_marks_no_knee(report, with_knee):
+    page = as_page(with_knee(report(**TRUTHS["busy client"]), 3.97, 3.06, 5.57))
+    assert samples(page, "concurrency").rules == ()
+
+
 def test_the_server_s_own_count_stands_beside_it(report):
     drawing = samples(as_page(report()), "cache", 1)
     assert {point.value for point in drawing.series[1].points} == {256.0, 1024.0, 2048.0}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 ENDPOINT_FAILED, CANNOT, INTERRUPTED = 1, 2, 130
-_FRONT = ([], ["--help"], ["-h"])
+_FRONT: tuple[list[str], ...] = ([], ["--help"], ["-h"])
 
 
 def run(arguments: Sequence[str]) -> int:

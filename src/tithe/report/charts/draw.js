@@ -88,10 +88,10 @@
     const bounded = rule.low !== null && rule.high !== null;
     const left = rule.at < middle;
     return [
-      bounded ? Plot.rectX([rule], { x1: "low", x2: "high", fill: "var(--ink)", fillOpacity: 0.09, ariaLabel: "interval of the rule" }) : null,
-      Plot.ruleX([rule], { x: "at", stroke: "var(--ink)", strokeWidth: 1.5, strokeDasharray: "2 3", ariaLabel: rule.name }),
+      bounded ? Plot.rectX([rule], { x1: "low", x2: "high", fill: "var(--ink)", fillOpacity: 0.09, ariaLabel: () => `interval of the ${rule.name}` }) : null,
+      Plot.ruleX([rule], { x: "at", stroke: "var(--ink)", strokeWidth: 1.5, strokeDasharray: "2 3", ariaLabel: "told" }),
       Plot.text([rule], {
-        x: "at", text: "label", frameAnchor: "top", dy: -8, dx: left ? -4 : 4, textAnchor: left ? "start" : "end",
+        x: "at", text: "label", frameAnchor: "top", lineAnchor: "bottom", dy: -5, dx: left ? -4 : 4, textAnchor: left ? "start" : "end",
         fill: "currentColor", fontWeight: 600,
       }),
     ];
