@@ -8,7 +8,7 @@ import fastjsonschema
 import msgspec
 import pytest
 
-from tithe.audit import report_schema, written_schema
+from tithe.audit import compare, report_schema, written_schema
 from tithe.audit.audit import REPORT_VERSION
 
 WRITTEN = Path(__file__).parents[2] / "docs" / "report-schema.json"
@@ -39,6 +39,16 @@ def report(request, bench) -> dict[str, Any]:
 
 def test_a_report_is_what_the_schema_says(check, report):
     check(report)
+
+
+def test_a_comparison_is_what_the_schema_says(check, bench):
+    made = bench()
+    reports = [made.audit(), bench(base_s=0.05).audit()]
+    comparison = msgspec.json.decode(msgspec.json.encode(compare(reports, interleaved=False)))
+    check(comparison)
+    comparison["contrasts"][0]["findings"][0]["outcome"] = "better"
+    with pytest.raises(fastjsonschema.JsonSchemaValueException):
+        check(comparison)
 
 
 def test_its_words_are_those_that_the_check_understands():
