@@ -14,6 +14,7 @@ from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report
+from tithe.audit.spending import foreseen
 from tithe.audit.statistics import Estimate, Share, samples_for
 from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import (
@@ -89,6 +90,7 @@ __all__ = [
     "agent_rate",
     "costs",
     "draw_tasks",
+    "foreseen",
     "judged",
     "observe",
     "read_report",

@@ -170,6 +170,7 @@ def cycles(rounds: Sequence[Round]) -> list[Cycles]:
 
 async def run_round(probe: Probe, system: Message, agents: int, number: int) -> Round:
     """Run `agents` at once to their ends."""
+    await probe.ready()
     start = probe.clock.now()
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -194,7 +195,7 @@ async def _run_agent(probe: Probe, system: Message, agents: int, number: int, ag
         # The pause comes first, so that the agents do not all start in one instant.
         pause = pauses.expovariate(1 / plan.think_s) if plan.think_s > 0 else 0.0
         await probe.clock.sleep(pause if probe.stopped_by() is None else 0.0)
-        seen = await probe.call(loop.request(), f"concurrency.{agents}")
+        seen = await probe.call(loop.request(), f"concurrency.{agents}", patient=False)
         observations.append(seen)
         if seen.failure is None:
             loop.advance(seen)

@@ -20,7 +20,7 @@ from tithe.audit import (
     read_report,
     run_audit,
 )
-from tithe.cli.consent import confirm, is_loopback
+from tithe.cli.consent import confirm, is_loopback, warn_of_limits
 from tithe.cli.interruption import SignalledInterruption
 from tithe.cli.loop import run_command
 from tithe.cli.outputs import Outputs
@@ -126,6 +126,7 @@ def _measure(
         # A host that is not there is told before the question what it will cost.
         run_command(resolve(endpoint_url(url)))
         confirm(url, plan, notes)
+    warn_of_limits(plan, notes)
     interruption = SignalledInterruption()
     report = run_command(_audit(url, model, key, plan, notes, interruption))
     _give(report, outputs, json=json)
@@ -192,7 +193,7 @@ async def _audit(
 ) -> AuditReport:
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
-        target = await stack.enter_async_context(open_target(url, model, key))
+        target = await stack.enter_async_context(open_target(url, model, key, timeout_s=plan.timeout))
         null = await stack.enter_async_context(null_backend(target.endpoint.model))
         progress = CallProgress(sum(cost.usual_calls for cost in costs(plan)), notes)
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.

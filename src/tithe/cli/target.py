@@ -8,8 +8,10 @@ import msgspec
 from tithe.audit import Endpoint
 from tithe.cli.child import child_server
 from tithe.cli.embedded import embedded_endpoint
-from tithe.core.errors import UsageError
+from tithe.core.errors import EndpointError, EndpointRefused, UsageError
 from tithe.net.remote import RemoteBackend
+
+_NO_SUCH_ROUTE = (404, 405, 501)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,15 +22,20 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def open_target(url: str | None, model: str | None, key: str | None) -> AsyncGenerator[Target, None]:
-    """The endpoint at `url`, or the embedded one where that is None, started and stopped here."""
+async def open_target(
+    url: str | None, model: str | None, key: str | None, *, timeout_s: float
+) -> AsyncGenerator[Target, None]:
+    """The endpoint at `url`, or the embedded one where that is None, started and stopped here.
+
+    A call is given up after `timeout_s` of silence.
+    """
     async with contextlib.AsyncExitStack() as stack:
         if url is None:
             ready = await stack.enter_async_context(embedded_endpoint())
             endpoint = Endpoint(url=ready.url, model=model or ready.model, embedded=True)
-            backend = RemoteBackend(ready.url)
+            backend = RemoteBackend(ready.url, idle_timeout_s=timeout_s)
         else:
-            backend = RemoteBackend(url, api_key=key)
+            backend = RemoteBackend(url, api_key=key, idle_timeout_s=timeout_s)
             endpoint = Endpoint(url=url, model="")
         stack.push_async_callback(backend.aclose)
         if not endpoint.model:
@@ -39,7 +46,14 @@ async def open_target(url: str | None, model: str | None, key: str | None) -> As
 
 
 async def _only_model(backend: RemoteBackend, url: str) -> str:
-    models = await backend.models()
+    try:
+        models = await backend.models()
+    except EndpointRefused as error:
+        if error.http_status not in _NO_SUCH_ROUTE:
+            raise
+        raise EndpointError(
+            f"{error.message}. Is {url} the API's base URL? If it lists no models, name one with --model."
+        ) from error
     if len(models) == 1:
         return models[0]
     if not models:
