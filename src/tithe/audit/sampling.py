@@ -24,7 +24,8 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
     """How far a measurement went: `rounds` that were run, and what `ended` it.
 
     precise: every interval was narrow enough; samples: the plan's most were taken; time, tokens,
-    requests: this measurement's share of that limit was used up; gave up, interrupted: see the report.
+    requests: this measurement's share of that limit was used up; left out: the limits leave too little for it; gave up, interrupted: see the
+    report.
     """
 
     rounds: int

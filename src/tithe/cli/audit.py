@@ -66,6 +66,10 @@ def audit(
     Cached against uncached TTFT, short generations, structured output, concurrent agents, and an agent
     at work on real tasks; each figure with its interval, and no verdict where the client was the bottleneck.
 
+    Exit status: 0 the audit ran, and what failed in it is in the report; 1 the endpoint could not be measured,
+    or too many calls failed in a row; 2 what was asked for cannot be done; 130 and 143 ended by Ctrl-C or
+    SIGTERM, with a report of what was measured.
+
     Parameters
     ----------
     url

@@ -26,10 +26,11 @@ _MEASUREMENTS = {
 def failures(report: AuditReport) -> list[str]:
     """What went wrong, the most frequent first, and where. Failures that differ in numbers alone are one line."""
     seen = [one for one in observations(report) if _measurement(one) not in report.left_out]
-    return [*_lines(seen), *_waited(report)]
+    return [*failure_lines(seen), *_waited(report)]
 
 
-def _lines(seen: Iterable[Observation]) -> list[str]:
+def failure_lines(seen: Iterable[Observation]) -> list[str]:
+    """A line for all calls without an answer that ended alike, and which measurements they were of."""
     found: dict[str, list[Observation]] = {}
     for one in seen:
         if not one.answered:
