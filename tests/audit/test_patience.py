@@ -42,9 +42,11 @@ def test_only_being_turned_away_for_now_asks_for_patience() -> None:
     assert not asks_for_patience(Failure(kind="StreamBroken", message="cut"))
 
 
-def turning_away(bench, calls: set[int], retry_after: float | None = 5.0, **plan: object):
+def turning_away(
+    bench, calls: set[int], retry_after: float | None = 5.0, *, solves: bool = False, **plan: object
+):
     """A bench whose endpoint turns away the calls of those numbers, from 0."""
-    made = bench(plan=plan)
+    made = bench(plan=plan, solves=solves)
     good, asked = made.backend, [0]
 
     def script(request: Request) -> Script:
@@ -117,7 +119,7 @@ def test_an_interruption_ends_the_waiting(bench: Callable) -> None:
 
 
 def test_what_a_task_waits_for_is_retry_and_its_parts_still_sum(bench: Callable) -> None:
-    made = turning_away(bench, {4}, task_repeats=1, task_families=("lookup",))
+    made = turning_away(bench, {4}, task_repeats=1, task_families=("lookup",), solves=True)
     run = made.run(lambda: measure_task(made.probe)).runs[0]
     split = account(run)
     assert run.outcome == "solved"

@@ -1,12 +1,13 @@
 """Endpoints that misbehave, each in one way: what cannot be measured is said and why, and the rest is measured."""
 
+import contextlib
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,29 @@ def test_it_is_no_api_at_all(served):
     assert "did not answer with a list of models" in told.err
 
 
+@contextlib.contextmanager
+def answering(once: Callable[[socket.socket], object]) -> Iterator[int]:
+    """The port of a server that does `once` with the connection that it gets."""
+
+    def serve() -> None:
+        accepted, _ = listening.accept()
+        with accepted, contextlib.suppress(OSError):
+            once(accepted)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
 def test_it_speaks_no_tls(audited):
-    with serving(Endpoint()) as server:
-        told = audited(server.url.replace("http:", "https:"))
+    def refuse(accepted: socket.socket) -> None:
+        accepted.recv(100)
+        accepted.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+
+    with answering(refuse) as port:
+        told = audited(f"https://127.0.0.1:{port}/v1")
     assert told.status == 1
     assert "failed the TLS handshake" in told.err
 
@@ -121,20 +142,8 @@ def test_its_certificate_is_nobodys(audited, tmp_path):
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def shake() -> None:
-        accepted, _ = listening.accept()
-        try:
-            context.wrap_socket(accepted, server_side=True)
-        except (ssl.SSLError, OSError):
-            accepted.close()
-
-    thread = threading.Thread(target=shake, daemon=True)
-    thread.start()
-    told = audited(f"https://127.0.0.1:{listening.getsockname()[1]}/v1")
-    thread.join()
-    listening.close()
+    with answering(lambda accepted: context.wrap_socket(accepted, server_side=True)) as port:
+        told = audited(f"https://127.0.0.1:{port}/v1")
     assert told.status == 1
     assert "failed the TLS handshake" in told.err
     assert "certificate" in told.err
