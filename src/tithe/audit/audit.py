@@ -104,7 +104,7 @@ async def run_audit(
     interruption: Interruption | None = None,
     salt: str | None = None,
 ) -> AuditReport:
-    """Audit `backend`.
+    """Audit `backend`. Raises `EndpointError` when it answered no warm-up call.
 
     Args:
         backend: the endpoint under test; its events are stamped on `clock`.
@@ -114,9 +114,6 @@ async def run_audit(
         progress: told each planned call's label at its end.
         interruption: ends the audit early, with a report of what was measured until then.
         salt: makes this run's prompts unlike any other run's; drawn when None.
-
-    Raises:
-        EndpointError: the endpoint answered no warm-up call.
     """
     salt, start = salt if salt is not None else secrets.token_hex(8), clock.now()
     anchor = Anchor.take(start)

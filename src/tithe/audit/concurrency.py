@@ -133,7 +133,9 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
 async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Round]) -> Climb:
     """Take a first round of each number that is `left`, in rising order; returns why there was no higher one."""
     while left:
-        ended = probe.ended()
+        # The first two are its least: the share is made for them.
+        a_round = left[0] * probe.plan.agent_steps if len(rounds) > 1 else 0
+        ended = probe.ended(a_round)
         if ended is not None:
             return ended
         rounds.append(await run_round(probe, system, left.pop(0), 0))
@@ -152,7 +154,7 @@ async def _revisit(probe: Probe, system: Message, rounds: list[Round], order: ra
     for number in range(1, max(map(visits, visited), default=0)):
         due = [agents for agents, times in visited.items() if times <= number < visits(agents)]
         for agents in order.sample(due, len(due)):
-            ended = probe.ended()
+            ended = probe.ended(agents * probe.plan.agent_steps)
             if ended is not None:
                 return ended
             rounds.append(await run_round(probe, system, agents, number))

@@ -101,9 +101,12 @@ class Probe:
             return "gave up"
         return "left out" if self.left_out else self.spending.exhausted()
 
-    def ended(self) -> Stop | None:
-        """Why the running measurement should take no more samples: the probe stopped, or its share is used up."""
-        return self.stopped_by() or self.spending.share_exhausted()
+    def ended(self, calls: int = 0) -> Stop | None:
+        """Why the running measurement should take no more samples: the probe stopped, or its share is used up.
+
+        `calls`: those of what would come next, which the share has to be enough for.
+        """
+        return self.stopped_by() or self.spending.share_exhausted(calls)
 
     def request(self, messages: tuple[Message, ...], max_tokens: int = PROBE_TOKENS) -> Request:
         """A plain request. Sampling is left at the API's defaults, which every endpoint takes."""

@@ -54,11 +54,14 @@ async def sample(
     `figures` computes what has to be precise from the samples so far; it is asked between rounds.
     """
     plan = probe.plan
+    a_round = 0
     for number in range(plan.repeats):
-        ended = probe.ended()
+        ended = probe.ended(a_round)
         if ended is not None:
             return Extent(rounds=number, ended=ended)
+        before = probe.calls
         await run_round(number)
+        a_round = probe.calls - before
         with probe.aside():
             if number + 1 >= plan.least_repeats and precise(figures(), plan.precision):
                 return Extent(rounds=number + 1, ended="precise")

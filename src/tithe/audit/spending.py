@@ -47,14 +47,15 @@ def limits(plan: AuditPlan) -> dict[Limit, float]:
 def foreseen(plan: AuditPlan) -> tuple[str, ...]:
     """The measurements that the plan's limits leave too little for, as far as can be told beforehand."""
     warm_up, planned = _need(costs(plan)[0]), least_costs(plan)
-    left = {limit: most - warm_up.get(limit, 0.0) for limit, most in limits(plan).items()}
+    left: dict[Limit, float] = {limit: most - warm_up.get(limit, 0.0) for limit, most in limits(plan).items()}
     taken = enough(left, [_need(cost) for cost in planned])
     return tuple(cost.measurement for cost, whether in zip(planned, taken, strict=True) if not whether)
 
 
 def enough(left: Mapping[Limit, float], wanted: Sequence[Need]) -> list[bool]:
     """Which of the measurements, in their order, what is left is enough for."""
-    room, taken = dict(left), list[bool]()
+    room: dict[Limit, float] = dict(left)
+    taken: list[bool] = []
     for need in wanted:
         taken.append(all(need.get(limit, 0.0) <= amount for limit, amount in room.items()))
         if taken[-1]:
@@ -107,7 +108,9 @@ class Spending:
 
         Returns why it is to be left out, where too little is left for it.
         """
-        left = {limit: max(0.0, most - self.spent(limit)) for limit, most in self._most.items()}
+        left: dict[Limit, float] = {
+            limit: max(0.0, most - self.spent(limit)) for limit, most in self._most.items()
+        }
         taken = enough(left, wanted)
         if not taken[0]:
             return self._too_little(left, wanted[0])
@@ -130,9 +133,15 @@ class Spending:
         """Which limit of the whole audit has been reached."""
         return self._reached(self._most)
 
-    def share_exhausted(self) -> Limit | None:
-        """Which limit of this measurement's share has been reached."""
-        return self._reached(self._shares)
+    def share_exhausted(self, calls: int = 0) -> Limit | None:
+        """Which limit of this measurement's share has been reached, or would be passed by `calls` like those so far."""
+        tokens = self._tokens / self._requests * calls if self._requests else 0.0
+        following: dict[Limit, float] = {"tokens": tokens, "requests": calls}
+        room: dict[Limit, float] = {
+            limit: share - following.get(limit, 0.0) for limit, share in self._shares.items()
+        }
+        passed = next((limit for limit, amount in room.items() if self.spent(limit) > amount), None)
+        return self._reached(self._shares) or passed
 
     def _reached(self, limits: Mapping[Limit, float]) -> Limit | None:
         return next((limit for limit, most in limits.items() if self.spent(limit) >= most), None)

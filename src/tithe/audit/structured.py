@@ -88,7 +88,7 @@ async def measure_structured(probe: Probe) -> Structured:
     plan = probe.plan
     primes = [await probe.call(_request(probe, arm, -1), f"structured.prime.{arm}") for arm in ARMS]
     refused = _refused(primes)
-    arms = [arm for arm in ARMS if arm not in refused]
+    arms: list[StructuredArm] = [arm for arm in ARMS if arm not in refused]
     order = random.Random(f"{plan.seed}/structured")
     samples: list[StructuredSample] = []
 

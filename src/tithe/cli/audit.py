@@ -35,7 +35,17 @@ from tithe.net.client import endpoint_url, resolve
 from tithe.net.conformance import SCENARIOS
 from tithe.report import print_audit, print_self_test
 
-app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
+_EXIT_STATUS = (
+    "Exit status: 0 the audit ran, and what failed in it is in the report; 1 the endpoint could not be measured, or "
+    "too many calls failed in a row; 2 what was asked for cannot be done; 130 and 143 ended by Ctrl-C or SIGTERM, "
+    "with a report of what was measured."
+)
+app = App(
+    name="audit",
+    help="Measure an endpoint the way an agent uses it.",
+    help_epilogue=_EXIT_STATUS,
+    config=fill_plan,
+)
 
 _KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _Switch = Parameter(negative=())
@@ -65,10 +75,6 @@ def audit(
 
     Cached against uncached TTFT, short generations, structured output, concurrent agents, and an agent
     at work on real tasks; each figure with its interval, and no verdict where the client was the bottleneck.
-
-    Exit status: 0 the audit ran, and what failed in it is in the report; 1 the endpoint could not be measured,
-    or too many calls failed in a row; 2 what was asked for cannot be done; 130 and 143 ended by Ctrl-C or
-    SIGTERM, with a report of what was measured.
 
     Parameters
     ----------
