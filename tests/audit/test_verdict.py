@@ -10,7 +10,8 @@ from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, wilson
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
-from tithe.audit.task import Account, Task, task_figures
+from tithe.audit.task import Task, task_figures
+from tithe.audit.task_run import Account
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.verdict import About, Measured, judgements, verdicts
 

@@ -65,7 +65,7 @@ def test_every_answered_call_is_a_mark(report):
         if seen.answered
     ]
     assert sum(len(one.points) for one in samples(page, "concurrency").series) == len(calls)
-    assert any("failed, came back empty or were not asked" in line for line in figure(page, "cache").caption)
+    assert any("failed, came back empty or not asked" in line for line in figure(page, "cache").caption)
 
 
 def test_marks_are_in_the_unit_of_their_axis(report):
@@ -183,6 +183,7 @@ def test_a_withheld_verdict_leaves_its_title_without_a_claim(report):
     page = as_page(report(lag=0.5))
     assert not [one.title for one in page.figures[:5] if any(sign.isdigit() for sign in one.title)]
     assert page.figures[5].title == "The client cannot vouch for 5 of 5 verdicts"
+    assert all("the client may be in them" in one.caption[0] for one in page.figures[:5])
 
 
 def test_an_audit_that_gave_up_says_so_and_empty_charts_say_why(report):

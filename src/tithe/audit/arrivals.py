@@ -97,6 +97,7 @@ async def measure_arrivals(
 
 async def _run(probe: Probe, system: Message, load: float, tasks_per_s: float) -> tuple[Arrived, ...]:
     plan = probe.plan
+    await probe.ready()
     draw = random.Random(f"{plan.seed}/arrivals/{load}")
     due = probe.clock.now()
     async with asyncio.TaskGroup() as group:
@@ -117,7 +118,7 @@ async def _task(probe: Probe, system: Message, key: str, due: float) -> Arrived:
     arrived, steps = due, list[DueStep]()
     for _ in range(plan.agent_steps):
         await probe.clock.sleep(max(0.0, due - probe.clock.now()))
-        seen = await probe.call(loop.request(), "concurrency.arrivals")
+        seen = await probe.call(loop.request(), "concurrency.arrivals", patient=False)
         steps.append(DueStep(due=due, observation=seen))
         if seen.failure is None:
             loop.advance(seen)

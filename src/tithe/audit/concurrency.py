@@ -134,7 +134,9 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
 async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Round]) -> Climb:
     """Take a first round of each number that is `left`, in rising order; returns why there was no higher one."""
     while left:
-        ended = probe.ended()
+        # The first two are its least: the share is made for them.
+        a_round = left[0] * probe.plan.agent_steps if len(rounds) > 1 else 0
+        ended = probe.ended(a_round)
         if ended is not None:
             return ended
         async with probe.seat.turn():
@@ -154,7 +156,7 @@ async def _revisit(probe: Probe, system: Message, rounds: list[Round], order: ra
     for number in range(1, max(map(visits, visited), default=0)):
         due = [agents for agents, times in visited.items() if times <= number < visits(agents)]
         for agents in order.sample(due, len(due)):
-            ended = probe.ended()
+            ended = probe.ended(agents * probe.plan.agent_steps)
             if ended is not None:
                 return ended
             async with probe.seat.turn():
@@ -173,6 +175,7 @@ def cycles(rounds: Sequence[Round]) -> list[Cycles]:
 
 async def run_round(probe: Probe, system: Message, agents: int, number: int) -> Round:
     """Run `agents` at once to their ends."""
+    await probe.ready()
     start = probe.clock.now()
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -197,7 +200,7 @@ async def _run_agent(probe: Probe, system: Message, agents: int, number: int, ag
         # The pause comes first, so that the agents do not all start in one instant.
         pause = pauses.expovariate(1 / plan.think_s) if plan.think_s > 0 else 0.0
         await probe.clock.sleep(pause if probe.stopped_by() is None else 0.0)
-        seen = await probe.call(loop.request(), f"concurrency.{agents}")
+        seen = await probe.call(loop.request(), f"concurrency.{agents}", patient=False)
         observations.append(seen)
         if seen.failure is None:
             loop.advance(seen)

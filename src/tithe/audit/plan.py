@@ -63,6 +63,7 @@ class AuditPlan:
         task_temperature: Sampling temperature in a task.
         reasks: Times to ask again when an answer ends before the wanted length.
         warmups: Warm-up calls, shown apart and never in a figure.
+        timeout: Seconds of silence after which a call is given up as failed.
         give_up_after: Failed calls in a row after which the audit stops.
         seed: Seed of every drawn order, pause and interval.
     """
@@ -96,6 +97,7 @@ class AuditPlan:
     task_temperature: float = 0.0
     reasks: int = 2
     warmups: int = 3
+    timeout: float = 60.0
     give_up_after: int = 25
     seed: int = 0
 
@@ -166,6 +168,28 @@ def costs(plan: AuditPlan) -> tuple[Cost, ...]:
         msgspec.structs.replace(most, usual_calls=least.usual_calls)
         for most, least in zip(_costs(plan), _costs(soon), strict=True)
     )
+
+
+def least_costs(plan: AuditPlan) -> tuple[Cost, ...]:
+    """The least that each measurement, the warm-up aside, can be taken with: a round, or one usual task."""
+    least = dataclasses.replace(
+        plan,
+        repeats=1,
+        concurrency=plan.climb[:2],
+        arrivals=0,
+        rounds=1,
+        task_repeats=1,
+        task_steps=min(plan.task_steps, TASK_USUAL_STEPS),
+    )
+    _, *costs, task = _costs(least)
+    more = _task_primes(plan) - _task_primes(least)
+    primed = msgspec.structs.replace(
+        task,
+        calls=task.calls + more,
+        prompt_tokens=task.prompt_tokens + more * TASK_START_TOKENS,
+        output_tokens=task.output_tokens + more * PROBE_TOKENS,
+    )
+    return (*costs, primed)
 
 
 def _costs(plan: AuditPlan) -> Iterator[Cost]:
@@ -241,7 +265,7 @@ def _concurrency(plan: AuditPlan) -> Cost:
 
 
 def _task(plan: AuditPlan) -> Cost:
-    primes = min(len(set(plan.task_families)), plan.task_repeats)
+    primes = _task_primes(plan)
     runs, steps = plan.task_repeats, plan.task_steps
     a_run = _history(steps, start=TASK_START_TOKENS, growth=plan.task_out + TASK_RESULT_TOKENS)
     return Cost(
@@ -251,6 +275,10 @@ def _task(plan: AuditPlan) -> Cost:
         prompt_tokens=primes * TASK_START_TOKENS + runs * a_run,
         output_tokens=primes * PROBE_TOKENS + runs * steps * plan.task_out,
     )
+
+
+def _task_primes(plan: AuditPlan) -> int:
+    return min(len(set(plan.task_families)), plan.task_repeats)
 
 
 def _history(steps: int, *, start: int, growth: int) -> int:

@@ -24,7 +24,8 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
     """How far a measurement went: `rounds` that were run, and what `ended` it.
 
     precise: every interval was narrow enough; samples: the plan's most were taken; time, tokens,
-    requests: this measurement's share of that limit was used up; gave up, interrupted: see the report.
+    requests: this measurement's share of that limit was used up; left out: the limits leave too little for it; gave up, interrupted: see the
+    report.
     """
 
     rounds: int
@@ -54,23 +55,24 @@ async def sample(
     on until the figures of all of them are precise. `figures` computes what has to be precise from the
     samples so far; it is asked between rounds.
     """
-    rounds = 0
+    rounds = a_round = 0
     while True:
         async with probe.seat.turn():
-            ended = _ended(probe, rounds)
+            ended = _ended(probe, rounds, a_round)
             if ended is not None:
                 return Extent(rounds=rounds, ended=ended)
+            before = probe.calls
             await run_round(rounds)
-            rounds += 1
+            rounds, a_round = rounds + 1, probe.calls - before
             with probe.aside():
                 probe.seat.vote(
                     enough=rounds >= probe.plan.least_repeats and precise(figures(), probe.plan.precision)
                 )
 
 
-def _ended(probe: Probe, rounds: int) -> Ended | None:
+def _ended(probe: Probe, rounds: int, a_round: int) -> Ended | None:
     if rounds and probe.seat.agreed:
         return "precise"
     if rounds == probe.plan.repeats:
         return probe.stopped_by() or "samples"
-    return probe.ended()
+    return probe.ended(a_round)

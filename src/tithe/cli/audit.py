@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from tithe.audit import STANDARD, AuditPlan, AuditReport, Comparison, written_schema
-from tithe.cli.consent import confirm, is_loopback
+from tithe.cli.consent import confirm, is_loopback, warn_of_limits
 from tithe.cli.giving import give
 from tithe.cli.instead import Instead
 from tithe.cli.loop import run_command
@@ -25,7 +25,17 @@ from tithe.cli.saved import compare_saved, show_saved
 from tithe.core.errors import EndpointError
 from tithe.report import print_self_test
 
-app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
+_EXIT_STATUS = (
+    "Exit status: 0 the audit ran, and what failed in it is in the report; 1 the endpoint could not be measured, or "
+    "too many calls failed in a row; 2 what was asked for cannot be done; 130 and 143 ended by Ctrl-C or SIGTERM, "
+    "with a report of what was measured."
+)
+app = App(
+    name="audit",
+    help="Measure an endpoint the way an agent uses it.",
+    help_epilogue=_EXIT_STATUS,
+    config=fill_plan,
+)
 
 _KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _Switch = Parameter(negative=())
@@ -110,6 +120,7 @@ def _measure(
             # A host that is not there is told before the question what it will cost.
             run_command(resolve(endpoint_url(target.url)))
             confirm(target.url, plan, notes)
+    warn_of_limits(plan, notes)
     interruption = SignalledInterruption()
     found = run_command(measure(targets, plan, notes, interruption))
     give(found, outputs, json=json)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from tithe.audit import AuditPlan, costs
+from tithe.audit import AuditPlan, costs, foreseen
 from tithe.core.errors import UsageError
 
 
@@ -48,3 +48,17 @@ def confirm(url: str, plan: AuditPlan, notes: Console) -> None:
     notes.print("Go on? [y/N] ", end="", markup=False)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("Nothing was sent.")
+
+
+def warn_of_limits(plan: AuditPlan, notes: Console) -> None:
+    """Say which measurements the plan's limits are too small for, before any is made."""
+    left_out = foreseen(plan)
+    limits = " or ".join(
+        f"{flag} {limit:,g}"
+        for flag, limit in (("--max-requests", plan.max_requests), ("--max-tokens", plan.max_tokens))
+        if limit is not None
+    )
+    if left_out:
+        verb, them = ("is", "it") if len(left_out) == 1 else ("are", "them")
+        line = f"{', '.join(left_out)} {verb} left out: {limits} is too little for {them}."
+        notes.print(line, highlight=False, soft_wrap=True)

@@ -29,7 +29,9 @@ async def measure(
     """Audit the endpoint that is wanted; several are compared with the first."""
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
-        targets = [await stack.enter_async_context(open_target(one)) for one in wanted]
+        targets = [
+            await stack.enter_async_context(open_target(one, timeout_s=plan.timeout)) for one in wanted
+        ]
         null = await stack.enter_async_context(null_backend(targets[0].endpoint.model))
         progress = CallProgress(len(targets) * sum(cost.usual_calls for cost in costs(plan)), notes)
         watch = ThreadedLagWatch(clock)

@@ -8,11 +8,12 @@ import msgspec
 from tithe.audit import Endpoint
 from tithe.cli.child import child_server
 from tithe.cli.embedded import embedded_endpoint
-from tithe.core.errors import UsageError
+from tithe.core.errors import EndpointError, EndpointRefused, UsageError
 from tithe.net.client import endpoint_url
 from tithe.net.remote import RemoteBackend
 
 EMBEDDED = "embedded"
+_NO_SUCH_ROUTE = (404, 405, 501)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,15 +60,18 @@ def _each(given: Sequence[str], urls: int, flag: str) -> tuple[str | None, ...]:
 
 
 @contextlib.asynccontextmanager
-async def open_target(one: Wanted) -> AsyncGenerator[Target, None]:
-    """The endpoint that is wanted; the embedded one is started and stopped here."""
+async def open_target(one: Wanted, *, timeout_s: float) -> AsyncGenerator[Target, None]:
+    """The endpoint that is wanted; the embedded one is started and stopped here.
+
+    A call is given up after `timeout_s` of silence.
+    """
     async with contextlib.AsyncExitStack() as stack:
         if one.url is None:
             ready = await stack.enter_async_context(embedded_endpoint())
             endpoint = Endpoint(url=ready.url, model=one.model or ready.model, embedded=True)
-            backend = RemoteBackend(ready.url)
+            backend = RemoteBackend(ready.url, idle_timeout_s=timeout_s)
         else:
-            backend = RemoteBackend(one.url, api_key=one.key)
+            backend = RemoteBackend(one.url, api_key=one.key, idle_timeout_s=timeout_s)
             endpoint = Endpoint(url=one.url, model=one.model or "")
         stack.push_async_callback(backend.aclose)
         if not endpoint.model:
@@ -76,7 +80,14 @@ async def open_target(one: Wanted) -> AsyncGenerator[Target, None]:
 
 
 async def _only_model(backend: RemoteBackend, url: str) -> str:
-    models = await backend.models()
+    try:
+        models = await backend.models()
+    except EndpointRefused as error:
+        if error.http_status not in _NO_SUCH_ROUTE:
+            raise
+        raise EndpointError(
+            f"{error.message}. Is {url} the API's base URL? If it lists no models, name one with --model."
+        ) from error
     if len(models) == 1:
         return models[0]
     if not models:

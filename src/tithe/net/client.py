@@ -7,6 +7,7 @@ here: before the response's head has come `Unreachable`, after it `StreamBroken`
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -38,9 +39,12 @@ class Answer:
     0 when it was open already.
     """
 
-    def __init__(self, url: str, response: MeasuredResponse, began: float, head_at: float) -> None:
+    def __init__(
+        self, url: str, response: MeasuredResponse, began: float, head_at: float, idle_s: float
+    ) -> None:
         exchange = response.exchange
         self._url = url
+        self._idle_s = idle_s
         self._response = response
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -57,7 +61,9 @@ class Answer:
         try:
             data = await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise StreamBroken(f"{self._url} {_broke(error)} before its response ended") from error
+            raise StreamBroken(
+                f"{self._url} {_broke(error, self._idle_s)} before its response ended"
+            ) from error
         pieces = self._response.exchange.stamped(data)
         if pieces:
             self.last_at = pieces[-1][1]
@@ -103,15 +109,15 @@ class MeasuringClient:
         session = self._session
         if session is None:
             session = self._session = self._open()
-        began = perf_counter()
+        began, idle_s = perf_counter(), self._options.idle_timeout_s
         data = None if body is None else StampedBody(body)
         try:
             response = await session.request(method, url, headers=headers, data=data, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(
-                f"{url} {_broke(error)} before it answered. Is it running, and is this its address?"
+                f"{url} {_broke(error, idle_s)} before it answered. Is it running, and is this its address?"
             ) from error
-        return Answer(str(url), cast(MeasuredResponse, response), began, perf_counter())
+        return Answer(str(url), cast(MeasuredResponse, response), began, perf_counter(), idle_s)
 
     def _open(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(
@@ -168,16 +174,23 @@ async def resolve(url: URL) -> None:
         ) from error
 
 
-def _broke(error: Exception) -> str:
+def _broke(error: Exception, idle_s: float) -> str:
     """What a socket's error says to a person, as the predicate of a sentence about the endpoint."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "took no connection in time"
     if isinstance(error, TimeoutError):
-        return "fell silent for longer than the idle timeout"
+        return f"fell silent for {idle_s:g} s, the longest that is waited,"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
         return f"failed the TLS handshake ({error})"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"took no connection ({error.os_error.strerror or error.os_error})"
+        return f"took no connection ({_reason(error.os_error)})"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"did not speak HTTP ({error.message})"
     return "closed the connection"
+
+
+def _reason(error: OSError) -> str:
+    """The system's words for it: those that event loops put in their place name a call, and no reason."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

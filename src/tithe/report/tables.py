@@ -17,10 +17,12 @@ from tithe.audit import (
     Totals,
     samples_for,
 )
+from tithe.report.failures import said
 from tithe.report.figures import (
     NOT_REPORTED,
     NOTHING,
     TimeUnit,
+    counted,
     interval,
     number,
     seconds,
@@ -114,7 +116,7 @@ def totals_section(totals: Totals) -> Section:
     short = sum(row.fell_short for row in totals.figures.lengths) + chat.figures.fell_short
     if short:
         notes.append(
-            f"{short} answers ended before the length asked for, even when asked again; `came` is their median."
+            f"{counted(short, 'answer')} ended before the length asked for, even when asked again; `came` is the median."
         )
     notes += _failed(sum(row.failed for row in totals.figures.lengths) + chat.figures.failed)
     return Section(title="Short generations, prefix cached", table=table, notes=tuple(notes))
@@ -174,9 +176,19 @@ def structured_section(structured: Structured) -> Section:
             unit.write(row.valid_total_s),
             _with_retries(row, unit),
         )
-    notes = [f"{row.arm}: {_classes(row)}." for row in rows if set(row.classes) - {"valid"}]
+    notes = [*refused_arms(rows)]
+    notes += [f"{row.arm}: {_classes(row)}." for row in rows if set(row.classes) - {"valid"}]
     notes.append("With retries: mean time of a call / share valid, each call like the others.")
     return Section(title="Structured output, time to a valid answer", table=table, notes=tuple(notes))
+
+
+def refused_arms(rows: Sequence[StructuredFigures]) -> list[str]:
+    """What the endpoint said of the arms that it does not take; arms of which it said the same are told at once."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.refused is not None:
+            found.setdefault(said(row.refused), []).append(row.arm)
+    return [f"{', '.join(arms)}: not measured, the endpoint {words}" for words, arms in found.items()]
 
 
 def _with_retries(row: StructuredFigures, unit: TimeUnit) -> str:
@@ -283,6 +295,4 @@ def _worst(row: ConcurrencyFigures) -> list[str]:
 
 
 def _failed(count: int) -> list[str]:
-    return (
-        [f"{count} calls failed, came back empty or were not asked; they are in no figure."] if count else []
-    )
+    return [f"In no figure: {counted(count, 'call')} failed, came back empty or not asked."] if count else []
