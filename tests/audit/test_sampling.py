@@ -72,7 +72,8 @@ def test_a_limit_leaves_every_measurement_its_share(bench, limit, ended) -> None
 def test_no_call_is_made_beyond_a_limit(bench) -> None:
     made = bench(plan={"max_requests": 9})
     report = made.audit()
-    assert (report.calls, len(made.backend.requests)) == (9, 9)
+    assert 0 < report.calls == len(made.backend.requests) <= 9
     assert report.gave_up is None
-    assert report.measured.task.extent == Extent(rounds=0, ended="requests")
+    assert "task" in report.left_out
+    assert report.measured.task.extent == Extent(rounds=0, ended="left out")
     assert [verdict.outcome for verdict in report.verdicts if verdict.about == "concurrency"] == ["unclear"]
