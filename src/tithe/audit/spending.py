@@ -125,9 +125,9 @@ class Spending:
         lacking: list[Limit] = [limit for limit, amount in left.items() if need.get(limit, 0.0) > amount]
         limit = lacking[0]
         flag, unit = _UNITS[limit]
+        rest = f"{left[limit]:,.0f} {unit.removesuffix('s') if round(left[limit]) == 1 else unit}"
         return (
-            f"{flag} {self._most[limit]:,g} leaves {left[limit]:,.0f} {unit} for it, and it takes at least "
-            f"{need[limit]:,.0f}."
+            f"{flag} {self._most[limit]:,g} leaves {rest} for it, and it takes at least {need[limit]:,.0f}."
         )
 
     def exhausted(self) -> Limit | None:
