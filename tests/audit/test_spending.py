@@ -109,6 +109,9 @@ def test_what_is_too_little_for_one_goes_to_those_it_is_enough_for() -> None:
         "--max-requests 20 leaves 11 calls for it, and it takes at least 16."
     )
     assert account.share(wanted[2:]) is None
+    for _ in range(10):
+        book(account)
+    assert "leaves 1 call for it" in str(account.share(wanted[2:]))
 
 
 def test_the_least_of_each_measurement_and_what_a_limit_is_too_small_for() -> None:

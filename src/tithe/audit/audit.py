@@ -225,7 +225,8 @@ async def _measure(
         if floor is not None:
             async with probe.seat.turn():
                 await floor.take()
-        too_little = probe.spending.share(wanted) if probe.stopped_by() is None else None
+        ended = probe.stopped_by() in ("interrupted", "gave up")
+        too_little = None if ended else probe.spending.share(wanted)
         del wanted[0]
         probe.left_out = too_little is not None
         if too_little is not None:

@@ -122,11 +122,12 @@ class Spending:
         return None
 
     def _too_little(self, left: Mapping[Limit, float], need: Need) -> str:
-        limit = next(limit for limit, amount in left.items() if need.get(limit, 0.0) > amount)
+        lacking: list[Limit] = [limit for limit, amount in left.items() if need.get(limit, 0.0) > amount]
+        limit = lacking[0]
         flag, unit = _UNITS[limit]
+        rest = f"{left[limit]:,.0f} {unit.removesuffix('s') if round(left[limit]) == 1 else unit}"
         return (
-            f"{flag} {self._most[limit]:,g} leaves {left[limit]:,.0f} {unit} for it, and it takes at least "
-            f"{need[limit]:,.0f}."
+            f"{flag} {self._most[limit]:,g} leaves {rest} for it, and it takes at least {need[limit]:,.0f}."
         )
 
     def exhausted(self) -> Limit | None:
@@ -137,11 +138,13 @@ class Spending:
         """Which limit of this measurement's share has been reached, or would be passed by `calls` like those so far."""
         tokens = self._tokens / self._requests * calls if self._requests else 0.0
         following: dict[Limit, float] = {"tokens": tokens, "requests": calls}
-        room: dict[Limit, float] = {
-            limit: share - following.get(limit, 0.0) for limit, share in self._shares.items()
-        }
-        passed = next((limit for limit, amount in room.items() if self.spent(limit) > amount), None)
-        return self._reached(self._shares) or passed
+        passed: list[Limit] = [
+            limit
+            for limit, share in self._shares.items()
+            if self.spent(limit) + following.get(limit, 0.0) > share
+        ]
+        return self._reached(self._shares) or (passed[0] if passed else None)
 
     def _reached(self, limits: Mapping[Limit, float]) -> Limit | None:
-        return next((limit for limit, most in limits.items() if self.spent(limit) >= most), None)
+        reached: list[Limit] = [limit for limit, most in limits.items() if self.spent(limit) >= most]
+        return reached[0] if reached else None

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from tithe.audit import AuditPlan, costs, foreseen
 from tithe.core.errors import UsageError
+from tithe.report.failures import MEASUREMENTS
 
 
 def is_loopback(url: str) -> bool:
@@ -60,5 +61,5 @@ def warn_of_limits(plan: AuditPlan, notes: Console) -> None:
     )
     if left_out:
         verb, them = ("is", "it") if len(left_out) == 1 else ("are", "them")
-        line = f"{', '.join(left_out)} {verb} left out: {limits} is too little for {them}."
+        line = f"{', '.join(MEASUREMENTS[one] for one in left_out)} {verb} left out: {limits} is too little for {them}."
         notes.print(line, highlight=False, soft_wrap=True)

@@ -12,7 +12,8 @@ _NUMBERED = re.compile(r"\S*\d\S*")
 # The page and the terminal name the endpoint in their heads.
 _ENDPOINT = re.compile(r"^https?://\S+ ")
 _LONGEST = 240
-_MEASUREMENTS = {
+# What the labels of calls, and the costs of a plan, call a measurement, and what it is called to a reader.
+MEASUREMENTS = {
     "warm-up": "warm-up",
     "calibration": "warm-up",
     "pairs": "cache",
@@ -48,7 +49,7 @@ def failure_lines(seen: Iterable[Observation]) -> list[str]:
 
 def _measurement(seen: Observation) -> str:
     head = seen.label.partition(".")[0]
-    return _MEASUREMENTS.get(head, head)
+    return MEASUREMENTS.get(head, head)
 
 
 def _what(seen: Observation) -> str:

@@ -260,7 +260,7 @@ def knee_notes(concurrency: Concurrency) -> list[str]:
     if knee.agents is None and concurrency.climb != "planned":
         return [f"{capacity}; the climb to the knee was cut short."]
     if knee.agents is None:
-        return [f"{capacity}; no knee up to {knee.beyond} agents: the steps a second still grew."]
+        return [f"{capacity}; no knee up to {counted(knee.beyond, 'agent')}: the steps a second still grew."]
     cycle = "times the seconds from step to step of an agent alone, its pause included"
     return [f"The knee is at {interval(knee.agents)} agents: {capacity}, {cycle}."]
 
