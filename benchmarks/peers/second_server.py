@@ -21,7 +21,7 @@ from gguf_model import write
 MODEL = Path(__file__).parents[2] / "src" / "tithe" / "engine" / "nano"
 
 
-def serve(port: int, slots: int, context: int) -> None:
+def serve(port: int, slots: int, context: int, threads: int) -> None:
     """Serve until told to stop. Prints one JSON line when it listens."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "nano.gguf"
@@ -34,6 +34,8 @@ def serve(port: int, slots: int, context: int) -> None:
         params.n_parallel = slots
         params.n_ctx = slots * context
         params.use_jinja = True
+        params.cpuparams.n_threads = threads
+        params.cpuparams_batch.n_threads = threads
         server = xllamacpp.Server(params)
         print(json.dumps({"url": f"{server.listening_address}/v1", "model": "nano"}), flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
@@ -47,6 +49,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8484)
     parser.add_argument("--slots", type=int, default=4, help="calls in one batch; more wait")
     parser.add_argument("--context", type=int, default=8192, help="tokens of a slot")
+    parser.add_argument("--threads", type=int, default=1, help="they spin while they wait for each other")
     given = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    serve(given.port, given.slots, given.context)
+    serve(given.port, given.slots, given.context, given.threads)
