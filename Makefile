@@ -7,6 +7,7 @@
 #   make bench                     the benchmarks
 #   make train                     train a model like the bundled one and put it in its place (an hour or two)
 #   make models                    make a model with random weights, of the size of Qwen3-0.6B, for benchmarks
+#   make peers                     install other clients and another server, for benchmarks/peers/
 #   make evaluate                  the bundled model on held-out tasks; ARGS="--quick"
 #   make lock                      resolve the dependencies anew, within pyproject.toml
 #
@@ -19,9 +20,10 @@ ARGS ?=
 UV := .venv-uv/bin/uv
 VENV_PYTHON := .venv/bin/python
 MODELS_PYTHON := .venv-models/bin/python
+PEERS_PYTHON := .venv-peers/bin/python
 INSTALL := $(UV) pip install --quiet --python
 
-.PHONY: audit serve test check bench train models evaluate lock
+.PHONY: audit serve test check bench peers train models evaluate lock
 .DELETE_ON_ERROR:
 
 audit: .venv/engine.stamp
@@ -42,6 +44,8 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(VENV_PYTHON) benchmarks/run.py $(ARGS)
+
+peers: .venv/dev.stamp .venv-peers/stamp
 
 train: .venv-models/stamp
 	PYTHONPATH=src $(MODELS_PYTHON) models/train.py $(if $(ARGS),$(ARGS),--out src/tithe/engine/nano)
@@ -82,6 +86,13 @@ evaluate: .venv/engine.stamp
 	$(MODELS_PYTHON) -m pip install --quiet --no-deps --require-hashes -r requirements/models.lock
 	touch $@
 
+# torch first, as above: guidellm imports it.
+.venv-peers/stamp: requirements/peers.lock
+	$(PYTHON) -m venv .venv-peers
+	$(PEERS_PYTHON) -m pip install --quiet torch==$$(sed -n 's/.*"torch==\(.*\)".*/\1/p' pyproject.toml)
+	$(PEERS_PYTHON) -m pip install --quiet --no-deps --require-hashes -r requirements/peers.lock
+	touch $@
+
 # torch, what its CUDA build brings, and torchvision: see .venv-models above.
 APART := torch torchvision triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
 	nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand \
@@ -96,4 +107,5 @@ lock: .venv-uv/stamp
 	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/base.lock
 	$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
 	$(COMPILE) pyproject.toml --extra engine --group models $(APART:%=--no-emit-package %) -o requirements/models.lock
+	$(COMPILE) --group peers $(APART:%=--no-emit-package %) -o requirements/peers.lock
 	$(COMPILE) --group installer -o requirements/installer.lock
