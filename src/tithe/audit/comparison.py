@@ -156,7 +156,7 @@ def _contrast(
 ) -> Contrast:
     unlike = _unlike(base, other)
     both = _Both(base, other, interleaved=interleaved)
-    alike = [about for about in ABOUTS if about not in unlike]
+    alike: list[About] = [about for about in ABOUTS if about not in unlike]
     rows = [
         Row(about=name[0], figure=name[1], difference=difference)
         for name in both.names(alike)

@@ -18,8 +18,8 @@ from tithe.audit import (
     Row,
     fewest_pairs,
 )
-from tithe.report.failures import cut_short, failures, observations
-from tithe.report.figures import NOTHING, TimeUnit, interval, number, seconds
+from tithe.report.failures import cut_short, failures
+from tithe.report.figures import NOTHING, TimeUnit, counted, interval, number, seconds
 from tithe.report.headline import NAMES, Headline
 from tithe.report.letters import letter
 from tithe.report.tables import calm_table
@@ -74,10 +74,8 @@ def _headline(finding: Finding, other: str, level: float) -> Headline:
 
 def _too_few(figure: str, n: int, difference: Difference | None, level: float) -> str:
     if difference is None or difference.by != "pairs":
-        return f"{figure}: {n} sample{'s' * (n != 1)} of it at both, too few to tell."
-    return (
-        f"{figure}: {n} pair{'s' * (n != 1)}, and a verdict needs {fewest_pairs(level)}; take more samples."
-    )
+        return f"{figure}: {counted(n, 'sample')} of it at both, too few to tell."
+    return f"{figure}: {counted(n, 'pair')}, and a verdict needs {fewest_pairs(level)}; take more samples."
 
 
 def _sentence(figure: str, difference: Difference, other: str) -> str:
@@ -154,7 +152,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(Text.assemble(("tithe audit", "bold"), "  ", ("compared", "bold cyan")))
     console.print(Padding(_legend(comparison), (0, 0, 0, _INDENT)), highlight=False)
     for place, report in enumerate(comparison.reports):
-        for said in (*cut_short(report), *failures(observations(report))):
+        for said in (*cut_short(report), *failures(report)):
             console.print(Padding(Text(f"{letter(place)}: {said}", style="red"), (0, 0, 0, _INDENT)))
     console.print()
     for contrast in comparison.contrasts:

@@ -11,7 +11,7 @@ from tithe.report.comparison import (
     row_heads,
 )
 from tithe.report.drawing import Axis, Colour, Guide, Samples, Series, Symbol, intervals, logarithmic
-from tithe.report.failures import cut_short, failures, observations
+from tithe.report.failures import cut_short, failures
 from tithe.report.figures import seconds
 from tithe.report.headline import NAMES, Headline
 from tithe.report.letters import letter
@@ -49,7 +49,7 @@ def as_comparison_page(comparison: Comparison) -> Page:
             *(
                 f"{letter(place)}: {said}"
                 for place, report in enumerate(reports)
-                for said in (*cut_short(report), *failures(observations(report)))
+                for said in (*cut_short(report), *failures(report))
             ),
             *(said for contrast in comparison.contrasts for said in contrast.unlike),
         ),
