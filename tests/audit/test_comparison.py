@@ -3,6 +3,8 @@
 import asyncio
 import dataclasses
 import itertools
+import random
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from tithe.audit import AuditReport, Candidate, Comparison, Contrast, Endpoint, compare, run_comparison
 from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.audit.plan import AuditPlan
-from tithe.core import FakeClock, Request, ScriptedBackend
+from tithe.core import FakeClock, Request, Script, ScriptedBackend
 from tithe.core.errors import EndpointError, UsageError
 
 PLAN = AuditPlan(
@@ -52,7 +54,10 @@ class Watched(ScriptedBackend):
 
 
 def compared(
-    *truths: KnownOptions, plan: AuditPlan = PLAN, lag: float = 1e-4, log: list[tuple[str, str]] | None = None
+    *truths: KnownOptions | Callable[[Request], Script],
+    plan: AuditPlan = PLAN,
+    lag: float = 1e-4,
+    log: list[tuple[str, str]] | None = None,
 ) -> Comparison:
     clock, log = FakeClock(), log if log is not None else []
     null = ScriptedBackend(
@@ -62,12 +67,13 @@ def compared(
         Candidate(
             backend=Watched(f"e{place}", truth, clock, log),
             endpoint=Endpoint(url=f"http://127.0.0.1:{place + 1}/v1", model=f"e{place}"),
+            null=null,
         )
         for place, truth in enumerate(truths)
     ]
 
     async def main() -> Comparison:
-        work = run_comparison(candidates, plan, null=null, watch=KnownLag(lag), clock=clock)
+        work = run_comparison(candidates, plan, watch=KnownLag(lag), clock=clock)
         return await clock.run(asyncio.ensure_future(work), idle_turns=30)
 
     return asyncio.run(main())
@@ -117,13 +123,17 @@ def test_an_endpoint_beside_itself_shows_no_difference_that_can_be_detected():
 
 
 def test_one_that_is_known_sooner_goes_on_with_the_other():
-    truth = KnownOptions()
-    plan = dataclasses.replace(PLAN, repeats=20)
-    reports = compared(truth, msgspec.structs.replace(truth, fails_every=9), plan=plan).reports
-    assert [len(report.measured.pairs.samples) for report in reports].count(
-        len(reports[0].measured.pairs.samples)
-    ) == 2
-    assert all(report.measured.pairs.extent.ended == "precise" for report in reports)
+    steady, lots = KnownEndpoint(KnownOptions()), random.Random(5)
+
+    def unsteady(request: Request) -> Script:
+        script = steady(request)
+        return msgspec.structs.replace(script, ttft=script.ttft * lots.lognormvariate(0.0, 1.0))
+
+    plan = dataclasses.replace(PLAN, repeats=14, precision=0.05)
+    alone = compared(KnownOptions(), KnownOptions(), plan=plan).reports
+    beside = compared(KnownOptions(), unsteady, plan=plan).reports
+    assert [report.measured.pairs.extent.rounds for report in alone] == [10, 10]
+    assert [report.measured.pairs.extent.rounds for report in beside] == [14, 14]
 
 
 def test_three_endpoints_are_held_to_the_first_and_the_level_to_their_number():
@@ -139,13 +149,41 @@ def test_three_endpoints_are_held_to_the_first_and_the_level_to_their_number():
 def test_a_verdict_that_the_client_cannot_vouch_for_is_withheld_with_the_endpoint_named():
     fast = KnownOptions(base_s=0.0005, uncached_token_s=0.0, decode_s=1e-5)
     finding = compared(fast, KnownOptions(), lag=0.002).contrasts[0].findings[0]
-    assert finding.withheld is not None
-    assert finding.withheld.startswith("e0 at http://127.0.0.1:1/v1: ")
+    assert list(finding.withheld) == [0]
+    assert "late" in finding.withheld[0]
 
 
 def test_an_endpoint_that_answers_nothing_is_named():
     with pytest.raises(EndpointError, match=r"http://127\.0\.0\.1:2/v1: .*none of"):
         compared(KnownOptions(), KnownOptions(fails_every=1))
+
+
+def test_one_that_answers_nothing_is_left_out_while_two_others_remain():
+    truth = KnownOptions()
+    found = compared(truth, KnownOptions(fails_every=1), msgspec.structs.replace(truth, base_s=0.05))
+    assert [report.endpoint.model for report in found.reports] == ["e0", "e2"]
+    assert len(found.missing) == 1
+    assert found.missing[0].startswith("http://127.0.0.1:2/v1: ")
+    assert outcomes(found.contrasts[0])["cache"] == "slower"
+
+
+def test_what_was_measured_is_kept_when_one_endpoint_gives_up():
+    plan = dataclasses.replace(PLAN, give_up_after=6)
+    found = compared(KnownOptions(), KnownOptions(fails_after=8), plan=plan)
+    first, second = found.reports
+    assert first.gave_up is None
+    assert first.measured.task.runs
+    assert second.gave_up is not None
+    assert {finding.outcome for finding in found.contrasts[0].findings} == {"unclear"}
+    assert all(1 in finding.withheld for finding in found.contrasts[0].findings)
+
+
+def test_the_faster_way_to_an_invalid_answer_is_no_faster_endpoint():
+    valid = KnownOptions(decode_s=0.01)
+    never = msgspec.structs.replace(valid, free_valid_every=0)
+    rows = {row.figure: row.difference for row in compared(valid, never).contrasts[0].rows}
+    assert "call free" not in rows
+    assert rows["call free, valid"].difference.value == -1.0
 
 
 def reports(*truths: KnownOptions, plan: AuditPlan = PLAN) -> tuple[AuditReport, ...]:

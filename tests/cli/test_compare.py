@@ -12,7 +12,9 @@ import pytest
 from tithe.audit import Comparison
 from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.cli.main import run
+from tithe.cli.target import wanted
 from tithe.core import ScriptedBackend
+from tithe.core.errors import UsageError
 from tithe.net.options import ServerOptions
 from tithe.net.server import Server
 
@@ -25,9 +27,11 @@ TINY = (
 
 
 @asynccontextmanager
-async def served(truth: KnownOptions, *, key: str | None = None) -> AsyncIterator[Server]:
+async def served(
+    truth: KnownOptions, *, key: str | None = None, model: str = "known"
+) -> AsyncIterator[Server]:
     keys = (key,) if key is not None else ()
-    server = Server(ScriptedBackend(KnownEndpoint(truth)), "known", ServerOptions(port=0, api_key=keys))
+    server = Server(ScriptedBackend(KnownEndpoint(truth)), model, ServerOptions(port=0, api_key=keys))
     await server.start()
     try:
         yield server
@@ -53,12 +57,12 @@ async def tithe(*arguments: str) -> tuple[int | None, str, str]:
 async def test_two_endpoints_are_measured_by_turns_each_with_its_own_key_and_kept(tmp_path: Path, capsys):
     fast, slow = KnownOptions(base_s=0.01), KnownOptions(base_s=0.02)
     kept, page, calls = tmp_path / "kept.json", tmp_path / "page.html", tmp_path / "calls.csv"
-    async with served(fast, key="one") as first, served(slow, key="two") as second:
+    async with served(fast, key="one") as first, served(slow, key="two", model="other") as second:
         status, out, err = await tithe(
             *("audit", first.url, second.url, "--api-key", "one", "--api-key", "two", *TINY),
             *("--save", str(kept), "--html", str(page), "--csv", str(calls)),
         )
-        assert f"B  known at {second.url}" in out
+        assert f"B  other at {second.url}" in out
     assert (status, err) == (0, "")
     found = msgspec.json.decode(kept.read_bytes(), type=Comparison)
     assert found.interleaved
@@ -67,6 +71,8 @@ async def test_two_endpoints_are_measured_by_turns_each_with_its_own_key_and_kep
     difference = next(row.difference for row in found.contrasts[0].rows if row.figure == "cached TTFT 256")
     medians = [report.measured.pairs.figures.lengths[-1].cached_ttft_s for report in found.reports]
     assert [difference.base, difference.other] == [pytest.approx(one.value) for one in medians if one]
+    # Each has a floor of its own, whatever its model is called.
+    assert all(report.client.floor.step_s is not None for report in found.reports)
     outcomes = {finding.about: finding.outcome for finding in found.contrasts[0].findings}
     assert set(outcomes) == {"cache", "short generations", "structured output", "concurrency", "task"}
     assert outcomes["task"] == "unclear"
@@ -80,11 +86,15 @@ async def test_two_endpoints_are_measured_by_turns_each_with_its_own_key_and_kep
     assert run(["audit", "--compare", str(kept), str(kept)]) == 2
     assert "holds a comparison of 2 endpoints" in capsys.readouterr().err
 
+    first_alone = tmp_path / "0.json"
     for place, report in enumerate(found.reports):
         (tmp_path / f"{place}.json").write_bytes(msgspec.json.encode(report))
     assert run(["audit", "--compare", str(tmp_path / "0.json"), str(tmp_path / "1.json"), "--json"]) == 0
+    apart_of_one = ["audit", "--compare", str(first_alone), str(first_alone)]
     apart = msgspec.json.decode(capsys.readouterr().out, type=Comparison)
     assert not apart.interleaved
+    assert run(apart_of_one) == 2
+    assert "of one and the same audit" in capsys.readouterr().err
     assert {row.difference.by for row in apart.contrasts[0].rows if row.about == "cache"} == {"ranks"}
 
 
@@ -110,3 +120,27 @@ async def test_an_endpoint_that_is_not_there_is_named():
 def test_what_cannot_be_compared_is_said(arguments: tuple[str, ...], said: str, capsys):
     assert run(["audit", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_key_of_the_environment_goes_to_one_host_alone():
+    here, away, further = "http://127.0.0.1:1/v1", "https://api.example.com/v1", "https://llm.example.org/v1"
+    assert [one.key for one in wanted([here], [], [], "k")] == ["k"]
+    assert [one.key for one in wanted([here, "http://127.0.0.1:2/v1"], [], [], "k")] == ["k", "k"]
+    assert [one.key for one in wanted([here, away, "embedded"], [], [], "k")] == [None, "k", None]
+    with pytest.raises(UsageError, match="several hosts"):
+        wanted([away, further], [], [], "k")
+    assert [one.key for one in wanted([away, further], [], ["x", "y"], "k")] == ["x", "y"]
+
+
+def test_one_model_is_for_every_url_and_not_for_the_embedded_endpoint():
+    assert [one.model for one in wanted(["embedded", "http://127.0.0.1:1/v1"], ["m"], [], None)] == [
+        None,
+        "m",
+    ]
+    assert [one.model for one in wanted([], ["nano"], [], None)] == ["nano"]
+    assert [one.model for one in wanted(["embedded", "embedded"], ["a", "b"], [], None)] == ["a", "b"]
+
+
+def test_more_endpoints_than_letters_are_refused():
+    with pytest.raises(UsageError, match="at most 26"):
+        wanted(["http://127.0.0.1:1/v1"] * 27, [], [], None)

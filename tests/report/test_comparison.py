@@ -35,17 +35,17 @@ PLAN = AuditPlan(
 def comparison() -> Comparison:
     clock = FakeClock()
     truths = KnownOptions(base_s=0.01), KnownOptions(base_s=0.02), KnownOptions(base_s=0.01, fails_every=40)
+    at_once = KnownOptions(base_s=1e-4, uncached_token_s=0.0, decode_s=1e-9)
+    null = ScriptedBackend(KnownEndpoint(at_once), clock)
     candidates = [
         Candidate(
             backend=ScriptedBackend(KnownEndpoint(truth), clock),
             endpoint=Endpoint(url=f"http://127.0.0.1:{place}/v1", model=f"m{place}"),
+            null=null,
         )
         for place, truth in enumerate(truths)
     ]
-    null = KnownOptions(base_s=1e-4, uncached_token_s=0.0, decode_s=1e-9)
-    work = run_comparison(
-        candidates, PLAN, null=ScriptedBackend(KnownEndpoint(null), clock), watch=KnownLag(1e-4), clock=clock
-    )
+    work = run_comparison(candidates, PLAN, watch=KnownLag(1e-4), clock=clock)
     return asyncio.run(_run(clock, work))
 
 
@@ -69,11 +69,14 @@ def test_the_terminal_names_who_is_compared_and_says_who_is_slower(comparison: C
     assert "cached TTFT 128: A" in text
     assert "Measured by turns" in text
     assert "C: " in text  # its failures
-    assert "2 pairs, and a verdict needs 9; take more samples." in " ".join(text.split())
+    assert "Knee, in agents: A not up to 5, B not up to 5." in text
+    assert "2 pairs, and a verdict needs 9; take more (--task-repeats)." in " ".join(text.split())
 
 
 def test_kept_runs_are_said_to_have_been_measured_apart(comparison: Comparison):
-    assert "Measured apart" in printed(msgspec.structs.replace(comparison, interleaved=False))
+    apart = printed(msgspec.structs.replace(comparison, interleaved=False))
+    assert "Measured apart" in apart
+    assert "in at most one comparison of twenty" not in apart
 
 
 def test_the_page_has_a_chart_for_each_measurement_and_every_figure_in_its_tables(comparison: Comparison):

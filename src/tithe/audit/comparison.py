@@ -38,15 +38,15 @@ ABOUTS: tuple[About, ...] = ("cache", "short generations", "structured output", 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A verdict: how the other endpoint's `figure` stands to the base's.
 
-    `withheld` is why it may not be drawn; `outcome` is then what the figures alone say. `difference` None: the
-    figure was not measured at both.
+    `withheld` has, for each endpoint whose client cannot vouch for its figure or that has none, its place in the
+    reports and the reason; `outcome` is then what the figures alone say. `difference` None: not measured at both.
     """
 
     about: About
     outcome: Compared
     figure: str
     difference: Difference | None
-    withheld: str | None
+    withheld: dict[int, str]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,10 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Endpoints compared. The first of the `reports` is the base. `level` is that of the findings' intervals."""
+    """Endpoints compared. The first of the `reports` is the base. `level` is that of the findings' intervals.
+
+    `missing` are endpoints that answered nothing and have no report, each with the reason.
+    """
 
     version: int
     tithe: str
@@ -76,19 +79,24 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     level: float
     reports: tuple[AuditReport, ...]
     contrasts: tuple[Contrast, ...]
+    missing: tuple[str, ...] = ()
 
 
-def compare(reports: Sequence[AuditReport], *, interleaved: bool) -> Comparison:
+def compare(reports: Sequence[AuditReport], *, interleaved: bool, missing: Sequence[str] = ()) -> Comparison:
     """Compare each report with the first.
 
     Args:
-        interleaved: they were measured by turns, so samples of one round are pairs.
+        interleaved: they were measured by turns, so samples of one round are pairs. What has no figure in common
+            is then told in the findings, since it has cost something.
+        missing: what else was to be compared, and why it is not.
 
     Raises:
-        UsageError: fewer than two reports, or some that have no figure in common.
+        UsageError: fewer than two reports; kept ones that are of one run, or have no figure in common.
     """
     if len(reports) < 2:
         raise UsageError("A comparison needs two reports at least.")
+    if not interleaved and len({report.salt for report in reports}) < len(reports):
+        raise UsageError("Two of these reports are of one and the same audit; name different ones.")
     level = 1 - (1 - LEVEL) / (len(ABOUTS) * (len(reports) - 1))
     return Comparison(
         version=COMPARISON_VERSION,
@@ -97,6 +105,7 @@ def compare(reports: Sequence[AuditReport], *, interleaved: bool) -> Comparison:
         interleaved=interleaved,
         level=level,
         reports=tuple(reports),
+        missing=tuple(missing),
         contrasts=tuple(
             _contrast(reports[0], report, other, level, interleaved=interleaved)
             for other, report in enumerate(reports[1:], start=1)
@@ -162,7 +171,7 @@ def _contrast(
         for name in both.names(alike)
         if (difference := both.difference(name, LEVEL)) is not None
     ]
-    if not rows:
+    if not rows and not interleaved:
         why = f" {' '.join(unlike.values())}" if unlike else ""
         raise UsageError(
             f"{base.endpoint.url} and {other.endpoint.url} have no figure in common to compare.{why}"
@@ -171,7 +180,9 @@ def _contrast(
     return Contrast(
         other=place,
         findings=tuple(
-            _finding(about, chosen[about], both.difference((about, chosen[about]), level), (base, other))
+            _finding(
+                about, chosen[about], both.difference((about, chosen[about]), level), (base, other), place
+            )
             for about in alike
         ),
         rows=tuple(rows),
@@ -184,7 +195,7 @@ def _unlike(base: AuditReport, other: AuditReport) -> dict[About, str]:
     said: dict[About, str] = {}
     for about, fields in SHAPED_BY.items():
         differing = [
-            f"--{field.replace('_', '-')} {getattr(base.plan, field)} and {getattr(other.plan, field)}"
+            f"--{field.replace('_', '-')} {_typed(getattr(base.plan, field))} and {_typed(getattr(other.plan, field))}"
             for field in fields
             if getattr(base.plan, field) != getattr(other.plan, field)
         ]
@@ -193,21 +204,28 @@ def _unlike(base: AuditReport, other: AuditReport) -> dict[About, str]:
     return said
 
 
+def _typed(value: object) -> str:
+    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+
+
 def _finding(
-    about: About, figure: str, difference: Difference | None, reports: tuple[AuditReport, AuditReport]
+    about: About,
+    figure: str,
+    difference: Difference | None,
+    reports: tuple[AuditReport, AuditReport],
+    other: int,
 ) -> Finding:
-    reasons = [
-        f"{report.endpoint.model} at {report.endpoint.url}: {verdict.withheld}"
-        for report in reports
-        for verdict in report.verdicts
-        if verdict.about == about and verdict.withheld is not None
-    ]
+    withheld: dict[int, str] = {}
+    for place, report in zip((0, other), reports, strict=True):
+        for verdict in report.verdicts:
+            if verdict.about == about and verdict.withheld is not None:
+                withheld[place] = report.left_out.get(about, verdict.withheld)
     return Finding(
         about=about,
         outcome=_outcome(difference),
         figure=figure,
         difference=difference,
-        withheld="; ".join(reasons) or None,
+        withheld=withheld,
     )
 
 

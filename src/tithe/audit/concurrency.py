@@ -110,13 +110,15 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
         )
     rounds: list[Round] = []
     left = list(plan.climb)
-    order = random.Random(f"{plan.seed}/concurrency")
     climb = await _climb(probe, system, left, rounds)
-    while (ended := await _revisit(probe, system, rounds, order)) is None:
+    # Endpoints that are compared look again, and let tasks arrive, only when all have climbed.
+    probe.seat.place += 1
+    while (ended := await _revisit(probe, system, rounds)) is None:
         # The first look at the highest number may have been a hiccup: then there is more to climb.
         if climb != "saturated" or not left or saturated(cycles(rounds)):
             break
         climb = await _climb(probe, system, left, rounds)
+    probe.seat.place += 1
     knee = find_knee(cycles(rounds), seed=plan.seed)
     return Concurrency(
         primes=(prime,),
@@ -149,13 +151,18 @@ async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Ro
     return "planned"
 
 
-async def _revisit(probe: Probe, system: Message, rounds: list[Round], order: random.Random) -> Stop | None:
+async def _revisit(probe: Probe, system: Message, rounds: list[Round]) -> Stop | None:
     """Visit the numbers that were climbed to, in random order, until each has the plan's rounds."""
     visited = Counter(one.agents for one in rounds)
     visits = probe.plan.visits
     for number in range(1, max(map(visits, visited), default=0)):
         due = [agents for agents, times in visited.items() if times <= number < visits(agents)]
-        for agents in order.sample(due, len(due)):
+        # A number's place in the order does not depend on which others there are: compared endpoints may have more.
+        lots = {
+            agents: random.Random(f"{probe.plan.seed}/concurrency/{number}/{agents}").random()
+            for agents in due
+        }
+        for agents in sorted(due, key=lots.__getitem__):
             ended = probe.ended(agents * probe.plan.agent_steps)
             if ended is not None:
                 return ended

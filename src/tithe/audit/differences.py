@@ -2,7 +2,7 @@
 
 Each compares `other` with `base`; a time's difference is other - base in seconds, and its ratio other / base.
 
-pairs: both were measured in the same lap (turns.py). The figure is the median of the pairs' differences,
+pairs: both were measured in the same lap (turns.py), or are of one task or number of agents. The figure is the median of the pairs' differences,
     its interval that of the sign test (Thompson 1936; Hollander & Wolfe 1999, ch. 3.6): between the r-th lowest
     and the r-th highest difference, r the greatest with P(Binomial(n, 1/2) < r) <= (1 - level) / 2. Exact for any
     distribution; with fewer than 6 pairs there is none at 95 %, with fewer than 8 none at 99 %.

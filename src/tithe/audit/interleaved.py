@@ -16,19 +16,24 @@ from tithe.audit.turns import Seat, Turns
 from tithe.core import Backend, Clock
 from tithe.core.errors import EndpointError, TitheError
 
+_FEWEST = 2
+
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint to compare, and the backend that reaches it."""
+    """An endpoint to compare, and the backend that reaches it.
+
+    `null` answers at once when it is asked for this endpoint's model; None withholds its verdicts.
+    """
 
     backend: Backend
     endpoint: Endpoint
+    null: Backend | None
 
 
 async def run_comparison(
     candidates: Sequence[Candidate],
     plan: AuditPlan,
     *,
-    null: Backend | None,
     watch: LagWatch,
     clock: Clock,
     progress: Progress | None = None,
@@ -39,8 +44,10 @@ async def run_comparison(
     Each has salts of its own, so that two names of one endpoint share no prefix. Limits of tokens and calls
     are each candidate's; the limit of time is the whole comparison's. The other arguments are those of `run_audit`.
 
+    An endpoint that answers no warm-up call is left out, and named in the comparison, while two others remain.
+
     Raises:
-        EndpointError: an endpoint answered no warm-up call; the message names it.
+        EndpointError: so few answered that there is nothing to compare; the message names the last.
         UsageError: there are fewer than two candidates, or they have no figure in common.
     """
     turns = Turns(len(candidates), plan.seed)
@@ -48,13 +55,15 @@ async def run_comparison(
     interruption = interruption or Interruption()
     run = secrets.token_hex(8)
 
-    async def one(place: int, candidate: Candidate, seat: Seat) -> AuditReport:
+    missing: dict[int, str] = {}
+
+    async def one(place: int, candidate: Candidate, seat: Seat) -> AuditReport | None:
         try:
             return await run_audit(
                 candidate.backend,
                 candidate.endpoint,
                 plan,
-                null=null,
+                null=candidate.null,
                 watch=watches[place],
                 clock=clock,
                 progress=progress,
@@ -63,7 +72,10 @@ async def run_comparison(
                 seat=seat,
             )
         except EndpointError as error:
-            raise EndpointError(f"{candidate.endpoint.url}: {error.message}") from error
+            missing[place] = f"{candidate.endpoint.url}: {error.message}"
+            if len(candidates) - len(missing) < _FEWEST:
+                raise EndpointError(missing[place]) from error
+            return None
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -76,4 +88,5 @@ async def run_comparison(
         if ours is None:
             raise
         raise ours.exceptions[0] from failed
-    return compare([task.result() for task in tasks], interleaved=True)
+    reports = [report for task in tasks if (report := task.result()) is not None]
+    return compare(reports, interleaved=True, missing=[missing[place] for place in sorted(missing)])

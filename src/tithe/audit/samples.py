@@ -14,7 +14,6 @@ from tithe.audit.audit import AuditReport
 from tithe.audit.concurrency import Round, step_time
 from tithe.audit.pairs import ARMS, Arm
 from tithe.audit.plan import AuditPlan
-from tithe.audit.structured import ARMS as STRUCTURED_ARMS
 from tithe.audit.structured import judged
 from tithe.audit.verdict import About, Measured
 
@@ -79,15 +78,15 @@ def total(wanted: int, *, chat: bool) -> str:
 def _times(measured: Measured, plan: AuditPlan) -> Iterator[tuple[Name, Hashable, float]]:
     for pair in sorted(measured.pairs.samples, key=lambda pair: (pair.length, ARMS.index(pair.arm))):
         if pair.observation.answered and pair.observation.ttft is not None:
-            name = cached(pair.length) if pair.arm == "cached" else f"TTFT {pair.arm}, {pair.length:,} tokens"
-            yield ("cache", name), pair.repeat, pair.observation.ttft
+            yield ("cache", _first_token(pair.arm, pair.length)), pair.repeat, pair.observation.ttft
     for generation in sorted(measured.totals.samples, key=lambda one: (one.chat, one.wanted)):
         seen = generation.observation
         if seen.answered and seen.total is not None and not generation.fell_short:
             name = total(generation.wanted, chat=generation.chat)
             yield ("short generations", name), generation.repeat, seen.total
-    for answer in sorted(measured.structured.samples, key=lambda one: STRUCTURED_ARMS.index(one.arm)):
-        if answer.observation.answered and answer.observation.total is not None:
+    # Of valid answers alone: one that ignores what was asked for is soon done.
+    for answer, found in judged(measured.structured.samples):
+        if found == "valid" and answer.observation.total is not None:
             yield ("structured output", answer.arm), answer.repeat, answer.observation.total
     for one in sorted(measured.concurrency.rounds, key=lambda one: (one.agents, one.round)):
         middle = _middle_step(one, plan.step_out)

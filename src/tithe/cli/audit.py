@@ -95,7 +95,7 @@ def audit(
     elif instead.compare:
         compare_saved(instead.compare, outputs, json=json)
     else:
-        _measure(urls, model, api_key or _key(), plan, outputs, json=json, yes=yes)
+        _measure(urls, model, api_key, plan, outputs, json=json, yes=yes)
 
 
 def _measure(
@@ -113,7 +113,7 @@ def _measure(
     from tithe.cli.target import wanted
     from tithe.net.client import endpoint_url, resolve
 
-    targets, notes = wanted(urls, models, keys), Console(stderr=True)
+    targets, notes = wanted(urls, models, keys, _key()), Console(stderr=True)
     outputs.check()
     for target in targets:
         if target.url is not None and not is_loopback(target.url) and not yes:
@@ -155,5 +155,5 @@ def _self_test(*, json: bool) -> None:
         sys.exit(1)
 
 
-def _key() -> tuple[str, ...]:
-    return tuple(value for name in _KEYS if (value := os.environ.get(name)))[:1]
+def _key() -> str | None:
+    return next((value for name in _KEYS if (value := os.environ.get(name))), None)

@@ -32,7 +32,10 @@ async def measure(
         targets = [
             await stack.enter_async_context(open_target(one, timeout_s=plan.timeout)) for one in wanted
         ]
-        null = await stack.enter_async_context(null_backend(targets[0].endpoint.model))
+        nulls = {
+            model: await stack.enter_async_context(null_backend(model))
+            for model in dict.fromkeys(one.endpoint.model for one in targets)
+        }
         progress = CallProgress(len(targets) * sum(cost.usual_calls for cost in costs(plan)), notes)
         watch = ThreadedLagWatch(clock)
         # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
@@ -42,9 +45,13 @@ async def measure(
             try:
                 if len(targets) > 1:
                     return await run_comparison(
-                        [Candidate(backend=one.backend, endpoint=one.endpoint) for one in targets],
+                        [
+                            Candidate(
+                                backend=one.backend, endpoint=one.endpoint, null=nulls[one.endpoint.model]
+                            )
+                            for one in targets
+                        ],
                         plan,
-                        null=null,
                         watch=watch,
                         clock=clock,
                         progress=progress,
@@ -54,7 +61,7 @@ async def measure(
                     targets[0].backend,
                     targets[0].endpoint,
                     plan,
-                    null=null,
+                    null=nulls[targets[0].endpoint.model],
                     watch=watch,
                     clock=clock,
                     progress=progress,

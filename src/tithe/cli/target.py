@@ -10,9 +10,11 @@ from tithe.cli.child import child_server
 from tithe.cli.embedded import embedded_endpoint
 from tithe.core.errors import EndpointError, EndpointRefused, UsageError
 from tithe.net.client import endpoint_url
+from tithe.net.guard import is_loopback
 from tithe.net.remote import RemoteBackend
 
 EMBEDDED = "embedded"
+_MOST = 26
 _NO_SUCH_ROUTE = (404, 405, 501)
 
 
@@ -31,24 +33,40 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
 
 
-def wanted(urls: Sequence[str], models: Sequence[str], keys: Sequence[str]) -> tuple[Wanted, ...]:
+def wanted(
+    urls: Sequence[str], models: Sequence[str], keys: Sequence[str], environment: str | None
+) -> tuple[Wanted, ...]:
     """What the command line asks for; `EMBEDDED` in place of a URL is the embedded endpoint.
 
-    One model or key is for all URLs, several are for a URL each. A key is never sent to another URL than its own.
+    One model or key is for all URLs, several are for a URL each; a single model is not the embedded endpoint's, which has
+    its own. `environment`, the key that was not named here, goes to one host alone: not to this machine where
+    another host is asked too.
 
     Raises:
-        UsageError: a number of models or keys that fits neither, or a URL that is none.
+        UsageError: a number of models or keys that fits neither, a URL that is none, more URLs than letters, or
+            several hosts that the environment's key may be for.
     """
-    for url in urls:
-        if url != EMBEDDED:
-            endpoint_url(url)
+    hosts = {endpoint_url(url).host or "" for url in urls if url != EMBEDDED}
+    if len(urls) > _MOST:
+        raise UsageError(f"{len(urls)} endpoints; at most {_MOST} can be compared at once.")
     places = urls or (EMBEDDED,)
-    return tuple(
-        Wanted(url=None if url == EMBEDDED else url, model=model, key=key)
-        for url, model, key in zip(
-            places, _each(models, len(places), "--model"), _each(keys, len(places), "--api-key"), strict=True
+    away = {host for host in hosts if not is_loopback(host)}
+    if environment is not None and not keys and len(away) > 1:
+        raise UsageError(
+            "The key in the environment would go to several hosts; give --api-key once for each URL, or once for all."
         )
-    )
+    chosen = _each(keys, len(places), "--api-key")
+    each_model = _each(models, len(places), "--model")
+    found: list[Wanted] = []
+    for url, model, key in zip(places, each_model, chosen, strict=True):
+        if url == EMBEDDED:
+            own = model if len(models) == len(places) else None
+            found.append(Wanted(url=None, model=own, key=None))
+            continue
+        here = is_loopback(endpoint_url(url).host or "")
+        implied = None if keys or (here and away) else environment
+        found.append(Wanted(url=url, model=model, key=key or implied))
+    return tuple(found)
 
 
 def _each(given: Sequence[str], urls: int, flag: str) -> tuple[str | None, ...]:

@@ -18,7 +18,7 @@ from tithe.audit import (
     Row,
     fewest_pairs,
 )
-from tithe.report.failures import cut_short, failures
+from tithe.report.failures import cut_short, failures, why_not_measured
 from tithe.report.figures import NOTHING, TimeUnit, counted, interval, number, seconds
 from tithe.report.headline import NAMES, Headline
 from tithe.report.letters import letter
@@ -26,10 +26,18 @@ from tithe.report.tables import calm_table
 
 _INDENT = 2
 _STYLES = {True: "green", False: "red", None: "yellow"}
+# Of interleaved runs, and of kept ones.
 _BY = {
-    "pairs": "by pairs of calls made one after the other",
-    "ranks": "by ranks, since they were measured apart",
-    "shares": "by their shares",
+    "pairs": ("by pairs of one lap", "by pairs of one task or number of agents"),
+    "ranks": ("by ranks", "otherwise by ranks"),
+    "shares": ("of shares by Newcombe's method", "of shares by Newcombe's method"),
+}
+_MORE: dict[About, str] = {
+    "cache": "--repeats, --max-time",
+    "short generations": "--repeats, --max-time",
+    "structured output": "--repeats, --max-time",
+    "concurrency": "--rounds, --most-agents",
+    "task": "--task-repeats",
 }
 
 
@@ -41,21 +49,19 @@ def endpoint_name(report: AuditReport) -> str:
 
 def comparison_headlines(comparison: Comparison, contrast: Contrast) -> tuple[Headline, ...]:
     """One for each verdict; good is what speaks for the other endpoint."""
-    return tuple(
-        _headline(finding, letter(contrast.other), comparison.level) for finding in contrast.findings
-    )
+    return tuple(_headline(finding, letter(contrast.other), comparison) for finding in contrast.findings)
 
 
-def _headline(finding: Finding, other: str, level: float) -> Headline:
-    name, difference = NAMES[finding.about], finding.difference
-    if finding.withheld is not None:
-        return Headline(about=name, outcome="withheld", sentence=f"{finding.withheld}.", good=None)
+def _headline(finding: Finding, other: str, comparison: Comparison) -> Headline:
+    name, difference, level = NAMES[finding.about], finding.difference, comparison.level
+    if finding.withheld:
+        return _withheld(finding, comparison)
     if difference is None or difference.ratio is None or difference.ratio.low is None:
         n = difference.ratio.n if difference is not None and difference.ratio is not None else 0
         return Headline(
             about=name,
             outcome="unclear",
-            sentence=_too_few(finding.figure, n, difference, level),
+            sentence=_too_few(finding, n, level),
             good=None,
         )
     outcome = {
@@ -72,10 +78,33 @@ def _headline(finding: Finding, other: str, level: float) -> Headline:
     )
 
 
-def _too_few(figure: str, n: int, difference: Difference | None, level: float) -> str:
-    if difference is None or difference.by != "pairs":
-        return f"{figure}: {counted(n, 'sample')} of it at both, too few to tell."
-    return f"{figure}: {counted(n, 'pair')}, and a verdict needs {fewest_pairs(level)}; take more samples."
+def _withheld(finding: Finding, comparison: Comparison) -> Headline:
+    """Why each endpoint that has no verdict of its own has none."""
+    reasons: list[str] = []
+    measured = True
+    for place, reason in finding.withheld.items():
+        report = comparison.reports[place]
+        figure = report.client.judgements[finding.about].figure_s
+        measured = measured and figure is not None
+        said = f"{reason}." if figure is not None else why_not_measured(report, finding.about)
+        reasons.append(f"{letter(place)}: {said}")
+    return Headline(
+        about=NAMES[finding.about],
+        outcome="withheld" if measured else "not measured",
+        sentence=" ".join(reasons),
+        good=None,
+    )
+
+
+def _too_few(finding: Finding, n: int, level: float) -> str:
+    if finding.difference is None:
+        return f"{finding.figure}: not measured at both."
+    if finding.difference.by != "pairs":
+        return f"{finding.figure}: {counted(n, 'sample')} of it at both, too few to tell."
+    return (
+        f"{finding.figure}: {counted(n, 'pair')}, and a verdict needs {fewest_pairs(level)}; take more "
+        f"({_MORE[finding.about]})."
+    )
 
 
 def _sentence(figure: str, difference: Difference, other: str) -> str:
@@ -95,7 +124,16 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         else "Measured apart: a difference may be the hour's or the machine's, which no interval here knows."
     )
     methods = {row.difference.by for contrast in comparison.contrasts for row in contrast.rows}
-    by = [_BY[method] for method in ("pairs", "ranks", "shares") if method in methods]
+    by = [
+        _BY[method][not comparison.interleaved]
+        for method in ("pairs", "ranks", "shares")
+        if method in methods
+    ]
+    worth = (
+        ", so that all of them together find a difference that is not there in at most one comparison of twenty"
+        if comparison.interleaved
+        else ""
+    )
     return [
         how,
         (
@@ -103,10 +141,20 @@ def comparison_notes(comparison: Comparison) -> list[str]:
             "by its kind, a step by agents at once (all rounds: each number of agents with itself), seconds a step of a task."
         ),
         (
-            f"Intervals {', '.join(by)}; 95 % in the tables, {100 * comparison.level:.3g} % behind the verdicts, so that all of "
-            "them together find a difference that is not there in at most one comparison of twenty."
+            f"Intervals {', '.join(by)}; 95 % in the tables, {100 * comparison.level:.3g} % behind the verdicts{worth}."
         ),
     ]
+
+
+def knees(comparison: Comparison, contrast: Contrast) -> list[str]:
+    """Both endpoints' knees, which no row has: a step is compared at numbers of agents that both served."""
+    both = {place: comparison.reports[place].measured.concurrency.knee for place in (0, contrast.other)}
+    told = [
+        f"{letter(place)} {interval(knee.agents) if knee.agents is not None else f'not up to {knee.beyond}'}"
+        for place, knee in both.items()
+        if knee is not None
+    ]
+    return [f"Knee, in agents: {', '.join(told)}."] if len(told) == len(both) else []
 
 
 def row_groups(contrast: Contrast) -> list[tuple[About, list[Row]]]:
@@ -154,6 +202,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     for place, report in enumerate(comparison.reports):
         for said in (*cut_short(report), *failures(report)):
             console.print(Padding(Text(f"{letter(place)}: {said}", style="red"), (0, 0, 0, _INDENT)))
+    for said in comparison.missing:
+        console.print(Padding(Text(f"Not compared: {said}", style="red"), (0, 0, 0, _INDENT)))
     console.print()
     for contrast in comparison.contrasts:
         _print_contrast(comparison, contrast, console)
@@ -191,7 +241,7 @@ def _print_contrast(comparison: Comparison, contrast: Contrast, console: Console
             Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
         )
     console.print(Padding(verdicts, (0, 0, 0, _INDENT)), highlight=False)
-    for said in contrast.unlike:
+    for said in (*contrast.unlike, *knees(comparison, contrast)):
         console.print(Padding(Text(said, style="yellow"), (0, 0, 0, _INDENT)))
     console.print()
     for about, rows in row_groups(contrast):

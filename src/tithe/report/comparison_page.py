@@ -6,6 +6,7 @@ from tithe.report.comparison import (
     comparison_notes,
     endpoint_name,
     group_unit,
+    knees,
     row_cells,
     row_groups,
     row_heads,
@@ -40,7 +41,12 @@ def as_comparison_page(comparison: Comparison) -> Page:
         kind="tithe audit, compared",
         title=" and ".join(report.endpoint.model for report in reports),
         facts=(
-            *(Fact(name=letter(place), value=endpoint_name(report)) for place, report in enumerate(reports)),
+            *(
+                Fact(
+                    name=letter(place), value=f"{endpoint_name(report)}, {report.date[:16].replace('T', ' ')}"
+                )
+                for place, report in enumerate(reports)
+            ),
             Fact(name="Date", value=comparison.date.replace("T", " ").replace("+00:00", " UTC")),
             Fact(name="Calls", value=" and ".join(f"{report.calls:,}" for report in reports)),
             Fact(name="Duration", value=" and ".join(seconds(report.wall_s) for report in reports)),
@@ -51,11 +57,12 @@ def as_comparison_page(comparison: Comparison) -> Page:
                 for place, report in enumerate(reports)
                 for said in (*cut_short(report), *failures(report))
             ),
+            *(f"Not compared: {said}" for said in comparison.missing),
             *(said for contrast in comparison.contrasts for said in contrast.unlike),
         ),
         headlines=tuple(headlines),
         anchors=anchors,
-        figures=tuple(_figure(contrast) for contrast in comparison.contrasts),
+        figures=tuple(_figure(comparison, contrast) for contrast in comparison.contrasts),
         notes=(
             *comparison_notes(comparison),
             f"Made by Tithe {comparison.tithe}. This file reaches for nothing on any network.",
@@ -67,7 +74,7 @@ def _anchor(contrast: Contrast) -> str:
     return f"against-{letter(contrast.other).lower()}"
 
 
-def _figure(contrast: Contrast) -> Figure:
+def _figure(comparison: Comparison, contrast: Contrast) -> Figure:
     other = letter(contrast.other)
     ratios = [row.difference.ratio for row in contrast.rows if row.difference.ratio is not None]
     ends = [end for ratio in ratios for end in (ratio.value, ratio.low, ratio.high) if end is not None]
@@ -84,10 +91,16 @@ def _figure(contrast: Contrast) -> Figure:
             for about, rows in row_groups(contrast)
         ),
         reading=f"Left of the dashed line {other} is faster, right of it slower. Lines are 95 % intervals; a mark without one has too few samples.",
-        caption=(),
+        caption=tuple(knees(comparison, contrast)),
         formulas=(
-            f"{other} / A = median over the pairs of (time at {other} / time at A)",
-            "pairs: exp of the sign test's interval of the logarithms; ranks: of Wilcoxon's",
+            f"pairs: {other} / A = median over the pairs of (time at {other} / time at A), the sign test's interval",
+            *(
+                ()
+                if comparison.interleaved
+                else (
+                    f"ranks: {other} / A = exp of the Hodges-Lehmann shift of the logarithms, Wilcoxon's interval",
+                )
+            ),
         ),
         tables=_tables(contrast, other),
     )
