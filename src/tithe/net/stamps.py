@@ -107,13 +107,20 @@ class StampingProtocol(ResponseHandler):
         self.exchange.payload = data[1]
         super().feed_data(data, size)
 
+    def eof_received(self) -> None:
+        self._closed_by_server()
+        super().eof_received()
+
     def connection_lost(self, exc: BaseException | None) -> None:
+        if self.transport is not None:  # what was closed from here has none any more
+            self._closed_by_server()
+        super().connection_lost(exc)
+
+    def _closed_by_server(self) -> None:
         payload = self.exchange.payload
         between = self._read_at > 0 and (payload is None or payload.is_eof())
-        # What was closed from here has no transport any more.
-        if self.transport is not None and between and perf_counter() - self._read_at < KEPT_S:
+        if between and perf_counter() - self._read_at < KEPT_S:
             self._not_kept()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         # Without data this is the parser taking up, after a pause, bytes that an earlier read brought.
