@@ -5,7 +5,7 @@
 #   make test                      the tests; ARGS="tests/wire -k sse"
 #   make check                     everything that CI runs
 #   make bench                     the benchmarks
-#   make train                     train a model like the bundled one and put it in its place (an hour or two)
+#   make train                     make the bundled model again, in its place (an hour or two)
 #   make models                    make a model with random weights, of the size of Qwen3-0.6B, for benchmarks
 #   make peers                     install other clients and another server, for benchmarks/peers/
 #   make evaluate                  the bundled model on held-out tasks; ARGS="--quick"

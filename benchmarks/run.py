@@ -26,7 +26,9 @@ def main() -> None:
         for script, *flags in (["cached_ttft.py", "--samples", samples], ["shared_prefix.py"]):
             subprocess.run([sys.executable, str(HERE / script), "--model", model, *flags], check=True)
             print()
-    subprocess.run([sys.executable, str(HERE / "start.py")], check=True)
+    for script in ("start.py", "weight.py"):
+        subprocess.run([sys.executable, str(HERE / script)], check=True)
+        print()
 
 
 if __name__ == "__main__":

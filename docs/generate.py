@@ -1,4 +1,5 @@
-"""Generates what the docs show of an audit: README.md's block of output (its beginning), and a picture of all.
+"""Generates what the docs show of an audit: README.md's block of output (its beginning), the schema of a report,
+and a picture of all.
 
     python docs/generate.py REPORT.json [--picture]
 
@@ -19,7 +20,7 @@ import msgspec
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from tithe.audit import AuditReport
+from tithe.audit import AuditReport, written_schema
 from tithe.report import print_audit
 
 ROOT = Path(__file__).parents[1]
@@ -100,5 +101,6 @@ if __name__ == "__main__":
     options = parser.parse_args()
     console = printed(msgspec.json.decode(options.report.read_bytes(), type=AuditReport))
     into_readme(console.export_text(clear=False))
+    (ROOT / "docs" / "report-schema.json").write_text(written_schema(), "utf-8")
     if options.picture:
         picture(console, ROOT / "docs" / "audit.png")

@@ -31,7 +31,8 @@ from tithe.world import Family
 class ArmFigures(msgspec.Struct, frozen=True, kw_only=True):
     """A family in an arm, or all families (`family` None). None: nothing to take it from.
 
-    Steps are those of the runs that succeeded.
+    Steps are those of the runs that succeeded. `sound_of_made` is of the calls that were begun, read or not:
+    of those owed, without the answers in prose.
     """
 
     arm: Arm
@@ -44,6 +45,7 @@ class ArmFigures(msgspec.Struct, frozen=True, kw_only=True):
     unread: Share | None
     unfit: Share | None
     sound: Share | None
+    sound_of_made: Share | None
 
 
 class PassFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ def arm_figures(runs: Sequence[Run], design: Design) -> list[ArmFigures]:
 def _arm_row(arm: Arm, family: Family | None, runs: Sequence[Run]) -> ArmFigures:
     steps = [float(run.steps) for run in runs if run.succeeded]
     middle, high = quantile(steps, 0.5), quantile(steps, 0.9)
+    garbled = sum(run.idle_garbled + run.part_garbled for run in runs)
     unread = sum(run.idle + run.part_garbled for run in runs)
     unfit = sum(run.faults for run in runs)
     owed = sum(run.steps + run.part_garbled for run in runs)
@@ -88,6 +91,7 @@ def _arm_row(arm: Arm, family: Family | None, runs: Sequence[Run]) -> ArmFigures
         unread=wilson(unread, owed),
         unfit=wilson(unfit, owed),
         sound=wilson(owed - unread - unfit, owed),
+        sound_of_made=wilson(owed - unread - unfit, owed - unread + garbled),
     )
 
 

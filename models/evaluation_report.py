@@ -15,7 +15,8 @@ ARMS_NOTE = """\
 the tools' schemas. Steps are those of the runs that succeeded. In brackets: Wilson's 95 % interval."""
 CALLS_NOTE = """\
 Shares of all calls owed, one an answer at least: those that the endpoint could not read as a call, those
-that it read and that do not fit their tool's schema, and the sound ones, which parse and fit. The calls of
+that it read and that do not fit their tool's schema, and the sound ones, which parse and fit. Of those
+made: of the calls that the model began at all, read or not; answers in prose are left out. The calls of
 one run hang together, so these intervals are somewhat too narrow."""
 CANDIDATES_NOTE = """\
 The chance that at least one of k candidates of the whole task succeeds (Chen et al. 2021, unbiased), in
@@ -85,9 +86,13 @@ def _success_table(rows: Sequence[ArmFigures]) -> str:
 
 
 def _calls_table(rows: Sequence[ArmFigures]) -> str:
-    head = ("temperature", "calls", "family", "not read", "unfit", "sound")
+    head = ("temperature", "calls", "family", "not read", "unfit", "sound", "sound of those made")
     return _table(
-        head, [(*_names(row), share(row.unread), share(row.unfit), share(row.sound)) for row in rows]
+        head,
+        [
+            (*_names(row), share(row.unread), share(row.unfit), share(row.sound), share(row.sound_of_made))
+            for row in rows
+        ],
     )
 
 

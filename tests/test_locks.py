@@ -93,3 +93,12 @@ def test_torch_is_in_no_lock() -> None:
     for lock in LOCKS:
         names = set(pins(lock)).difference(light)
         assert not [n for n in names if n in heavy or n.startswith(("nvidia-", "cuda-"))], lock.name
+
+
+def test_the_base_install_is_light() -> None:
+    heavy = {
+        "torch", "transformers", "pandas", "scipy", "openvino", "onnxruntime", "tokenizers", "huggingface-hub",
+        "llguidance", "jinja2", "matplotlib", "plotly",
+    }  # fmt: skip
+    assert len(declared()) <= 12
+    assert heavy & set(pins(ROOT / "requirements" / "base.lock")) == set()

@@ -14,14 +14,34 @@ def measured(bench):
 def test_agents_that_never_meet_are_served_alike(bench):
     """The scripted endpoint answers everyone as if alone: TTFT and rate are the same at every N."""
     figures = measured(bench(base_s=0.02, uncached_token_s=0.0, decode_s=0.002)).figures
-    assert [(row.agents, row.calls) for row in figures] == [(1, 4), (3, 12)]
+    assert [(row.agents, row.calls) for row in figures] == [(1, 6), (3, 12)]
     for row in figures:
-        assert [row.ttft_p50_s.value, row.ttft_p95_s.value, row.ttft_p99_s.value] == pytest.approx([0.02] * 3)
+        assert row.ttft_p50_s.value == pytest.approx(0.02)
         assert row.agent_tokens_per_s.value == pytest.approx(16 / (0.02 + 15 * 0.002))
         assert (row.jain, row.worst_over_median) == pytest.approx((1.0, 1.0))
         assert row.step_s.value == pytest.approx(0.02 + 15 * 0.002)
         assert row.failed == 0
     assert figures[1].aggregate_tokens_per_s > figures[0].aggregate_tokens_per_s
+
+
+def test_a_p95_takes_20_calls_and_a_p99_100(bench):
+    made = bench(plan={"concurrency": (1, 3, 20), "agent_steps": 3, "rounds": 2})
+    figures = measured(made).figures
+    assert [row.calls for row in figures] == [9, 18, 120]
+    assert [(row.ttft_p95_s is None, row.ttft_p99_s is None) for row in figures] == [
+        (True, True),
+        (True, True),
+        (False, False),
+    ]
+
+
+def test_a_lone_agent_runs_often_enough_for_an_interval_of_the_knee(bench):
+    found = climbed(bench, 1, rounds=2)
+    assert [one.agents for one in found.rounds].count(1) == 3
+    assert found.knee.agents.low is not None
+    quick = climbed(bench, 1, rounds=1)
+    assert [one.agents for one in quick.rounds].count(1) == 1
+    assert (quick.knee.agents.low, quick.knee.agents.n) == (None, 1)
 
 
 def test_loops_run_at_once_and_histories_only_grow(bench):
@@ -136,7 +156,7 @@ def test_a_stalled_endpoint_is_not_asked_less_when_tasks_arrive(bench):
     made.probe._backend = Desk(made.backend, 1)
     found = measured(made)
     heavy = found.arrivals[-1].figures
-    assert heavy.ttft_p95_s.value > 2 * found.figures[0].ttft_p95_s.value
+    assert heavy.ttft_p95_s.value > 2 * found.figures[0].ttft_p50_s.value
 
 
 def call(ttft: float, total: float, tokens: int | None, *, failed: bool = False) -> Observation:

@@ -44,6 +44,10 @@ def test_the_pace_is_of_the_steps_own_length(bench):
     ]
 
 
-def test_without_answers_enough_for_a_p95_there_is_no_pace(bench):
+def test_without_answers_enough_there_is_no_pace(bench):
     assert bench(fails_after=6).audit().pace is None
     assert bench(repeats=4).audit().pace is None
+
+
+def test_a_p95_of_a_step_takes_20_of_them(bench):
+    assert bench(repeats=6).audit().pace.step_p95_s is None

@@ -5,7 +5,7 @@ import pytest
 
 from tithe.audit.observation import Observation, Stamp
 from tithe.audit.plan import AuditPlan
-from tithe.audit.spending import Spending
+from tithe.audit.spending import Spending, foreseen, needs
 from tithe.core import FakeClock, Usage
 
 SEEN = Observation(
@@ -58,16 +58,16 @@ def test_a_limit_is_reached_when_that_much_is_spent(limits: dict[str, float], re
 
 def test_a_measurement_has_its_share_of_what_is_left_and_leaves_the_rest_to_the_others() -> None:
     account, _ = spending(max_requests=20)
-    account.share(4)
+    account.share([{}] * 4)
     for spent in range(5):
         assert account.share_exhausted() is None, spent
         book(account)
     assert (account.share_exhausted(), account.exhausted()) == ("requests", None)
     # 15 are left: the next of three has five again; it takes one, and the next of two has seven.
-    account.share(3)
+    account.share([{}] * 3)
     book(account)
     assert account.share_exhausted() is None
-    account.share(2)
+    account.share([{}] * 2)
     for _ in range(7):
         assert account.share_exhausted() is None
         book(account)
@@ -78,7 +78,7 @@ async def test_time_is_the_clocks() -> None:
     account, clock = spending(max_time=10.0)
 
     async def work() -> None:
-        account.share(2)
+        account.share([{}] * 2)
         await clock.sleep(4.9)
         assert account.share_exhausted() is None
         await clock.sleep(0.2)
@@ -87,3 +87,38 @@ async def test_time_is_the_clocks() -> None:
         assert account.exhausted() == "time"
 
     await clock.run(asyncio.ensure_future(work()), idle_turns=8)
+
+
+def test_each_has_its_least_and_an_equal_part_of_the_surplus() -> None:
+    account, _ = spending(max_requests=40)
+    wanted = [{"requests": 6.0}, {"requests": 14.0}]
+    assert account.share(wanted) is None
+    for spent in range(16):
+        assert account.share_exhausted() is None, spent
+        book(account)
+    assert account.share_exhausted() == "requests"
+
+
+def test_what_is_too_little_for_one_goes_to_those_it_is_enough_for() -> None:
+    account, _ = spending(max_requests=20)
+    wanted = [{"requests": 8.0}, {"requests": 16.0}, {"requests": 9.0}]
+    assert account.share(wanted) is None
+    for _ in range(9):
+        book(account)
+    assert account.share(wanted[1:]) == (
+        "--max-requests 20 leaves 11 calls for it, and it takes at least 16."
+    )
+    assert account.share(wanted[2:]) is None
+    for _ in range(10):
+        book(account)
+    assert "leaves 1 call for it" in str(account.share(wanted[2:]))
+
+
+def test_the_least_of_each_measurement_and_what_a_limit_is_too_small_for() -> None:
+    plan = AuditPlan()
+    # Three lengths: a prime and a pair each. Three primes of the task and a run of five steps.
+    assert [need["requests"] for need in needs(plan)] == [9, 6, 8, 16, 8]
+    assert foreseen(plan) == ()
+    assert foreseen(dataclasses.replace(plan, max_requests=5 + 9 + 6 + 8 + 8)) == ("concurrency",)
+    assert foreseen(dataclasses.replace(plan, max_requests=5 + 9 + 6 + 8 + 16 + 8)) == ()
+    assert foreseen(dataclasses.replace(plan, max_tokens=14_000))[0] == "totals"

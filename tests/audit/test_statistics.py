@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tithe.audit.statistics import jain, median, paired_difference, quantile, slope_of_medians, wilson
+from tithe.audit.statistics import (
+    jain,
+    median,
+    paired_difference,
+    quantile,
+    ratio_of_means,
+    slope_of_medians,
+    tail,
+    wilson,
+)
 
 FLOATS = st.floats(min_value=0, max_value=1e6)
 
@@ -78,3 +87,30 @@ def test_jain_of_equal_shares_is_one_and_of_one_taker_one_nth():
     assert jain([5.0, 5.0, 5.0]) == pytest.approx(1.0)
     assert jain([8.0, 0.0, 0.0, 0.0]) == pytest.approx(0.25)
     assert jain([0.0, 0.0]) is None
+
+
+@pytest.mark.parametrize(("q", "fewest"), [(0.95, 20), (0.99, 100)])
+def test_a_tail_takes_samples_that_reach_into_it(q, fewest):
+    """With fewer, the largest sample would be printed under another name."""
+    assert tail([1.0] * (fewest - 1), q) is None
+    told = tail([*range(fewest)], q)
+    assert told is not None
+    assert told.value < fewest - 1
+
+
+def test_a_ratio_of_means_covers_the_true_ratio():
+    draw = np.random.default_rng(3)
+    covered = 0
+    for seed in range(200):
+        above, below = draw.normal(8.0, 1.0, 30), draw.normal(4.0, 1.0, 30)
+        told = ratio_of_means(above.tolist(), below.tolist(), scale=3.0, seed=seed)
+        assert told is not None
+        covered += told.low <= 6.0 <= told.high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_a_ratio_of_two_samples_has_no_interval():
+    assert ratio_of_means([], [1.0]) is None
+    told = ratio_of_means([2.0, 4.0], [1.0, 1.0, 1.0])
+    assert told is not None
+    assert (told.value, told.low, told.high, told.n) == (3.0, None, None, 2)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.audit.observation import Failure, Observation, Stamp
 from tithe.audit.probe import Probe
-from tithe.audit.task import TaskRun, TaskStep, account, draw_tasks, measure_task, task_figures
+from tithe.audit.task import draw_tasks, measure_task, task_figures
+from tithe.audit.task_run import TaskRun, TaskStep, account
 from tithe.core import Message, Request, Script, ScriptedBackend, SystemClock, ToolCall, ToolCallDelta
 from tithe.core.errors import EndpointRefused
 from tithe.world import FAMILIES, make_task, solve

@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures
-from tithe.audit.innocence import Judgement, LagFigures
+from tithe.audit.innocence import Floor, Judgement, LagFigures
 from tithe.audit.knee import Knee
-from tithe.audit.pairs import Pairs, PairsFigures
+from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, wilson
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
-from tithe.audit.task import Account, Task, task_figures
+from tithe.audit.task import Task, task_figures
+from tithe.audit.task_run import Account
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.verdict import About, Measured, judgements, verdicts
 
@@ -178,3 +179,33 @@ def test_a_verdict_without_a_figure_is_withheld():
     assert judged["cache"].withheld == "no call that it stands on was answered"
     assert judged["concurrency"].withheld == "the client's floor was not measured"
     assert {verdict.withheld is None for verdict in verdicts(found, judged)} == {False}
+
+
+def test_the_caches_verdict_stands_on_the_cached_ttft():
+    """A floor of 2 ms is little beside 100 ms uncached, and most of the 3 ms cached that the sentence quotes."""
+    longest = LengthFigures(
+        length=2048,
+        prompt_tokens=None,
+        cached_tokens=None,
+        uncached_ttft_s=estimate(0.1),
+        cached_ttft_s=estimate(0.003),
+        saved_s=estimate(0.097),
+        pays=True,
+        failed=0,
+    )
+    found = measured()
+    pairs = msgspec.structs.replace(found.pairs.figures, lengths=(longest,))
+    found = msgspec.structs.replace(found, pairs=msgspec.structs.replace(found.pairs, figures=pairs))
+    floor = Floor(
+        observations=(),
+        crowd=(),
+        agents=1,
+        step_tokens=1,
+        ttft_s=estimate(0.002),
+        step_s=estimate(0.002),
+        crowd_ttft_s=estimate(0.002),
+        crowd_step_s=estimate(0.002),
+    )
+    judged = judgements(found, floor, dict.fromkeys(ABOUTS, CLEAR.lag))["cache"]
+    assert judged.figure_s == 0.003
+    assert judged.withheld is not None

@@ -13,7 +13,7 @@ import pytest
 
 from tithe.audit import AuditPlan, AuditReport, draw_tasks
 from tithe.audit.known import KnownEndpoint, KnownOptions
-from tithe.cli.audit import is_loopback
+from tithe.cli.consent import is_loopback
 from tithe.cli.outputs import check_writable
 from tithe.core import Request, Script, ScriptedBackend
 from tithe.core.errors import UsageError
@@ -172,19 +172,26 @@ async def test_interrupted_it_leaves_nothing_behind(sent: signal.Signals, status
         process.send_signal(sent)
         out, err = await process.communicate()
     assert process.returncode == status
-    # Ctrl-C asks for what was measured until then, and SIGTERM for an end.
-    assert (b"The audit was interrupted" in out) is (sent is signal.SIGINT)
+    assert b"The audit was interrupted" in out
     assert b"Traceback" not in err
     assert children
     assert not [child for child in children if lives(child)]
 
 
 async def test_an_endpoint_elsewhere_is_not_measured_without_a_yes():
-    process = await tithe("audit", "https://api.example.com/v1", "--quick")
+    process = await tithe("audit", "https://192.0.2.1/v1", "--quick")
     out, err = await process.communicate()
     assert (process.returncode, out) == (2, b"")
     assert b"takes about 158 calls where its figures are soon precise" in err
     assert b"--yes" in err
+
+
+async def test_a_host_that_is_not_there_is_told_before_the_question_what_it_costs():
+    process = await tithe("audit", "https://no-such-host.invalid/v1", "--quick")
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert b"There is no host 'no-such-host.invalid'" in err
+    assert b"--yes" not in err
 
 
 @pytest.mark.parametrize("flag", ["--save", "--html"])
@@ -239,7 +246,12 @@ async def test_an_audit_that_gives_up_prints_and_saves_what_it_has(tmp_path: Pat
     assert (report.calls, report.failures) == (25, 5)
 
 
-async def test_ctrl_c_ends_an_audit_with_what_it_has_measured(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("sent", "status", "said"), [(signal.SIGINT, 130, "tithe: Interrupted.\n"), (signal.SIGTERM, 143, "")]
+)
+async def test_a_signal_ends_an_audit_with_what_it_has_measured(
+    tmp_path: Path, sent: signal.Signals, status: int, said: str
+):
     file = tmp_path / "report.json"
     slow = KnownEndpoint(KnownOptions(base_s=0.0, decode_s=0.0))
     process: asyncio.subprocess.Process | None = None
@@ -247,14 +259,14 @@ async def test_ctrl_c_ends_an_audit_with_what_it_has_measured(tmp_path: Path):
     def script(request: Request) -> Script:
         script_of = slow(request)
         if len(backend.requests) == 40 and process is not None:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sent)
             return msgspec.structs.replace(script_of, ttft=60.0)
         return script_of
 
     async with served(script) as (server, backend):
         process = await tithe("audit", server.url, *TINY, "--save", str(file))
         out, err = await process.communicate()
-    assert (process.returncode, err.decode()) == (130, "tithe: Interrupted.\n")
+    assert (process.returncode, err.decode()) == (status, said)
     assert b"The audit was interrupted. Below is what was measured until then." in out
     report = msgspec.json.decode(file.read_bytes(), type=AuditReport)
     assert report.interrupted

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 
 import tithe
 from tithe.cli.extras import ENGINE_MODULES, is_engine_module
+from tithe.cli.front import COMMANDS
 from tithe.cli.main import run, with_flag
 
 
@@ -35,14 +37,53 @@ def test_an_endpoint_that_is_not_there_is_the_endpoints_failure(capsys):
     assert "127.0.0.1:1" in captured.err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"]])
-def test_help_needs_neither_the_engine_nor_its_extra(arguments):
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_the_front_page_names_every_command(arguments, capsys):
+    assert run(arguments) == 0
+    shown = capsys.readouterr().out
+    for command in COMMANDS:
+        assert f"  {command.name} " in shown
+        assert command.help in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_command_that_is_not_there_is_refused_with_those_that_are(capsys):
+    assert run(["nosuch"]) == 2
+    said = capsys.readouterr().err
+    assert all(command.name in said for command in COMMANDS)
+
+
+HEAVY = (
+    *ENGINE_MODULES,
+    "torch",
+    "transformers",
+    "pandas",
+    "scipy",
+    "aiohttp",
+    "uvloop",
+    "openai",
+    "tithe.engine",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept_out"),
+    [
+        ([], (*HEAVY, "cyclopts", "rich", "numpy", "asyncio", "msgspec")),
+        (["--help"], (*HEAVY, "cyclopts", "rich", "numpy", "asyncio", "msgspec")),
+        (["--version"], (*HEAVY, "cyclopts", "rich", "numpy", "asyncio", "msgspec")),
+        (["audit", "--help"], HEAVY),
+        (["audit", "--schema"], HEAVY),
+        (["serve", "--help"], ENGINE_MODULES),
+    ],
+)
+def test_help_imports_little(arguments, kept_out):
     """The base install has no openvino: nothing on the way to help or to an audit of a URL may ask for it."""
     asked = (
         "import sys\n"
         "from tithe.cli.main import run\n"
         f"assert run({arguments!r}) == 0\n"
-        f"loaded = set(sys.modules) & set({ENGINE_MODULES!r}) | {{m for m in sys.modules if m == 'tithe.engine'}}\n"
+        f"loaded = set(sys.modules) & set({kept_out!r})\n"
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
@@ -106,3 +147,23 @@ def test_an_import_that_failed_for_the_extra_is_told_from_others():
     wrapped.__cause__ = ModuleNotFoundError("no", name="openvino.runtime")
     assert is_engine_module(wrapped)
     assert not is_engine_module(ModuleNotFoundError("no", name="numpy"))
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("after", ["tithe.cli.main", "cyclopts", "aiohttp", "numpy"])
+def test_a_signal_during_the_imports_ends_the_command_without_a_traceback(after, sent, status):
+    """The signal comes while a module is looked for, as one that was typed early would."""
+    asked = (
+        "import os, sys\n"
+        "class Early:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {after!r}:\n"
+        f"            os.kill(os.getpid(), {int(sent)})\n"
+        "sys.meta_path.insert(0, Early())\n"
+        "from tithe.__main__ import main\n"
+        "sys.argv = ['tithe', 'audit', 'http://127.0.0.1:1/v1']\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", asked], check=False, capture_output=True, text=True)
+    said = "tithe: Interrupted.\n" if sent == signal.SIGINT else ""
+    assert (ended.returncode, ended.stdout, ended.stderr) == (status, "", said)

@@ -167,10 +167,16 @@ async def test_each_kind_of_run_is_counted_as_what_it_was() -> None:
     assert lookup.unread == wilson(limit, owed)
     assert lookup.unfit == wilson(2, owed)
     assert lookup.sound == wilson(owed - limit - 2, owed)
+    # Every call that was owed was begun, and the garbled ones count against it.
+    assert lookup.sound_of_made == wilson(owed - limit - 2, owed)
     repair = rows["repair"]
     assert (repair.out_of_steps, repair.refused) == (1, 1)
     # The half-read answer owes one call more than it made.
     assert repair.unread == wilson(silent.steps + 1, sum(by(runs, "repair", i).steps for i in range(4)) + 1)
+    # Prose that begins no call is no call that was made; the half-read one is.
+    made = sum(by(runs, "repair", i).steps for i in range(4)) + 1 - silent.steps
+    unfit_there = sum(by(runs, "repair", i).faults for i in range(4))
+    assert repair.sound_of_made == wilson(made - 1 - unfit_there, made)
     assert rows[None].success == wilson(8, 12)
 
     shown = markdown(evaluation)

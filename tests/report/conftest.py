@@ -5,10 +5,11 @@ import functools
 import io
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from rich.console import Console
 
-from tithe.audit import QUICK, AuditReport, Endpoint, draw_tasks, run_audit
+from tithe.audit import QUICK, AuditReport, Endpoint, Estimate, Knee, draw_tasks, run_audit
 from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.core import FakeClock, ScriptedBackend
 from tithe.report import print_audit
@@ -44,6 +45,22 @@ def report() -> Callable[..., AuditReport]:
         return asyncio.run(main())
 
     return make
+
+
+@pytest.fixture
+def with_knee() -> Callable[..., AuditReport]:
+    """A report whose endpoint begins to let agents wait at `agents`, or nowhere."""
+
+    def change(
+        report: AuditReport, agents: float | None, low: float | None = None, high: float | None = None
+    ) -> AuditReport:
+        found = Estimate(value=agents, low=low, high=high, n=8) if agents is not None else None
+        knee = Knee(agents=found, beyond=16, capacity_steps_per_s=40.0)
+        concurrency = msgspec.structs.replace(report.measured.concurrency, knee=knee)
+        measured = msgspec.structs.replace(report.measured, concurrency=concurrency)
+        return msgspec.structs.replace(report, measured=measured)
+
+    return change
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_every_answered_call_is_a_mark(report):
         if seen.answered
     ]
     assert sum(len(one.points) for one in samples(page, "concurrency").series) == len(calls)
-    assert any("failed, came back empty or were not asked" in line for line in figure(page, "cache").caption)
+    assert any("failed, came back empty or not asked" in line for line in figure(page, "cache").caption)
 
 
 def test_marks_are_in_the_unit_of_their_axis(report):
@@ -79,6 +79,38 @@ def test_marks_are_in_the_unit_of_their_axis(report):
     assert uncached.intervals[-1].at == 2048.0
     assert samples(slow, "cache").value.label == "TTFT (s)"
     assert samples(slow, "cache").series[0].intervals[-1].value == pytest.approx(6.2, abs=0.1)
+
+
+def test_the_knee_is_a_rule_with_its_interval_in_both_charts(report, with_knee):
+    page = as_page(with_knee(report(), 3.97, 3.06, 5.57))
+    for place in (0, 1):
+        drawing = samples(page, "concurrency", place)
+        (rule,) = drawing.rules
+        assert (rule.at, rule.low, rule.high) == (3.97, 3.06, 5.57)
+        assert (rule.label, rule.name) == ("knee 3.97", "knee with its 95 % interval")
+        assert (drawing.position.low, drawing.position.high) == (1.0, 16.0)
+        assert drawing.position.values == (1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+def test_an_interval_beyond_the_agents_that_ran_stretches_the_axis(report, with_knee):
+    position = samples(as_page(with_knee(report(), 1.1, 0.9, 19.5)), "concurrency").position
+    assert (position.low, position.high) == (0.9, 19.5)
+
+
+def test_without_an_interval_the_knee_is_a_line_alone(report, with_knee):
+    (rule,) = samples(as_page(with_knee(report(), 3.0)), "concurrency").rules
+    assert (rule.low, rule.high, rule.name) == (None, None, "knee")
+
+
+@pytest.mark.parametrize("truth", [{}, TRUTHS["gave up at once"], TRUTHS["no usage"]], ids=str)
+def test_where_no_knee_is_known_none_is_marked(report, truth):
+    page = as_page(report(**truth))
+    assert samples(page, "concurrency").rules == samples(page, "concurrency", 1).rules == ()
+
+
+def test_a_client_that_cannot_vouch_marks_no_knee(report, with_knee):
+    page = as_page(with_knee(report(**TRUTHS["busy client"]), 3.97, 3.06, 5.57))
+    assert samples(page, "concurrency").rules == ()
 
 
 def test_the_server_s_own_count_stands_beside_it(report):
@@ -151,6 +183,7 @@ def test_a_withheld_verdict_leaves_its_title_without_a_claim(report):
     page = as_page(report(lag=0.5))
     assert not [one.title for one in page.figures[:5] if any(sign.isdigit() for sign in one.title)]
     assert page.figures[5].title == "The client cannot vouch for 5 of 5 verdicts"
+    assert all("the client may be in them" in one.caption[0] for one in page.figures[:5])
 
 
 def test_an_audit_that_gave_up_says_so_and_empty_charts_say_why(report):

@@ -24,6 +24,14 @@ EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"doc
 WIDER = "document.documentElement.scrollWidth - window.innerWidth"
 MARKS = """[...document.querySelectorAll('.drawing')].map(drawing => [drawing.id, drawing.querySelectorAll(
   '[role=img] g:is([aria-label=dot], [aria-label=bar]):not([aria-hidden=true]) > *').length])"""
+# Whether any two texts of a drawing stand on each other.
+COLLISIONS = """drawing => {
+  const texts = [...drawing.querySelectorAll('[role=img] text')].filter(one => one.textContent.trim());
+  const boxes = texts.map(one => [one.textContent, one.getBoundingClientRect()]);
+  return boxes.flatMap(([said, a], place) => boxes.slice(place + 1)
+    .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+    .map(([other]) => [said, other]));
+}"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
 
@@ -112,3 +120,29 @@ async def test_a_drawing_follows_its_window(chromium, file: Path):
     )
     assert int(wide or 0) > 900
     assert await page.evaluate(WIDER) <= 0
+
+
+KNEES = [(3.97, 3.06, 5.57), (1.02, 0.9, 1.3), (15.9, 12.0, 19.5), (4.0, None, None), (None, None, None)]
+
+
+@pytest.fixture(params=KNEES, ids=str)
+def kneed(report, with_knee, request, tmp_path: Path) -> tuple[Path, bool, bool]:
+    """A page, and whether its charts have a knee, and an interval of it."""
+    written = tmp_path / "page.html"
+    written.write_text(audit_page(with_knee(report(base_s=0.05), *request.param)), "utf-8")
+    at, low, _ = request.param
+    return written, at is not None, low is not None
+
+
+async def test_a_knee_is_marked_where_it_is_and_its_label_stands_free(chromium, kneed):
+    written, known, bounded = kneed
+    for width in (1280, 400):
+        page = await chromium.new_page(viewport={"width": width, "height": 900})
+        await page.goto(written.as_uri(), timeout=PATIENCE)
+        for name in ("concurrency-0", "concurrency-1"):
+            drawing = page.locator(f"#{name}")
+            assert await drawing.locator("[aria-label^=knee]").count() == known
+            assert await drawing.locator("[aria-label^='interval of the knee']").count() == bounded
+            assert await drawing.locator("text", has_text="knee").count() == known
+            assert await drawing.evaluate(COLLISIONS) == []
+        await page.close()

@@ -3,7 +3,8 @@ import re
 import pytest
 
 from tithe.audit import Failure, Observation, Stamp
-from tithe.report.failures import failures
+from tithe.report.failures import failure_lines
+from tithe.report.figures import counted
 
 TRUTHS = {
     "all is well": {},
@@ -102,18 +103,19 @@ def observation(failure: Failure | None, *stamps: Stamp) -> Observation:
 
 def test_failures_that_differ_in_numbers_are_one_line_and_all_are_shown():
     seen = [observation(Failure(kind="Refused", message=f"{n} tokens do not fit")) for n in range(4)]
-    seen += [observation(Failure(kind=kind, message="no")) for kind in ("A", "B", "C", "D", "E", "E")]
+    seen += [observation(Failure(kind=kind, message=kind)) for kind in ("A", "B", "C", "D", "E", "E")]
     seen += [observation(None), observation(None, Stamp(0.5, "text"))]
-    told = failures(seen)
-    assert told[:2] == ["4 x Refused: 0 tokens do not fit (numbers differ)", "2 x E: no"]
-    assert "1 x The answer was empty." in told
+    told = failure_lines(seen)
+    assert told[0] == "4 calls of x failed: 0 tokens do not fit (numbers differ)"
+    assert "2 calls of x failed: E" in told
+    assert "1 call of x came back empty." in told
     assert len(told) == 7
     assert sum(int(line.split()[0]) for line in told) == 11
 
 
 def test_all_failures_of_a_report_are_in_its_list(report, printed):
     found = report(fails_every=7)
-    counts = re.findall(r"^  (\d+) x ", printed(found), re.MULTILINE)
+    counts = re.findall(r"^  (\d+) calls? of ", printed(found), re.MULTILINE)
     assert sum(map(int, counts)) == found.failures > 0
 
 
@@ -121,7 +123,8 @@ def test_an_audit_that_gave_up_says_so_above_the_verdicts(report, printed):
     found = report(fails_after=60)
     out = printed(found)
     assert out.index("The audit gave up: 25 calls in a row failed") < out.index("Prefix cache")
-    assert "NotAsked: the audit had given up by then" in out
+    assert "not asked: the audit had given up by then" in " ".join(out.split())
+    assert "NotAsked" not in out
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
@@ -132,3 +135,27 @@ def test_the_time_between_chunks_is_told(report, printed):
 def test_what_rows_and_cells_count_is_told(report, printed):
     assert "Rows are the lengths asked for" in printed(report())
     assert "Rows are the lengths asked for" not in printed(report(reports_cached=False, caches=False))
+
+
+def test_a_withheld_verdict_marks_its_table(report, printed):
+    out = " ".join(printed(report(lag=0.5)).split())
+    told = "The figures stand as measured, and the client may be in them."
+    assert out.count(told) == 5
+    assert "Cached against uncached TTFT No verdict: the client's event loop was 500 ms late" in out
+    assert told not in printed(report())
+
+
+def test_one_of_a_kind_is_told_in_the_singular():
+    line = failure_lines([observation(Failure(kind="A", message="no"))])
+    assert line == ["1 call of x failed: no"]
+    assert (counted(1, "answer"), counted(2, "answer"), counted(1200, "call")) == (
+        "1 answer",
+        "2 answers",
+        "1,200 calls",
+    )
+
+
+def test_where_there_are_too_few_calls_for_a_p95_the_cell_is_empty_and_says_why(report, printed):
+    out = printed(report())
+    assert re.search(r"^  1 +[0-9].* - +- ", out, re.MULTILINE)
+    assert "A p95 takes 20 calls and a p99 100; with fewer there is none." in " ".join(out.split())

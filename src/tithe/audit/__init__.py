@@ -2,31 +2,27 @@
 
 from tithe.audit.arrivals import ArrivalFigures, Arrivals
 from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
+from tithe.audit.comparison import Compared, Comparison, Contrast, Finding, Row, compare
 from tithe.audit.concurrency import Concurrency, ConcurrencyFigures, agent_rate
+from tithe.audit.differences import Difference, fewest_pairs
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
+from tithe.audit.interleaved import Candidate, run_comparison
 from tithe.audit.knee import Knee
 from tithe.audit.observation import Failure, Observation, Stamp, observe
 from tithe.audit.pace import Fit, Pace
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
-from tithe.audit.plan import QUICK, STANDARD, AuditPlan, Cost, costs
+from tithe.audit.plan import QUICK, QUICK_PAIRS, STANDARD, AuditPlan, Cost, costs
 from tithe.audit.prediction import CallTimes, PredictedRun, Prediction
 from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
-from tithe.audit.saved import read_report
-from tithe.audit.statistics import Estimate, Share
+from tithe.audit.saved import read_report, read_saved
+from tithe.audit.schema import report_schema, written_schema
+from tithe.audit.spending import foreseen
+from tithe.audit.statistics import Estimate, Share, samples_for
 from tithe.audit.structured import Structured, StructuredFigures, judged
-from tithe.audit.task import (
-    Account,
-    FamilyFigures,
-    Task,
-    TaskFigures,
-    TaskOutcome,
-    TaskRun,
-    TaskStep,
-    account,
-    draw_tasks,
-)
+from tithe.audit.task import FamilyFigures, Task, TaskFigures, draw_tasks
+from tithe.audit.task_run import Account, TaskOutcome, TaskRun, TaskStep, account
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.validity import ValidityClass
 from tithe.audit.verdict import About, Measured, Verdict
@@ -35,6 +31,7 @@ __all__ = [
     "FAR_BELOW",
     "NOT_ASKED",
     "QUICK",
+    "QUICK_PAIRS",
     "STANDARD",
     "About",
     "Account",
@@ -44,16 +41,22 @@ __all__ = [
     "AuditReport",
     "Calibration",
     "CallTimes",
+    "Candidate",
     "ChatFigures",
     "Client",
+    "Compared",
+    "Comparison",
     "Concurrency",
     "ConcurrencyFigures",
+    "Contrast",
     "Cost",
+    "Difference",
     "Endpoint",
     "Estimate",
     "Extent",
     "Failure",
     "FamilyFigures",
+    "Finding",
     "Fit",
     "Floor",
     "Interruption",
@@ -69,6 +72,7 @@ __all__ = [
     "PairsFigures",
     "PredictedRun",
     "Prediction",
+    "Row",
     "Share",
     "Stamp",
     "Structured",
@@ -87,10 +91,18 @@ __all__ = [
     "WarmUp",
     "account",
     "agent_rate",
+    "compare",
     "costs",
     "draw_tasks",
+    "fewest_pairs",
+    "foreseen",
     "judged",
     "observe",
     "read_report",
+    "read_saved",
+    "report_schema",
     "run_audit",
+    "run_comparison",
+    "samples_for",
+    "written_schema",
 ]

@@ -8,7 +8,7 @@ pause is over; its latency counts from then, not from when the client got round 
 
     TTFT from due  = first token - due
     TTFT from sent = first token - sent      beside it; what lies between is the client's send lag
-    send lag       = sent - due              the connection and the client; its p99 is shown
+    send lag       = sent - due              the connection and the client; the longest is shown
 
 Arrivals and pauses are drawn from the seed before the first call, so two endpoints meet the same tasks.
 """
@@ -22,7 +22,7 @@ from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.plan import LOADS
 from tithe.audit.probe import Probe
-from tithe.audit.statistics import Estimate, median, quantile
+from tithe.audit.statistics import Estimate, median, tail
 from tithe.core import Message
 
 
@@ -53,7 +53,10 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArrivalFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows from the tasks of one rate. Failed calls are in `failed` and nowhere else."""
+    """What follows from the tasks of one rate. Failed calls are in `failed` and nowhere else.
+
+    A p95 or p99 is None with too few calls to have one (statistics.py).
+    """
 
     ttft_p50_s: Estimate | None
     ttft_p95_s: Estimate | None
@@ -61,6 +64,7 @@ class ArrivalFigures(msgspec.Struct, frozen=True, kw_only=True):
     sent_ttft_p50_s: Estimate | None
     sent_ttft_p95_s: Estimate | None
     send_lag_p99_s: float | None
+    send_lag_max_s: float | None = None
     task_s: Estimate | None
     calls: int
     failed: int
@@ -84,7 +88,8 @@ async def measure_arrivals(
         if capacity_steps_per_s <= 0 or not probe.plan.arrivals or probe.ended() is not None:
             break
         tasks_per_s = load * capacity_steps_per_s / probe.plan.agent_steps
-        tasks = await _run(probe, system, load, tasks_per_s)
+        async with probe.seat.turn():
+            tasks = await _run(probe, system, load, tasks_per_s)
         figures = arrival_figures(tasks, seed=probe.plan.seed)
         runs.append(Arrivals(load=load, tasks_per_s=tasks_per_s, tasks=tasks, figures=figures))
     return tuple(runs)
@@ -92,6 +97,7 @@ async def measure_arrivals(
 
 async def _run(probe: Probe, system: Message, load: float, tasks_per_s: float) -> tuple[Arrived, ...]:
     plan = probe.plan
+    await probe.ready()
     draw = random.Random(f"{plan.seed}/arrivals/{load}")
     due = probe.clock.now()
     async with asyncio.TaskGroup() as group:
@@ -112,7 +118,7 @@ async def _task(probe: Probe, system: Message, key: str, due: float) -> Arrived:
     arrived, steps = due, list[DueStep]()
     for _ in range(plan.agent_steps):
         await probe.clock.sleep(max(0.0, due - probe.clock.now()))
-        seen = await probe.call(loop.request(), "concurrency.arrivals")
+        seen = await probe.call(loop.request(), "concurrency.arrivals", patient=False)
         steps.append(DueStep(due=due, observation=seen))
         if seen.failure is None:
             loop.advance(seen)
@@ -129,15 +135,17 @@ def arrival_figures(tasks: tuple[Arrived, ...], *, seed: int) -> ArrivalFigures:
     answered = [step for step in steps if step.observation.answered]
     due = [step.ttft for step in answered if step.ttft is not None]
     sent = [step.observation.ttft for step in answered if step.observation.ttft is not None]
-    lag = quantile([step.send_lag for step in answered if step.send_lag is not None], 0.99)
+    lags = [step.send_lag for step in answered if step.send_lag is not None]
+    lag = tail(lags, 0.99)
     whole = [task for task in tasks if task.steps and all(step.observation.answered for step in task.steps)]
     return ArrivalFigures(
         ttft_p50_s=median(due, seed=seed),
-        ttft_p95_s=quantile(due, 0.95, seed=seed),
-        ttft_p99_s=quantile(due, 0.99, seed=seed),
+        ttft_p95_s=tail(due, 0.95, seed=seed),
+        ttft_p99_s=tail(due, 0.99, seed=seed),
         sent_ttft_p50_s=median(sent, seed=seed),
-        sent_ttft_p95_s=quantile(sent, 0.95, seed=seed),
+        sent_ttft_p95_s=tail(sent, 0.95, seed=seed),
         send_lag_p99_s=lag.value if lag is not None else None,
+        send_lag_max_s=max(lags, default=None),
         task_s=median([task.end - task.due for task in whole], seed=seed),
         calls=len(steps),
         failed=len(steps) - len(answered),

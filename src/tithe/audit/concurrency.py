@@ -32,7 +32,7 @@ from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe, Stop
 from tithe.audit.sampling import Extent
-from tithe.audit.statistics import Estimate, jain, median, quantile
+from tithe.audit.statistics import Estimate, jain, median, tail
 from tithe.core import Message
 
 Climb = Literal["saturated", "failing", "planned"] | Stop
@@ -59,7 +59,10 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConcurrencyFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One N. Rates in tokens a second, None where the endpoint reports no usage; `steps_per_s` of all agents."""
+    """One N. Rates in tokens a second, None where the endpoint reports no usage; `steps_per_s` of all agents.
+
+    A p95 or p99 is None with too few calls to have one (statistics.py).
+    """
 
     agents: int
     step_s: Estimate | None
@@ -101,9 +104,10 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
     """Prime the shared prompt, climb to the knee, visit every number again, and let tasks arrive."""
     plan = probe.plan
     system = probe.prompts.system(plan.prefix, "concurrency/shared")
-    prime = await probe.call(
-        probe.request((system, probe.prompts.user(plan.tail, "concurrency/prime"))), "concurrency.prime"
-    )
+    async with probe.seat.turn():
+        prime = await probe.call(
+            probe.request((system, probe.prompts.user(plan.tail, "concurrency/prime"))), "concurrency.prime"
+        )
     rounds: list[Round] = []
     left = list(plan.climb)
     order = random.Random(f"{plan.seed}/concurrency")
@@ -130,10 +134,13 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
 async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Round]) -> Climb:
     """Take a first round of each number that is `left`, in rising order; returns why there was no higher one."""
     while left:
-        ended = probe.ended()
+        # The first two are its least: the share is made for them.
+        a_round = left[0] * probe.plan.agent_steps if len(rounds) > 1 else 0
+        ended = probe.ended(a_round)
         if ended is not None:
             return ended
-        rounds.append(await run_round(probe, system, left.pop(0), 0))
+        async with probe.seat.turn():
+            rounds.append(await run_round(probe, system, left.pop(0), 0))
         calls = [seen for run in rounds[-1].runs for seen in run.observations]
         if 2 * sum(not seen.answered for seen in calls) > len(calls):
             return "failing"
@@ -145,13 +152,15 @@ async def _climb(probe: Probe, system: Message, left: list[int], rounds: list[Ro
 async def _revisit(probe: Probe, system: Message, rounds: list[Round], order: random.Random) -> Stop | None:
     """Visit the numbers that were climbed to, in random order, until each has the plan's rounds."""
     visited = Counter(one.agents for one in rounds)
-    for number in range(1, probe.plan.rounds):
-        due = [agents for agents, times in visited.items() if times <= number]
+    visits = probe.plan.visits
+    for number in range(1, max(map(visits, visited), default=0)):
+        due = [agents for agents, times in visited.items() if times <= number < visits(agents)]
         for agents in order.sample(due, len(due)):
-            ended = probe.ended()
+            ended = probe.ended(agents * probe.plan.agent_steps)
             if ended is not None:
                 return ended
-            rounds.append(await run_round(probe, system, agents, number))
+            async with probe.seat.turn():
+                rounds.append(await run_round(probe, system, agents, number))
     return probe.ended()
 
 
@@ -166,6 +175,7 @@ def cycles(rounds: Sequence[Round]) -> list[Cycles]:
 
 async def run_round(probe: Probe, system: Message, agents: int, number: int) -> Round:
     """Run `agents` at once to their ends."""
+    await probe.ready()
     start = probe.clock.now()
     async with asyncio.TaskGroup() as group:
         tasks = [
@@ -190,7 +200,7 @@ async def _run_agent(probe: Probe, system: Message, agents: int, number: int, ag
         # The pause comes first, so that the agents do not all start in one instant.
         pause = pauses.expovariate(1 / plan.think_s) if plan.think_s > 0 else 0.0
         await probe.clock.sleep(pause if probe.stopped_by() is None else 0.0)
-        seen = await probe.call(loop.request(), f"concurrency.{agents}")
+        seen = await probe.call(loop.request(), f"concurrency.{agents}", patient=False)
         observations.append(seen)
         if seen.failure is None:
             loop.advance(seen)
@@ -212,7 +222,7 @@ def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) ->
     calls = [seen for run in runs for seen in run.observations]
     answered = [seen for seen in calls if seen.answered]
     ttfts = [seen.ttft for seen in answered if seen.ttft is not None]
-    steps = [time for seen in answered if (time := _step_time(seen, step_tokens)) is not None]
+    steps = [time for seen in answered if (time := step_time(seen, step_tokens)) is not None]
     rates = [rate for run in runs if (rate := agent_rate(run)) is not None]
     middle = median(rates, seed=seed)
     wall = sum(one.end - one.start for one in rounds)
@@ -223,8 +233,8 @@ def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) ->
         agents=level.agents,
         step_s=median(steps, seed=seed),
         ttft_p50_s=median(ttfts, seed=seed),
-        ttft_p95_s=quantile(ttfts, 0.95, seed=seed),
-        ttft_p99_s=quantile(ttfts, 0.99, seed=seed),
+        ttft_p95_s=tail(ttfts, 0.95, seed=seed),
+        ttft_p99_s=tail(ttfts, 0.99, seed=seed),
         steps_per_s=level.steps_per_s if level.rates else None,
         agent_tokens_per_s=middle if answered else None,
         aggregate_tokens_per_s=sum(tokens) / wall if tokens and wall > 0 else None,
@@ -237,7 +247,7 @@ def _figures(level: Cycles, rounds: list[Round], step_tokens: int, seed: int) ->
     )
 
 
-def _step_time(seen: Observation, step_tokens: int) -> float | None:
+def step_time(seen: Observation, step_tokens: int) -> float | None:
     """Seconds of a step of `step_tokens`; None for an answer of one token, which tells nothing of decode."""
     if seen.ttft is not None and seen.decode_rate is not None:
         return seen.ttft + (step_tokens - 1) / seen.decode_rate

@@ -12,7 +12,10 @@ slower. The capacity is known only where it was reached: the steps a second grew
 while the agents doubled. Before that there is no knee to tell, only that it lies higher.
 
 X(N) is taken as the sum over agents of steps / seconds from an agent's beginning to its end, pauses
-included, so that agents which end early do not count as waiting.
+included, so that agents which end early do not count as waiting. Steps of one agent depend on each other, so
+an agent's rate is one sample: the interval resamples agents, and takes three of them at both ends
+(statistics.py). That is why a lone agent runs at least three times wherever numbers are visited again
+(`AuditPlan.visits`).
 """
 
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ import msgspec
 import numpy as np
 
 from tithe.audit.observation import Observation
-from tithe.audit.statistics import LEVEL, RESAMPLES, Estimate, Floats
+from tithe.audit.statistics import Estimate, ratio_of_means
 
 GREW = 1.1
 """The capacity is reached where twice the agents take less than this many times the steps a second."""
@@ -80,19 +83,6 @@ def _prefixes(levels: Sequence[Cycles]) -> list[Sequence[Cycles]]:
     return [levels[: end + 1] for end in range(len(levels))]
 
 
-def _knee(most: Cycles, alone: Cycles, seed: int) -> Estimate:
-    """capacity * (R(1) + Z), with a percentile bootstrap interval over the agents of both levels."""
-    generator = np.random.default_rng(seed)
-    value = most.steps_per_s / alone.steps_per_s
-    n = min(len(most.rates), len(alone.rates))
-    if n < 2:
-        return Estimate(value=value, low=None, high=None, n=n)
-    knees = most.agents * _means(most.rates, generator) / _means(alone.rates, generator)
-    low, high = np.quantile(knees, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value=value, low=float(low), high=float(high), n=n)
-
-
-def _means(rates: Sequence[float], generator: np.random.Generator) -> Floats:
-    data = np.asarray(rates, dtype=np.float64)
-    means: Floats = data[generator.integers(0, len(data), size=(RESAMPLES, len(data)))].mean(axis=1)
-    return means
+def _knee(most: Cycles, alone: Cycles, seed: int) -> Estimate | None:
+    """capacity * (R(1) + Z): as many agents as ran, times their mean rate over that of a lone one."""
+    return ratio_of_means(most.rates, alone.rates, scale=most.agents, seed=seed)

@@ -33,20 +33,36 @@ from tithe.core import (
 )
 from tithe.core.errors import StreamBroken, TitheError
 
+# What servers answer with to a field or a feature that they do not have.
+_REFUSALS = frozenset({400, 404, 405, 415, 422, 501})
+
 TokenKind = Literal["text", "reasoning", "tool_call"]
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a call gave no whole answer: the error's class, its message, the HTTP status where there was one."""
+    """Why a call gave no whole answer: the error's class, its message, the HTTP status where there was one.
+
+    `retry_after` is in how many seconds the endpoint wants to be asked again; None: it did not say.
+    """
 
     kind: str
     message: str
     http_status: int | None = None
+    retry_after: float | None = None
 
     @classmethod
     def of(cls, error: TitheError) -> "Failure":
-        status = getattr(error, "http_status", None)
-        return cls(kind=type(error).__name__, message=error.message, http_status=status)
+        return cls(
+            kind=type(error).__name__,
+            message=error.message,
+            http_status=getattr(error, "http_status", None),
+            retry_after=getattr(error, "retry_after", None),
+        )
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the endpoint does not take such a request at all: asking again is of no use."""
+        return self.http_status in _REFUSALS
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):

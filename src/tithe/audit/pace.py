@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from tithe.audit.statistics import Estimate, median, quantile
+from tithe.audit.statistics import Estimate, median, tail
 from tithe.audit.totals import Totals
 
 BUDGETS_S = (0.5, 30.0, 120.0, 300.0)
@@ -39,11 +39,11 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """See the top of the file. Times in seconds."""
+    """See the top of the file. Times in seconds; `step_p95_s` None: too few steps to have one (statistics.py)."""
 
     step_tokens: int
     step_p50_s: Estimate
-    step_p95_s: Estimate
+    step_p95_s: Estimate | None
     fits: tuple[Fit, ...]
 
     @property
@@ -51,13 +51,13 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         return 60 / self.step_p50_s.value
 
     @property
-    def steps_a_minute_p95(self) -> float:
+    def steps_a_minute_p95(self) -> float | None:
         """At the time that 95 of 100 steps stay within."""
-        return 60 / self.step_p95_s.value
+        return 60 / self.step_p95_s.value if self.step_p95_s is not None else None
 
 
 def pace(totals: Totals, *, seed: int) -> Pace | None:
-    """The pace of the step's generation length; None with too few answers for a p95 to mean anything."""
+    """The pace of the step's generation length; None with too few answers for sums of them to mean anything."""
     step = totals.figures.chat.step_tokens
     times = [
         sample.observation.total
@@ -67,8 +67,8 @@ def pace(totals: Totals, *, seed: int) -> Pace | None:
         and sample.observation.answered
         and sample.observation.total
     ]
-    middle, slow = median(times, seed=seed), quantile(times, 0.95, seed=seed)
-    if middle is None or slow is None or len(times) < _FEWEST:
+    middle, slow = median(times, seed=seed), tail(times, 0.95, seed=seed)
+    if middle is None or len(times) < _FEWEST:
         return None
     return Pace(
         step_tokens=step,

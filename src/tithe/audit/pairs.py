@@ -84,10 +84,11 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
 async def measure_pairs(probe: Probe) -> Pairs:
     """Prime each length's prefix, then run rounds of one pair of each length."""
     plan = probe.plan
-    primes = [
-        await probe.call(_request(probe, length, _known(length), "prime"), f"pairs.prime.{length}")
-        for length in plan.lengths
-    ]
+    async with probe.seat.turn():
+        primes = [
+            await probe.call(_request(probe, length, _known(length), "prime"), f"pairs.prime.{length}")
+            for length in plan.lengths
+        ]
     order = random.Random(f"{plan.seed}/pairs")
     samples: list[PairSample] = []
 

@@ -54,7 +54,7 @@ class AuditPlan:
         most_agents: The most agents to climb to.
         arrivals: Tasks that arrive by themselves, at each of two rates.
         agent_steps: Steps that each concurrent agent takes.
-        rounds: Times that each number of agents is visited.
+        rounds: Times that each number of agents is visited; a lone one three times, unless all are visited once.
         think_s: Mean pause between the steps of a concurrent agent, in seconds.
         task_families: Kinds of task to give to an agent, in turn.
         task_repeats: Tasks to give to an agent, each a different one.
@@ -63,6 +63,7 @@ class AuditPlan:
         task_temperature: Sampling temperature in a task.
         reasks: Times to ask again when an answer ends before the wanted length.
         warmups: Warm-up calls, shown apart and never in a figure.
+        timeout: Seconds of silence after which a call is given up as failed.
         give_up_after: Failed calls in a row after which the audit stops.
         seed: Seed of every drawn order, pause and interval.
     """
@@ -96,6 +97,7 @@ class AuditPlan:
     task_temperature: float = 0.0
     reasks: int = 2
     warmups: int = 3
+    timeout: float = 60.0
     give_up_after: int = 25
     seed: int = 0
 
@@ -115,7 +117,12 @@ class AuditPlan:
         doubled = (2**power for power in range(most.bit_length()) if 2**power < most)
         return tuple(sorted(set(self.concurrency))) or (*doubled, most)
 
+    def visits(self, agents: int) -> int:
+        """Times that so many agents run. A lone one runs thrice where any is seen again: an interval takes three."""
+        return max(self.rounds, LONE_VISITS) if agents == 1 and self.rounds > 1 else self.rounds
 
+
+LONE_VISITS = 3
 STANDARD = AuditPlan()
 QUICK = AuditPlan(
     repeats=5,
@@ -130,6 +137,8 @@ QUICK = AuditPlan(
     task_repeats=3,
     reasks=1,
 )
+# As quick as a comparison of two or three endpoints can be: verdicts need nine pairs (differences.py).
+QUICK_PAIRS = dataclasses.replace(QUICK, repeats=9, least_repeats=9, rounds=2, task_repeats=9)
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +168,28 @@ def costs(plan: AuditPlan) -> tuple[Cost, ...]:
         msgspec.structs.replace(most, usual_calls=least.usual_calls)
         for most, least in zip(_costs(plan), _costs(soon), strict=True)
     )
+
+
+def least_costs(plan: AuditPlan) -> tuple[Cost, ...]:
+    """The least that each measurement, the warm-up aside, can be taken with: a round, or one usual task."""
+    least = dataclasses.replace(
+        plan,
+        repeats=1,
+        concurrency=plan.climb[:2],
+        arrivals=0,
+        rounds=1,
+        task_repeats=1,
+        task_steps=min(plan.task_steps, TASK_USUAL_STEPS),
+    )
+    _, *costs, task = _costs(least)
+    more = _task_primes(plan) - _task_primes(least)
+    primed = msgspec.structs.replace(
+        task,
+        calls=task.calls + more,
+        prompt_tokens=task.prompt_tokens + more * TASK_START_TOKENS,
+        output_tokens=task.output_tokens + more * PROBE_TOKENS,
+    )
+    return (*costs, primed)
 
 
 def _costs(plan: AuditPlan) -> Iterator[Cost]:
@@ -222,7 +253,8 @@ def _cost(measurement: str, calls: int, *, prompt_tokens: int, output_tokens: in
 
 
 def _concurrency(plan: AuditPlan) -> Cost:
-    agents, steps = plan.rounds * sum(plan.climb) + len(LOADS) * plan.arrivals, plan.agent_steps
+    visiting = sum(plan.visits(agents) * agents for agents in plan.climb)
+    agents, steps = visiting + len(LOADS) * plan.arrivals, plan.agent_steps
     an_agent = _history(steps, start=plan.prefix + plan.step_in, growth=plan.step_out + plan.step_in)
     return _cost(
         "concurrency",
@@ -233,7 +265,7 @@ def _concurrency(plan: AuditPlan) -> Cost:
 
 
 def _task(plan: AuditPlan) -> Cost:
-    primes = min(len(set(plan.task_families)), plan.task_repeats)
+    primes = _task_primes(plan)
     runs, steps = plan.task_repeats, plan.task_steps
     a_run = _history(steps, start=TASK_START_TOKENS, growth=plan.task_out + TASK_RESULT_TOKENS)
     return Cost(
@@ -243,6 +275,10 @@ def _task(plan: AuditPlan) -> Cost:
         prompt_tokens=primes * TASK_START_TOKENS + runs * a_run,
         output_tokens=primes * PROBE_TOKENS + runs * steps * plan.task_out,
     )
+
+
+def _task_primes(plan: AuditPlan) -> int:
+    return min(len(set(plan.task_families)), plan.task_repeats)
 
 
 def _history(steps: int, *, start: int, growth: int) -> int:

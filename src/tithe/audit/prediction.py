@@ -26,7 +26,8 @@ import numpy as np
 
 from tithe.audit.pairs import ARMS, Pairs, PairSample
 from tithe.audit.statistics import Estimate, Floats, median
-from tithe.audit.task import Task, TaskRun, account, prime_label
+from tithe.audit.task import Task, prime_label
+from tithe.audit.task_run import TaskRun, account
 from tithe.audit.totals import Totals
 
 

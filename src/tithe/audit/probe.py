@@ -8,25 +8,30 @@ then has its figures.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tithe.audit.observation import Failure, Observation, observe
+from tithe.audit.patience import asks_for_patience, wait_s
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.prompt import Prompts
 from tithe.audit.spending import Limit, Spending
+from tithe.audit.turns import Seat, alone
 from tithe.core import Backend, Clock, Message, Request
 
-Stop = Literal["gave up", "interrupted"] | Limit
+Stop = Literal["gave up", "interrupted", "left out"] | Limit
 
 Progress = Callable[[str], None]
+
+T = TypeVar("T")
 
 NOT_ASKED = "NotAsked"
 
 _WHY: dict[Stop, str] = {
     "gave up": "the audit had given up by then",
     "interrupted": "the audit had been interrupted by then",
+    "left out": "the limits leave too little for this measurement",
     "time": "the time limit (--max-time) had been reached",
     "tokens": "the limit of tokens (--max-tokens) had been reached",
     "requests": "the limit of calls (--max-requests) had been reached",
@@ -48,11 +53,12 @@ class Interruption:
 
 
 class Probe:
-    """Calls one backend under one plan. Never retries on its own; a failed call is data.
+    """Calls one backend under one plan. A failed call is data; what is asked again is booked, and why.
 
     `progress` is told a call's label when one of the planned calls has ended. `asked_again` of the
-    `calls` were not planned. `gave_up` is what made the probe give up; None while it has not. `aside` is
-    entered for what is computed between calls.
+    `calls` were not planned. `refused` are those that were turned away and asked again (patience.py), after
+    `waited_s` in all. `left_out`: the limits leave too little for the running measurement. `gave_up` is what made the probe give up; None while it has not. `aside` is
+    entered for what is computed between calls. Calls are made in the turns of its `seat`.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Probe:
         clock: Clock,
         progress: Progress | None = None,
         interruption: Interruption | None = None,
+        seat: Seat | None = None,
     ) -> None:
         self.plan = plan
         self.prompts = prompts
@@ -72,7 +79,12 @@ class Probe:
         self.asked_again = 0
         self.failures = 0
         self.gave_up: str | None = None
+        self.left_out = False
+        self.refused: list[Observation] = []
+        self.waited_s = 0.0
+        self._ready_at = clock.now()
         self.spending = Spending(plan, clock)
+        self.seat = seat if seat is not None else alone()
         self.aside: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self._interruption = interruption if interruption is not None else Interruption()
         self._failed_in_a_row = 0
@@ -88,23 +100,58 @@ class Probe:
         """Why the probe makes no more calls; None while it does."""
         if self.interrupted:
             return "interrupted"
-        return "gave up" if self.gave_up is not None else self.spending.exhausted()
+        if self.gave_up is not None:
+            return "gave up"
+        return "left out" if self.left_out else self.spending.exhausted()
 
-    def ended(self) -> Stop | None:
-        """Why the running measurement should take no more samples: the probe stopped, or its share is used up."""
-        return self.stopped_by() or self.spending.share_exhausted()
+    def ended(self, calls: int = 0) -> Stop | None:
+        """Why the running measurement should take no more samples: the probe stopped, or its share is used up.
+
+        `calls`: those of what would come next, which the share has to be enough for.
+        """
+        return self.stopped_by() or self.spending.share_exhausted(calls)
 
     def request(self, messages: tuple[Message, ...], max_tokens: int = PROBE_TOKENS) -> Request:
         """A plain request. Sampling is left at the API's defaults, which every endpoint takes."""
         return Request(model=self.model, messages=messages, max_tokens=max_tokens)
 
-    async def call(self, request: Request, label: str, *, planned: bool = True) -> Observation:
-        """Make one call, unless the probe has stopped."""
+    async def call(
+        self, request: Request, label: str, *, planned: bool = True, patient: bool = True
+    ) -> Observation:
+        """Make one call, unless the probe has stopped.
+
+        `patient`: turned away for now, it is asked again when the endpoint wants it (patience.py).
+        """
+        if patient:
+            await self.ready()
+        seen, refusals = await self._attempt(request, label, planned=planned, patient=patient), 0
+        while patient and self._is_worth_waiting(seen.failure, refusals):
+            self.refused.append(seen)
+            refusals += 1
+            await self.ready()
+            seen = await self._attempt(request, label, planned=False, patient=True)
+        return seen
+
+    async def ready(self) -> None:
+        """Wait until the endpoint, having turned a call away, wants to be asked again."""
+        start = self.clock.now()
+        if self.stopped_by() is None and self._ready_at > start:
+            await self._unless_interrupted(self.clock.sleep(self._ready_at - start))
+            self.waited_s += self.clock.now() - start
+
+    def _is_worth_waiting(self, failure: Failure | None, refusals: int) -> bool:
+        wait = wait_s(failure, refusals)
+        if wait is None or self.stopped_by() is not None or wait >= self.spending.seconds_left():
+            return False
+        self._ready_at = self.clock.now() + wait
+        return True
+
+    async def _attempt(self, request: Request, label: str, *, planned: bool, patient: bool) -> Observation:
         stopped = self.stopped_by()
         if stopped is not None:
             return self._not_asked(label, stopped)
         self.spending.begin()
-        seen = await self._observed(request, label)
+        seen = await self._unless_interrupted(observe(self._backend, request, self.clock, label))
         self.calls += 1
         if seen is None:
             return self._not_asked(label, "interrupted")
@@ -116,6 +163,10 @@ class Probe:
             self._failed_in_a_row = 0
             return seen
         self.failures += 1
+        if not patient and asks_for_patience(seen.failure):
+            # Of many at once any number may be turned away: the next round waits, and nothing is given up.
+            self._is_worth_waiting(seen.failure, 0)
+            return seen
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= self.plan.give_up_after:
             self.gave_up = (
@@ -124,13 +175,13 @@ class Probe:
             )
         return seen
 
-    async def _observed(self, request: Request, label: str) -> Observation | None:
-        """The call as it was seen; None when an interruption cut it off."""
+    async def _unless_interrupted(self, work: Awaitable[T]) -> T | None:
+        """What `work` returns; None when an interruption cut it off."""
         task = asyncio.current_task()
         assert task is not None
         self._interruption.under_way.add(task)
         try:
-            return await observe(self._backend, request, self.clock, label)
+            return await work
         except asyncio.CancelledError:
             if not self.interrupted:
                 raise

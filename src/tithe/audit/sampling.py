@@ -24,7 +24,8 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
     """How far a measurement went: `rounds` that were run, and what `ended` it.
 
     precise: every interval was narrow enough; samples: the plan's most were taken; time, tokens,
-    requests: this measurement's share of that limit was used up; gave up, interrupted: see the report.
+    requests: this measurement's share of that limit was used up; left out: the limits leave too little for it; gave up, interrupted: see the
+    report.
     """
 
     rounds: int
@@ -50,15 +51,28 @@ async def sample(
 ) -> Extent:
     """Run rounds 0, 1, 2, ... until one of the reasons of `Extent.ended`.
 
-    `figures` computes what has to be precise from the samples so far; it is asked between rounds.
+    Each round is a turn (turns.py), so endpoints that are compared take theirs one after the other, and go
+    on until the figures of all of them are precise. `figures` computes what has to be precise from the
+    samples so far; it is asked between rounds.
     """
-    plan = probe.plan
-    for number in range(plan.repeats):
-        ended = probe.ended()
-        if ended is not None:
-            return Extent(rounds=number, ended=ended)
-        await run_round(number)
-        with probe.aside():
-            if number + 1 >= plan.least_repeats and precise(figures(), plan.precision):
-                return Extent(rounds=number + 1, ended="precise")
-    return Extent(rounds=plan.repeats, ended=probe.stopped_by() or "samples")
+    rounds = a_round = 0
+    while True:
+        async with probe.seat.turn():
+            ended = _ended(probe, rounds, a_round)
+            if ended is not None:
+                return Extent(rounds=rounds, ended=ended)
+            before = probe.calls
+            await run_round(rounds)
+            rounds, a_round = rounds + 1, probe.calls - before
+            with probe.aside():
+                probe.seat.vote(
+                    enough=rounds >= probe.plan.least_repeats and precise(figures(), probe.plan.precision)
+                )
+
+
+def _ended(probe: Probe, rounds: int, a_round: int) -> Ended | None:
+    if rounds and probe.seat.agreed:
+        return "precise"
+    if rounds == probe.plan.repeats:
+        return probe.stopped_by() or "samples"
+    return probe.ended(a_round)

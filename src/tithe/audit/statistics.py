@@ -13,11 +13,19 @@ not collapse at 0 of n:
     centre = (p + z^2 / 2n) / (1 + z^2 / n)
     half   = z / (1 + z^2 / n) * sqrt(p (1 - p) / n + z^2 / 4n^2)
 
+The largest of n samples stands, on the mean, at the n / (n + 1) quantile (Gumbel 1958, ch. 1.2): a quantile
+beyond it is not in the data, and what is printed as the p99 of 20 samples is their maximum. So a tail's
+quantile q takes 1 / (1 - q) samples, 20 for a p95 and 100 for a p99, and with fewer there is none. Until 59
+and 299 (Wilks 1941: 1 - q^n > 0.95) the upper end of its interval is the largest sample, and tends to be too low.
+
+The ratio of two means has a percentile bootstrap interval too, each side resampled by itself.
+
 Jain's fairness index (Jain, Chiu, Hawe 1984): (sum x)^2 / (n sum x^2); 1 is equal shares, 1/n is one
 taking all.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -25,7 +33,6 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2000
 LEVEL = 0.95
-_Z95 = 1.959963984540054
 _FEWEST = 3
 
 Floats = NDArray[np.float64]
@@ -70,6 +77,35 @@ def median(values: Sequence[float], *, seed: int = 0) -> Estimate | None:
     return quantile(values, 0.5, seed=seed)
 
 
+def samples_for(q: float) -> int:
+    """The fewest samples that the tail's quantile `q` is told from; see the top of the file."""
+    return round(1 / (1 - q))
+
+
+def tail(values: Sequence[float], q: float, *, seed: int = 0) -> Estimate | None:
+    """The q-quantile of the upper tail; None where there are too few values to have one."""
+    return quantile(values, q, seed=seed) if len(values) >= samples_for(q) else None
+
+
+def ratio_of_means(
+    above: Sequence[float], below: Sequence[float], *, scale: float = 1.0, seed: int = 0
+) -> Estimate | None:
+    """`scale` times the mean of `above` over that of `below`, which are independent samples above zero.
+
+    None where either is empty; without an interval where either has fewer than three.
+    """
+    if not above or not below:
+        return None
+    over, under = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    point, n = scale * float(over.mean() / under.mean()), min(len(over), len(under))
+    if n < _FEWEST:
+        return Estimate(value=point, low=None, high=None, n=n)
+    generator = _generator(seed)
+    means = _resamples(over, generator).mean(axis=1) / _resamples(under, generator).mean(axis=1)
+    low, high = _interval(scale * means)
+    return Estimate(value=point, low=low, high=high, n=n)
+
+
 def paired_difference(pairs: Sequence[tuple[float, float]], *, seed: int = 0) -> Estimate | None:
     """Median of (first - second) over the pairs, resampled as pairs; None for no pairs."""
     return median([first - second for first, second in pairs], seed=seed)
@@ -95,13 +131,14 @@ def slope_of_medians(groups: Mapping[float, Sequence[float]], *, seed: int = 0) 
     return Estimate(value=point, low=low, high=high, n=n)
 
 
-def wilson(successes: int, n: int) -> Share | None:
-    """The share of successes with Wilson's interval; None for n = 0."""
+def wilson(successes: int, n: int, *, level: float = LEVEL) -> Share | None:
+    """The share of successes with Wilson's interval of `level`; None for n = 0."""
     if n == 0:
         return None
-    p, z2 = successes / n, _Z95**2
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, z2 = successes / n, z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 / (1 + z2 / n) * float(np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)))
+    half = z / (1 + z2 / n) * float(np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
     return Share(successes=successes, n=n, low=low, high=high)

@@ -2,7 +2,9 @@
 
 Four arms, one of each in a round, ask for the same thing: a tool call with `tool_choice: required` and a strict
 tool, or with `auto` and a tool held to nothing; JSON text under `response_format: json_schema`, or as
-plain text with the schema in the prompt. The first call of each arm compiles grammars and is shown apart.
+plain text with the schema in the prompt. The first call of each arm compiles grammars and is shown apart. An
+arm whose first call the endpoint refuses (HTTP 400, 422, ...: it has no tools, or no `response_format`) is asked
+for no more, and its figures say what the endpoint said.
 
 Time to a valid answer is sent to last token of the answers that were valid at the first try. With
 retries, when every attempt is drawn alike and independently and a retry starts at once (Wald's
@@ -16,6 +18,7 @@ time of an attempt divided by Wilson's upper bound of p.
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -56,7 +59,8 @@ class StructuredSample(msgspec.Struct, frozen=True, kw_only=True):
 class StructuredFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One arm. `classes` counts every answer; failed calls are among them and not in `valid`'s n.
 
-    `expected_s` is None when no answer was valid; then `expected_at_least_s` is what can be said.
+    `expected_s` is None when no answer was valid; then `expected_at_least_s` is what can be said. `refused` is
+    what the endpoint said where it takes no such request; nothing was measured then.
     """
 
     arm: StructuredArm
@@ -67,6 +71,7 @@ class StructuredFigures(msgspec.Struct, frozen=True, kw_only=True):
     attempt_mean_s: float | None
     expected_s: float | None
     expected_at_least_s: float | None
+    refused: str | None = None
 
 
 class Structured(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,26 +86,39 @@ class Structured(msgspec.Struct, frozen=True, kw_only=True):
 async def measure_structured(probe: Probe) -> Structured:
     """Warm every arm, then run rounds of one call of each in random order."""
     plan = probe.plan
-    primes = [await probe.call(_request(probe, arm, -1), f"structured.prime.{arm}") for arm in ARMS]
+    async with probe.seat.turn():
+        primes = [await probe.call(_request(probe, arm, -1), f"structured.prime.{arm}") for arm in ARMS]
+    refused = _refused(primes)
+    arms: list[StructuredArm] = [arm for arm in ARMS if arm not in refused]
     order = random.Random(f"{plan.seed}/structured")
     samples: list[StructuredSample] = []
 
     async def run_round(repeat: int) -> None:
-        for arm in order.sample(ARMS, len(ARMS)):
+        for arm in order.sample(arms, len(arms)):
             seen = await probe.call(_request(probe, arm, repeat), f"structured.{arm}")
             samples.append(StructuredSample(arm=arm, repeat=repeat, observation=seen))
 
     def times() -> list[Estimate | None]:
         rows = structured_figures(tuple(samples), seed=plan.seed)
-        return [row.valid_total_s or row.ttft_s for row in rows]
+        return [row.valid_total_s or row.ttft_s for row in rows if row.arm in arms]
 
-    extent = await sample(probe, run_round, times)
+    nothing = Extent(rounds=0, ended="samples")
+    extent = await sample(probe, run_round, times) if arms else nothing
     return Structured(
         primes=tuple(primes),
         samples=tuple(samples),
         extent=extent,
-        figures=structured_figures(tuple(samples), seed=plan.seed),
+        figures=structured_figures(tuple(samples), seed=plan.seed, refused=refused),
     )
+
+
+def _refused(primes: list[Observation]) -> dict[StructuredArm, str]:
+    """What the endpoint said of the arms that it does not take."""
+    return {
+        arm: seen.failure.message
+        for arm, seen in zip(ARMS, primes, strict=True)
+        if seen.failure is not None and seen.failure.is_refusal
+    }
 
 
 def _request(probe: Probe, arm: StructuredArm, repeat: int) -> Request:
@@ -138,13 +156,17 @@ def _tool(*, strict: bool) -> Tool:
     return Tool(name=TOOL, description="Does one action on one file.", parameters=SCHEMA, strict=strict)
 
 
-def structured_figures(samples: tuple[StructuredSample, ...], *, seed: int) -> tuple[StructuredFigures, ...]:
-    """Everything that follows from the samples, an arm each."""
+def structured_figures(
+    samples: tuple[StructuredSample, ...], *, seed: int, refused: Mapping[StructuredArm, str] | None = None
+) -> tuple[StructuredFigures, ...]:
+    """Everything that follows from the samples, an arm each; `refused` are the arms the endpoint does not take."""
     check = checker(SCHEMA)
-    return tuple(
+    rows = (
         _arm_figures(arm, [sample.observation for sample in samples if sample.arm == arm], check, seed)
         for arm in ARMS
     )
+    said = refused or {}
+    return tuple(msgspec.structs.replace(row, refused=said.get(row.arm)) for row in rows)
 
 
 def judged(samples: tuple[StructuredSample, ...]) -> tuple[tuple[StructuredSample, ValidityClass], ...]:

@@ -12,20 +12,14 @@ when the agent called finish or used up the task's steps, and the world then jud
 What is sent is what an agent's client sends: the tools with `tool_choice` left at auto and `strict` left
 unset, temperature 0 (an agent's calls are to be right, not varied; and a run can be repeated), at most
 `task_out` tokens an answer. The first call tells whether the endpoint takes a temperature: one that
-refuses it (HTTP 400 or 422) is asked without from then on. Reasoning is not sent back, as most clients don't.
+refuses it (HTTP 400, 422) is asked without from then on. Reasoning is not sent back, as most clients don't.
 The prompts carry no salt, since a goal must read as it is: an endpoint that is audited twice with one seed
 may find in its cache what it saw the first time.
 
-The instants of a run cut its wall clock into pieces, and every piece goes to exactly one part:
-
-    ttft      sent to first token of the call that answered
-    decode    first token to last
-    tool      the tools that the answer called, one after the other
-    retry     a failed attempt whole, from its beginning to its end
-    overhead  what lies between: connecting, the end of a stream after its last token, the client
-
-An answer without a token has nothing but waiting: all of it is `ttft`. A step whose call fails is
-tried once more, at once. A step's seconds are those from its first attempt to the end of its tools.
+A step whose call fails is tried once more, at once; one that is turned away for now, as often and as late as
+patience.py has it, and that waiting is `retry` too. An endpoint that refuses the first call whatever its
+temperature has no tools, or not these: no run is begun, and the report tells what it said. A step's seconds are
+those from its first attempt to the end of its tools.
 
 Tasks differ in length, so their wall clocks compare endpoints only where both solved the same tasks;
 seconds a step compare better.
@@ -34,75 +28,25 @@ seconds a step compare better.
 import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import msgspec
 
-from tithe.audit.observation import Observation
+from tithe.audit.observation import Failure, Observation
+from tithe.audit.patience import MOST_TIMES, asks_for_patience
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.probe import Probe
 from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, Share, median, wilson
+from tithe.audit.task_run import Account, TaskOutcome, TaskRun, TaskStep, account
 from tithe.core import Message, Request, Sampling, ToolCall
 from tithe.world import FAMILIES, Episode, Family, Split, World, make_task, open_world
 from tithe.world import Task as WorldTask
 
-TaskOutcome = Literal["solved", "unsolved", "failed"]
-
 SPLIT: Split = "held_out"
 _ATTEMPTS = 2
 _SEEDS = 1_000_000
-_REFUSALS = (400, 422)
 # What stands in the history for an answer without text or call: some servers refuse an empty one.
 _NO_TEXT = "(nothing)"
-
-
-class TaskStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One step: its attempts in order, then its tools. No tool ran where every attempt failed."""
-
-    attempts: tuple[Observation, ...]
-    tool_start: float | None = None
-    tool_end: float | None = None
-
-
-class TaskRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of one task, from `start` to `end` (monotonic seconds).
-
-    `family`, `seed` and `split` make the task again; `messages` is the conversation as it ended, and `answer`
-    what finish was called with (None: it was not). Of the answers, `idle` called no tool; of the calls, `faults` named no tool or had arguments that do not fit.
-    """
-
-    repeat: int
-    family: Family
-    seed: int
-    split: Split
-    start: float
-    end: float
-    outcome: TaskOutcome
-    answer: str | None
-    idle: int
-    faults: int
-    steps: tuple[TaskStep, ...]
-    messages: tuple[Message, ...]
-
-    @property
-    def wall_s(self) -> float:
-        return self.end - self.start
-
-    @property
-    def goal(self) -> str:
-        return self.messages[1].content or ""
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's wall clock in seconds, and its parts: they sum to it."""
-
-    wall_s: float
-    ttft_s: float
-    decode_s: float
-    tool_s: float
-    retry_s: float
-    overhead_s: float
 
 
 class FamilyFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +94,8 @@ class TaskFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The measurement whole: what was seen, and what follows from it.
 
-    `temperature` is what was sent; None: the endpoint refused the plan's, so none was.
+    `temperature` is what was sent; None: the endpoint refused the plan's, so none was. `refused` is what it said
+    where it takes no such call at all; no run was begun then.
     """
 
     temperature: float | None
@@ -158,6 +103,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[TaskRun, ...]
     extent: Extent
     figures: TaskFigures
+    refused: str | None = None
 
     @property
     def shown(self) -> TaskRun | None:
@@ -180,22 +126,29 @@ def draw_tasks(plan: AuditPlan) -> tuple[WorldTask, ...]:
 
 async def measure_task(probe: Probe) -> Task:
     """Prime each family's system prompt and tools, then run every task once, as far as the limits allow."""
-    tasks = await asyncio.to_thread(draw_tasks, probe.plan)
-    primes, temperature = await _prime(probe, tasks)
+    async with probe.seat.turn():
+        tasks = await asyncio.to_thread(draw_tasks, probe.plan)
+        primes, temperature, refused = await _prime(probe, tasks)
+    if refused is not None:
+        tasks = ()
     runs: list[TaskRun] = []
     while (ended := probe.ended()) is None and len(runs) < len(tasks):
-        runs.append(await _run(probe, tasks[len(runs)], len(runs), temperature))
+        async with probe.seat.turn():
+            runs.append(await _run(probe, tasks[len(runs)], len(runs), temperature))
     return Task(
         temperature=temperature,
         primes=tuple(primes),
         runs=tuple(runs),
         extent=Extent(rounds=len(runs), ended=ended or "samples"),
         figures=task_figures(tuple(runs), seed=probe.plan.seed),
+        refused=refused,
     )
 
 
-async def _prime(probe: Probe, tasks: tuple[WorldTask, ...]) -> tuple[list[Observation], float | None]:
-    """One call for each family, and the temperature that the endpoint takes."""
+async def _prime(
+    probe: Probe, tasks: tuple[WorldTask, ...]
+) -> tuple[list[Observation], float | None, str | None]:
+    """One call for each family, the temperature that the endpoint takes, and what it said if it takes none."""
     temperature: float | None = probe.plan.task_temperature
     primes: list[Observation] = []
     for task in {task.family: task for task in tasks}.values():
@@ -203,12 +156,17 @@ async def _prime(probe: Probe, tasks: tuple[WorldTask, ...]) -> tuple[list[Obser
         messages = (Message(role="system", content=task.system), note)
         request = _request(probe, task, messages, temperature, PROBE_TOKENS)
         primes.append(await probe.call(request, prime_label(task.family)))
-        refused = primes[-1].failure is not None and primes[-1].failure.http_status in _REFUSALS
-        if refused and len(primes) == 1:
+        if len(primes) == 1 and _said_no(primes[0]) is not None:
             request = _request(probe, task, messages, None, PROBE_TOKENS)
             primes.append(await probe.call(request, prime_label(task.family), planned=False))
-            temperature = None if primes[-1].failure is None else temperature
-    return primes, temperature
+            if (refused := _said_no(primes[1])) is not None:
+                return primes, temperature, refused
+            temperature = None if primes[1].failure is None else temperature
+    return primes, temperature, None
+
+
+def _said_no(seen: Observation) -> str | None:
+    return seen.failure.message if seen.failure is not None and seen.failure.is_refusal else None
 
 
 def prime_label(family: Family) -> str:
@@ -264,15 +222,20 @@ async def _step(
 ) -> TaskStep:
     task, clock = episode.world.task, probe.clock
     request = _request(probe, task, episode.messages, temperature, probe.plan.task_out)
-    attempts = [await probe.call(request, "task")]
-    while attempts[-1].failure is not None and len(attempts) < _ATTEMPTS:
-        attempts.append(await probe.call(request, "task", planned=False))
+    attempts = [await probe.call(request, "task", patient=False)]
+    while attempts[-1].failure is not None and len(attempts) < _most_attempts(attempts[-1].failure):
+        await probe.ready()
+        attempts.append(await probe.call(request, "task", planned=False, patient=False))
     if attempts[-1].failure is not None:
         return TaskStep(attempts=tuple(attempts))
     tool_start = clock.now()
     answer = _as_message(attempts[-1], episode.answers)
     await asyncio.get_running_loop().run_in_executor(hands, episode.take, answer)
     return TaskStep(attempts=tuple(attempts), tool_start=tool_start, tool_end=clock.now())
+
+
+def _most_attempts(failure: Failure) -> int:
+    return 1 + MOST_TIMES if asks_for_patience(failure) else _ATTEMPTS
 
 
 def _as_message(seen: Observation, number: int) -> Message:
@@ -289,43 +252,6 @@ def _outcome(world: World, steps: list[TaskStep]) -> TaskOutcome:
     if steps[-1].tool_end is None:
         return "failed"
     return "solved" if world.succeeded else "unsolved"
-
-
-def account(run: TaskRun) -> Account:
-    """Split a run's wall clock into its parts; see the top of the file."""
-    parts = {"ttft": 0.0, "decode": 0.0, "tool": 0.0, "retry": 0.0, "overhead": 0.0}
-    cursor = run.start
-    for part, until in _cuts(run):
-        parts[part] += until - cursor
-        cursor = until
-    parts["overhead"] += run.end - cursor
-    return Account(
-        wall_s=run.wall_s,
-        ttft_s=parts["ttft"],
-        decode_s=parts["decode"],
-        tool_s=parts["tool"],
-        retry_s=parts["retry"],
-        overhead_s=parts["overhead"],
-    )
-
-
-def _cuts(run: TaskRun) -> list[tuple[str, float]]:
-    """The run's instants in order, each with the part that the time before it belongs to."""
-    cuts: list[tuple[str, float]] = []
-    for step in run.steps:
-        for seen in step.attempts:
-            cuts += _call_cuts(seen)
-        if step.tool_start is not None and step.tool_end is not None:
-            cuts += [("overhead", step.tool_start), ("tool", step.tool_end)]
-    return cuts
-
-
-def _call_cuts(seen: Observation) -> list[tuple[str, float]]:
-    if seen.failure is not None or seen.sent is None:
-        return [("overhead", seen.begun), ("retry", seen.ended)]
-    if seen.first is None or seen.last is None:
-        return [("overhead", seen.sent), ("ttft", seen.ended)]
-    return [("overhead", seen.sent), ("ttft", seen.first), ("decode", seen.last)]
 
 
 def task_figures(runs: tuple[TaskRun, ...], *, seed: int) -> TaskFigures:

@@ -24,7 +24,7 @@ from tithe.audit.observation import Observation
 from tithe.audit.plan import CHAT_EVERY, PROBE_TOKENS
 from tithe.audit.probe import Probe, fell_short
 from tithe.audit.sampling import Extent, sample
-from tithe.audit.statistics import Estimate, median
+from tithe.audit.statistics import Estimate, median, samples_for
 from tithe.core import Request
 
 
@@ -50,7 +50,7 @@ class TotalFigures(msgspec.Struct, frozen=True, kw_only=True):
     """One generation length. `generated` is the median number of tokens that came; None: not reported.
 
     `itc_p50_s` and `itc_p99_s` are over the times between chunks of all its answers. They have no interval:
-    the times within one answer depend on each other.
+    the times within one answer depend on each other. A p99 is None with too few of them (statistics.py).
     """
 
     wanted: int
@@ -93,7 +93,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 async def measure_totals(probe: Probe) -> Totals:
     """Prime the prefix, then run rounds of every length; the chat figure is in every second one."""
     plan = probe.plan
-    prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
+    async with probe.seat.turn():
+        prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
     order = random.Random(f"{plan.seed}/totals")
     samples: list[TotalSample] = []
 
@@ -168,7 +169,7 @@ def _figures(wanted: int, samples: list[TotalSample], seed: int) -> TotalFigures
             [one.decode_rate for one in used if one.decode_rate is not None], seed=seed
         ),
         itc_p50_s=_quantile_of(gaps, 0.5),
-        itc_p99_s=_quantile_of(gaps, 0.99),
+        itc_p99_s=_quantile_of(gaps, 0.99) if len(gaps) >= samples_for(0.99) else None,
         fell_short=sum(fell_short(sample.observation, wanted) for sample in samples),
         failed=sum(not sample.observation.answered for sample in samples),
     )

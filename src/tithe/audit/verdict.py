@@ -52,12 +52,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judgements(
     measured: Measured, floor: Floor | None, lags: dict[About, LagFigures]
 ) -> dict[About, Judgement]:
-    """For each verdict, whether the client can vouch for the figure that it stands on."""
+    """For each verdict, whether the client can vouch for the smallest figure that its sentence quotes.
+
+    Of the cache that is the cached TTFT at the longest length: a floor that is little beside the uncached one
+    may be most of it.
+    """
     steps = [row.step_s for row in measured.concurrency.figures if row.step_s is not None]
     crowd = steps[-1] if steps else None
     longest = measured.pairs.figures.longest
     stands_on: dict[About, Estimate | None] = {
-        "cache": longest.uncached_ttft_s if longest is not None else None,
+        "cache": _least(longest.uncached_ttft_s, longest.cached_ttft_s) if longest is not None else None,
         "short generations": measured.totals.figures.chat.measured_step_s,
         "structured output": _fastest(measured.structured.figures),
         "concurrency": crowd,
@@ -82,7 +86,12 @@ def _floors(floor: Floor | None) -> tuple[Estimate | None, Estimate | None, Esti
 def _fastest(arms: tuple[StructuredFigures, ...]) -> Estimate | None:
     known = [arm.valid_total_s for arm in arms if arm.valid_total_s is not None]
     known = known or [arm.ttft_s for arm in arms if arm.ttft_s is not None]
-    return min(known, key=lambda estimate: estimate.value, default=None)
+    return _least(*known)
+
+
+def _least(*known: Estimate | None) -> Estimate | None:
+    figures = [estimate for estimate in known if estimate is not None]
+    return min(figures, key=lambda estimate: estimate.value, default=None)
 
 
 def verdicts(measured: Measured, judged: dict[About, Judgement]) -> tuple[Verdict, ...]:

@@ -1,160 +1,149 @@
-"""`tithe audit`: an endpoint, measured the way an agent uses it."""
+"""`tithe audit`: an endpoint, measured the way an agent uses it.
 
-import asyncio
-import contextlib
-import gc
-import ipaddress
+What opens sockets is imported where an endpoint is asked: help, `--from`, `--compare` and `--schema` need none of it.
+"""
+
 import os
-import signal
 import sys
-from collections.abc import AsyncGenerator, Generator
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from tithe.audit import (
-    STANDARD,
-    AuditPlan,
-    AuditReport,
-    Endpoint,
-    Interruption,
-    ThreadedLagWatch,
-    costs,
-    read_report,
-    run_audit,
-)
-from tithe.cli.child import child_server
-from tithe.cli.embedded import embedded_endpoint
+from tithe.audit import STANDARD, AuditPlan, AuditReport, Comparison, written_schema
+from tithe.cli.consent import confirm, is_loopback, warn_of_limits
+from tithe.cli.giving import give
+from tithe.cli.instead import Instead
 from tithe.cli.loop import run_command
 from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
 from tithe.cli.plan_flags import as_typed, fill_plan
 from tithe.cli.progress import CallProgress
-from tithe.cli.self_test import ROUNDS, run_self_test
-from tithe.core import SystemClock
-from tithe.core.errors import EndpointError, UsageError
-from tithe.net.client import endpoint_url
-from tithe.net.conformance import SCENARIOS
-from tithe.net.remote import RemoteBackend
-from tithe.report import print_audit, print_self_test
+from tithe.cli.saved import compare_saved, show_saved
+from tithe.core.errors import EndpointError
+from tithe.report import print_self_test
 
-app = App(name="audit", help="Measure an endpoint the way an agent uses it.", config=fill_plan)
+_EXIT_STATUS = (
+    "Exit status: 0 the audit ran, and what failed in it is in the report; 1 the endpoint could not be measured, or "
+    "too many calls failed in a row; 2 what was asked for cannot be done; 130 and 143 ended by Ctrl-C or SIGTERM, "
+    "with a report of what was measured."
+)
+app = App(
+    name="audit",
+    help="Measure an endpoint the way an agent uses it.",
+    help_epilogue=_EXIT_STATUS,
+    config=fill_plan,
+)
 
 _KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _Switch = Parameter(negative=())
-_NOT_BESIDE_FROM = (
-    "--from shows a report that is there and measures nothing: leave out the URL, --model, --save, --quick and the "
-    "options of what is measured."
-)
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """The endpoint to audit: where it is, how to ask it, and what the report calls it."""
-
-    endpoint: Endpoint
-    backend: RemoteBackend
 
 
 @app.default
 def audit(
-    url: str | None = None,
-    /,
-    *,
-    model: str | None = None,
-    api_key: str | None = None,
+    *urls: str,
+    model: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
+    api_key: Annotated[tuple[str, ...], Parameter(negative_iterable=())] = (),
     quick: Annotated[bool, _Switch] = False,
     json: Annotated[bool, _Switch] = False,
-    save: Path | None = None,
-    html: Path | None = None,
-    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
-    self_test: Annotated[bool, _Switch] = False,
+    instead: Annotated[Instead, Parameter(name="*")] = Instead(),  # noqa: B008 - frozen
+    outputs: Annotated[Outputs, Parameter(name="*")] = Outputs(),  # noqa: B008 - frozen
     plan: Annotated[AuditPlan, Parameter(name="*", negative_iterable=(), show_default=as_typed)] = STANDARD,
 ) -> None:
-    """Measure an endpoint the way an agent uses it.
-
-    Cached against uncached TTFT, short generations, structured output, concurrent agents, and an agent
-    at work on real tasks; each figure with its interval, and no verdict where the client was the bottleneck.
+    """Measure an endpoint the way an agent uses it, or compare several: cached TTFT, short generations, structured
+    output, concurrent agents, an agent at real tasks. No verdict where the client was the bottleneck.
 
     Parameters
     ----------
-    url
+    urls
         The endpoint's base URL, such as http://127.0.0.1:8383/v1. Without one, the embedded endpoint is
-        started, measured and stopped.
+        started, measured and stopped. Several are measured by turns and compared with the first; the word
+        embedded among them is the embedded endpoint.
     model
-        The model to ask for. Without it, the endpoint's only one.
+        The model to ask for. Without it, the endpoint's only one. For several URLs given once, or once for each.
     api_key
-        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY.
+        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY. For several URLs given once, or once for each.
     quick
         A shorter audit: under 20 s on the embedded endpoint. Options named beside it keep their value.
     json
         Print the report as JSON, raw observations included, in place of tables.
-    save
-        Write the report as JSON to this file as well.
-    html
-        Write the report to this file as a page as well: charts, tables and all they need in one file.
-    from_
-        Show the report that --save wrote to this file, and measure nothing. With --html, make a page of it.
     yes
         Do not ask before measuring an endpoint that is not on this machine.
-    self_test
-        Measure no endpoint: hold the measuring client to scenarios whose answers are known, and say where it
-        is wrong. With --json alone.
+    instead
+        What is done in place of measuring.
+    outputs
+        Where it is written.
     plan
         What is measured.
     """
-    asked = quick or plan != STANDARD or any(given is not None for given in (url, model, save))
-    outputs = Outputs(save=save, html=html)
-    if self_test:
-        if asked or yes or any(given is not None for given in (api_key, html, from_)):
-            raise UsageError("--self-test measures no endpoint: give it --json or nothing else.")
+    # `quick` is in the plan by now: plan_flags put it there.
+    instead.check(
+        asked=quick or plan != STANDARD or bool(urls or model),
+        saving=outputs.save is not None,
+        beside=yes or outputs != Outputs() or bool(api_key),
+        json=json,
+    )
+    if instead.schema:
+        sys.stdout.write(written_schema())
+    elif instead.self_test:
         _self_test(json=json)
-    elif from_ is not None:
-        # `quick` is in the plan by now: plan_flags put it there.
-        if asked:
-            raise UsageError(_NOT_BESIDE_FROM)
-        _show_saved(from_, outputs, json=json)
+    elif instead.from_ is not None:
+        show_saved(instead.from_, outputs, json=json)
+    elif instead.compare:
+        compare_saved(instead.compare, outputs, json=json)
     else:
-        _measure(url, model, api_key or _key(), plan, outputs, json=json, yes=yes)
+        _measure(urls, model, api_key or _key(), plan, outputs, json=json, yes=yes)
 
 
 def _measure(
-    url: str | None,
-    model: str | None,
-    key: str | None,
+    urls: Sequence[str],
+    models: Sequence[str],
+    keys: Sequence[str],
     plan: AuditPlan,
     outputs: Outputs,
     *,
     json: bool,
     yes: bool,
 ) -> None:
-    notes = Console(stderr=True)
-    if url is not None:
-        endpoint_url(url)
-    outputs.check(reading=None)
-    if url is not None and not is_loopback(url) and not yes:
-        _confirm(url, plan, notes)
-    report = run_command(_audit(url, model, key, plan, notes))
-    _give(report, outputs, json=json)
-    _fail_if_cut_short(report)
+    from tithe.cli.interruption import SignalledInterruption
+    from tithe.cli.measuring import measure
+    from tithe.cli.target import wanted
+    from tithe.net.client import endpoint_url, resolve
+
+    targets, notes = wanted(urls, models, keys), Console(stderr=True)
+    outputs.check()
+    for target in targets:
+        if target.url is not None and not is_loopback(target.url) and not yes:
+            # A host that is not there is told before the question what it will cost.
+            run_command(resolve(endpoint_url(target.url)))
+            confirm(target.url, plan, notes)
+    warn_of_limits(plan, notes)
+    interruption = SignalledInterruption()
+    found = run_command(measure(targets, plan, notes, interruption))
+    give(found, outputs, json=json)
+    reports = found.reports if isinstance(found, Comparison) else (found,)
+    if any(report.interrupted for report in reports):
+        interruption.end()
+    _fail_if_given_up(reports)
 
 
-def _fail_if_cut_short(report: AuditReport) -> None:
-    if report.interrupted:
-        raise KeyboardInterrupt
-    if report.gave_up is not None:
-        raise EndpointError(
-            f"The audit gave up: {report.gave_up} The report holds what was measured until then; mend the "
-            "endpoint or lower the load."
-        )
+def _fail_if_given_up(reports: Sequence[AuditReport]) -> None:
+    for report in reports:
+        if report.gave_up is not None:
+            raise EndpointError(
+                f"The audit of {report.endpoint.url} gave up: {report.gave_up} The report holds what was measured until "
+                "then; mend the endpoint or lower the load."
+            )
 
 
 def _self_test(*, json: bool) -> None:
     """Hold our client to the conformance suite; exits with 1 unless it holds everywhere."""
+    from tithe.cli.self_test import ROUNDS, run_self_test
+    from tithe.net.conformance import SCENARIOS
+
     progress = CallProgress(len(SCENARIOS) * ROUNDS, Console(stderr=True), unit="runs")
     with progress:
         result = run_command(run_self_test(progress=progress))
@@ -166,165 +155,5 @@ def _self_test(*, json: bool) -> None:
         sys.exit(1)
 
 
-def _give(report: AuditReport, outputs: Outputs, *, json: bool) -> None:
-    """Write the report where it is to go, and print it even where that failed."""
-    written = msgspec.json.encode(report)
-    unwritten = outputs.write(report, written)
-    if json:
-        sys.stdout.write(written.decode() + "\n")
-    else:
-        show(lambda console: print_audit(report, console))
-    if unwritten is not None:
-        raise unwritten
-
-
-def _show_saved(path: Path, outputs: Outputs, *, json: bool) -> None:
-    """Give a report that was saved. Raises `UsageError` when it is none that can be shown."""
-    outputs.check(reading=path)
-    try:
-        written = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"The report {path} cannot be read: {error.strerror}.") from error
-    report = read_report(written, str(path))
-    try:
-        _give(report, outputs, json=json)
-    except (LookupError, ValueError, ZeroDivisionError) as error:
-        # Its types are right and its parts do not fit each other: somebody has changed it.
-        raise UsageError(f"{path} is no whole audit report: its parts do not fit each other.") from error
-
-
-async def _audit(
-    url: str | None, model: str | None, key: str | None, plan: AuditPlan, notes: Console
-) -> AuditReport:
-    clock = SystemClock()
-    async with contextlib.AsyncExitStack() as stack:
-        target = await stack.enter_async_context(_target(url, model, key))
-        null = await stack.enter_async_context(_null_backend(target.endpoint.model))
-        progress = CallProgress(sum(cost.usual_calls for cost in costs(plan)), notes)
-        # What is imported by now never becomes garbage; kept out, it does not lengthen the collector's pauses.
-        gc.collect()
-        gc.freeze()
-        with progress, _interruption() as interruption:
-            try:
-                return await run_audit(
-                    target.backend,
-                    target.endpoint,
-                    plan,
-                    null=null,
-                    watch=ThreadedLagWatch(clock),
-                    clock=clock,
-                    progress=progress,
-                    interruption=interruption,
-                )
-            except EndpointError:
-                if interruption.happened:
-                    raise KeyboardInterrupt from None
-                raise
-
-
-@contextlib.contextmanager
-def _interruption() -> Generator[Interruption, None, None]:
-    """The first Ctrl-C ends the audit with a report of what was measured; a second one ends the command."""
-    interruption = Interruption()
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def interrupt() -> None:
-        if interruption.happened:
-            task.cancel()
-        interruption.interrupt()
-
-    with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-    try:
-        yield interruption
-    except asyncio.CancelledError:
-        if interruption.happened:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
-
-
-@contextlib.asynccontextmanager
-async def _target(url: str | None, model: str | None, key: str | None) -> AsyncGenerator[Target, None]:
-    async with contextlib.AsyncExitStack() as stack:
-        if url is None:
-            ready = await stack.enter_async_context(embedded_endpoint())
-            endpoint = Endpoint(url=ready.url, model=model or ready.model, embedded=True)
-            backend = RemoteBackend(ready.url)
-        else:
-            backend = RemoteBackend(url, api_key=key)
-            endpoint = Endpoint(url=url, model="")
-        stack.push_async_callback(backend.aclose)
-        if not endpoint.model:
-            endpoint = msgspec.structs.replace(
-                endpoint, model=model or await _only_model(backend, endpoint.url)
-            )
-        yield Target(endpoint=endpoint, backend=backend)
-
-
-async def _only_model(backend: RemoteBackend, url: str) -> str:
-    models = await backend.models()
-    if len(models) == 1:
-        return models[0]
-    if not models:
-        raise UsageError(f"{url} lists no models; name one with --model.")
-    shown = ", ".join(models[:10]) + (f" and {len(models) - 10} more" if len(models) > 10 else "")
-    raise UsageError(f"{url} has {len(models)} models; name one with --model: {shown}.")
-
-
-@contextlib.asynccontextmanager
-async def _null_backend(model: str) -> AsyncGenerator[RemoteBackend, None]:
-    """The same client, against a server in another process that answers at once."""
-    async with child_server(("-m", "tithe.cli.null", model), what="The null backend") as ready:
-        backend = RemoteBackend(ready.url)
-        try:
-            yield backend
-        finally:
-            await backend.aclose()
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url` is on this machine."""
-    host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _confirm(url: str, plan: AuditPlan, notes: Console) -> None:
-    """Say what the audit will cost, and ask. Raises `UsageError` when there is no yes."""
-    planned = costs(plan)
-    calls, usual = sum(cost.calls for cost in planned), sum(cost.usual_calls for cost in planned)
-    prompt = sum(cost.prompt_tokens for cost in planned)
-    output = sum(cost.output_tokens for cost in planned)
-    limits = [
-        f"{limit:,g} {unit}"
-        for limit, unit in ((plan.max_time, "s"), (plan.max_requests, "calls"), (plan.max_tokens, "tokens"))
-        if limit is not None
-    ]
-    estimate = (
-        f"Auditing {url} takes about {usual:,} calls where its figures are soon precise. At most it takes "
-        f"{calls:,}, with {prompt:,} prompt tokens (many of them cached, if it caches) and {output:,} "
-        "generated ones. Answers that come too short are asked again on top."
-        + (
-            f" It stops after {' or '.join(limits)} (--max-time, --max-requests, --max-tokens)."
-            if limits
-            else ""
-        )
-    )
-    if not sys.stdin.isatty():
-        raise UsageError(f"{estimate} Say --yes to go on.")
-    notes.print(estimate, highlight=False)
-    notes.print("Go on? [y/N] ", end="", markup=False)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("Nothing was sent.")
-
-
-def _key() -> str | None:
-    return next((value for name in _KEYS if (value := os.environ.get(name))), None)
+def _key() -> tuple[str, ...]:
+    return tuple(value for name in _KEYS if (value := os.environ.get(name)))[:1]

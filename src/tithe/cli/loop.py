@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from tithe.core.errors import UsageError
@@ -14,10 +15,20 @@ T = TypeVar("T")
 TERMINATED = 143
 
 
+# What SIGTERM does to the command that runs, while nothing inside it heeds signals itself.
+_terminating: ContextVar[Callable[[], None]] = ContextVar("_terminating")
+
+
 def run_command(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end. SIGTERM cancels it, and then exits with 143; Ctrl-C raises KeyboardInterrupt."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_until_terminated(work))
+    try:
+        # From here on there is something to end in order: see `tithe.__main__`.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_until_terminated(work))
+    finally:
+        work.close()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -29,7 +40,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
-    task = asyncio.ensure_future(work)
     terminated = False
 
     def terminate() -> None:
@@ -37,6 +47,8 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
         terminated = True
         task.cancel()
 
+    _terminating.set(terminate)
+    task = asyncio.ensure_future(work)
     with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
     try:
@@ -45,6 +57,24 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
         if terminated:
             sys.exit(TERMINATED)
         raise
+
+
+@contextlib.contextmanager
+def heeding(received: Callable[[signal.Signals], None]) -> Generator[None, None, None]:
+    """While the block runs, Ctrl-C and SIGTERM call `received` in place of ending the command.
+
+    For use inside `run_command`. On a platform whose event loop takes no signals they end it as ever.
+    """
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, received, name)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.add_signal_handler(signal.SIGTERM, _terminating.get())
 
 
 def watch_signals(signals: asyncio.Queue[None], *, until_eof: bool) -> None:

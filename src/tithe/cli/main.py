@@ -5,44 +5,46 @@
 | 0 | done; `tithe serve` was stopped by Ctrl-C or SIGTERM, running calls ended |
 | 1 | the endpoint failed; an audit that gave up has printed what it had measured; a self-test did not hold |
 | 2 | what was asked for cannot be done |
-| 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM |
+| 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM; an audit has told what it measured |
 
-Commands are named by dotted path and imported when asked for: the base install has no engine.
+Commands are named by dotted path and imported when asked for: the base install has no engine. The front page
+(front.py) is printed before anything else is imported.
 """
 
 import re
 import sys
 from collections.abc import Sequence
-
-from cyclopts import App, CycloptsError
+from typing import TYPE_CHECKING
 
 import tithe
-from tithe.cli.extras import ENGINE_HINT, is_engine_module
-from tithe.core.errors import EndpointError, TitheError
+from tithe.cli.front import COMMANDS, SAYS, front_page
 
-app = App(
-    name="tithe",
-    version=tithe.__version__,
-    help="Measures, explains and cuts the agentic inference tax.",
-    exit_on_error=False,
-    suppress_keyboard_interrupt=False,
-)
-app.command("tithe.cli.audit:app", name="audit", help="Measure an endpoint the way an agent uses it.")
-SERVE_HELP = "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents."
-app.command("tithe.cli.serve:serve", name="serve", help=SERVE_HELP)
+if TYPE_CHECKING:
+    from cyclopts import App
 
 ENDPOINT_FAILED, CANNOT, INTERRUPTED = 1, 2, 130
-
-
-def main() -> None:
-    """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+_FRONT: tuple[list[str], ...] = ([], ["--help"], ["-h"])
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit status. Errors go to stderr, without a traceback."""
+    if list(arguments) in _FRONT:
+        sys.stdout.write(front_page())
+        return 0
+    if list(arguments) == ["--version"]:
+        sys.stdout.write(f"{tithe.__version__}\n")
+        return 0
+    return _run_command(arguments)
+
+
+def _run_command(arguments: Sequence[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from tithe.cli.extras import ENGINE_HINT, is_engine_module
+    from tithe.core.errors import EndpointError, TitheError
+
     try:
-        app(arguments)
+        _command_line()(arguments)
     except CycloptsError:
         return CANNOT  # cyclopts has said what is wrong
     except EndpointError as error:
@@ -58,6 +60,22 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0
+
+
+def _command_line() -> "App":
+    """What parses options and finds the command."""
+    from cyclopts import App
+
+    app = App(
+        name="tithe",
+        version=tithe.__version__,
+        help=SAYS,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for command in COMMANDS:
+        app.command(command.path, name=command.name, help=command.help)
+    return app
 
 
 def with_flag(message: str, arguments: Sequence[str]) -> str:

@@ -1,41 +1,57 @@
-"""The files that an audit is written to: its report as JSON, and as a page."""
+"""The files that an audit is written to: its report as JSON and as a page, and its calls as a table."""
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from tithe.audit import AuditReport
+from tithe.audit import AuditReport, Comparison
 from tithe.core.errors import UsageError
-from tithe.report import audit_page
+from tithe.report import audit_page, calls_csv, compared_calls_csv, comparison_page
 
 
-class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to write, if anywhere."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Where to write, if anywhere. The flags and their help are made from this.
 
-    save: Path | None
-    html: Path | None
+    Attributes:
+        save: Write the report as JSON to this file as well.
+        html: Write the report to this file as a page as well: charts, tables and all they need in one file.
+        csv: Write every call to this file as well, as a table with one row an attempt.
+    """
 
-    def check(self, *, reading: Path | None) -> None:
-        """Raises `UsageError` when a file cannot be written, or is named twice; `reading` is not to be written over."""
-        named = {"--from": reading, "--save": self.save, "--html": self.html}
-        seen: dict[Path, str] = {}
-        for flag, path in named.items():
+    save: Path | None = None
+    html: Path | None = None
+    csv: Path | None = None
+
+    def check(self, *, reading: Sequence[Path] = (), flag: str = "--from") -> None:
+        """Raises `UsageError` when a file cannot be written, or is named twice; `reading`, named by `flag`, is not to be written over."""
+        seen = dict.fromkeys((path.resolve() for path in reading), flag)
+        for each, path in {"--save": self.save, "--html": self.html, "--csv": self.csv}.items():
             if path is None:
                 continue
-            first = seen.setdefault(path.resolve(), flag)
-            if first != flag:
-                raise UsageError(f"{first} and {flag} name the same file, {path}; name two.")
-            if flag != "--from":
-                check_writable(path, flag)
+            first = seen.setdefault(path.resolve(), each)
+            if first != each:
+                raise UsageError(f"{first} and {each} name the same file, {path}; name two.")
+            check_writable(path, each)
 
-    def write(self, report: AuditReport, written: bytes) -> UsageError | None:
+    def write(self, report: AuditReport | Comparison, written: bytes) -> UsageError | None:
         """Write the report; what went wrong is returned, so that it can be printed first."""
         wrong: UsageError | None = None
         if self.html is not None:
-            wrong = _write(self.html, audit_page(report).encode(), "--html")
+            wrong = _write(self.html, _page(report).encode(), "--html")
+        if self.csv is not None:
+            wrong = _write(self.csv, _calls(report).encode(), "--csv") or wrong
         if self.save is not None:
             wrong = _write(self.save, written, "--save") or wrong
         return wrong
+
+
+def _page(report: AuditReport | Comparison) -> str:
+    return audit_page(report) if isinstance(report, AuditReport) else comparison_page(report)
+
+
+def _calls(report: AuditReport | Comparison) -> str:
+    return calls_csv(report) if isinstance(report, AuditReport) else compared_calls_csv(report.reports)
 
 
 def check_writable(path: Path, flag: str) -> None:

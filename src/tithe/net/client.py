@@ -7,6 +7,8 @@ here: before the response's head has come `Unreachable`, after it `StreamBroken`
 
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
 from collections.abc import Mapping
 from time import perf_counter
@@ -37,9 +39,12 @@ class Answer:
     0 when it was open already.
     """
 
-    def __init__(self, url: str, response: MeasuredResponse, began: float, head_at: float) -> None:
+    def __init__(
+        self, url: str, response: MeasuredResponse, began: float, head_at: float, idle_s: float
+    ) -> None:
         exchange = response.exchange
         self._url = url
+        self._idle_s = idle_s
         self._response = response
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -56,7 +61,9 @@ class Answer:
         try:
             data = await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise StreamBroken(f"{self._url} {_broke(error)} before its response ended") from error
+            raise StreamBroken(
+                f"{self._url} {_broke(error, self._idle_s)} before its response ended"
+            ) from error
         pieces = self._response.exchange.stamped(data)
         if pieces:
             self.last_at = pieces[-1][1]
@@ -105,15 +112,15 @@ class MeasuringClient:
         # Some servers close the connection after an answer and do not say so (llama.cpp's, after a stream). A turn of
         # the loop lets it see that (see `StampingConnector`); else a call that follows at once would be sent to nobody.
         await asyncio.sleep(0)
-        began = perf_counter()
+        began, idle_s = perf_counter(), self._options.idle_timeout_s
         data = None if body is None else StampedBody(body)
         try:
             response = await session.request(method, url, headers=headers, data=data, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(
-                f"{url} {_broke(error)} before it answered. Is it running, and is this its address?"
+                f"{url} {_broke(error, idle_s)} before it answered. Is it running, and is this its address?"
             ) from error
-        return Answer(str(url), cast(MeasuredResponse, response), began, perf_counter())
+        return Answer(str(url), cast(MeasuredResponse, response), began, perf_counter(), idle_s)
 
     def _open(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(
@@ -158,16 +165,35 @@ def endpoint_url(base_url: str) -> URL:
     return url.with_path(path or "/v1")
 
 
-def _broke(error: Exception) -> str:
+async def resolve(url: URL) -> None:
+    """Look the host up, and ask it for nothing. Raises `Unreachable` when there is no such host."""
+    host = url.host or ""
+    try:
+        await asyncio.get_running_loop().getaddrinfo(host, url.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise Unreachable(
+            f"There is no host {host!r} ({why or error}). Is the URL {url} right, and is there a network?"
+        ) from error
+
+
+def _broke(error: Exception, idle_s: float) -> str:
     """What a socket's error says to a person, as the predicate of a sentence about the endpoint."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "took no connection in time"
     if isinstance(error, TimeoutError):
-        return "fell silent for longer than the idle timeout"
+        return f"fell silent for {idle_s:g} s, the longest that is waited,"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
         return f"failed the TLS handshake ({error})"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"took no connection ({error.os_error.strerror or error.os_error})"
+        return f"took no connection ({_reason(error.os_error)})"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"did not speak HTTP ({error.message})"
     return "closed the connection"
+
+
+def _reason(error: OSError) -> str:
+    """The system's words for it: those that event loops put in their place name a call, and no reason."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

@@ -34,7 +34,8 @@ class RemoteBackend:
     `base_url` is the API's root; without a path it means its `/v1` (see `client.endpoint_url`).
     Event times are `perf_counter` seconds: `Sent.at` is when the request's last byte was written, a
     delta's `at` is the stamp of the socket read that brought its last byte. `Sent` is yielded when the
-    response's head has come. Raises `UsageError` for a URL that is not one.
+    response's head has come. A call ends as broken when nothing came for `idle_timeout_s`, or no token among
+    what came. Raises `UsageError` for a URL that is not one.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RemoteBackend:
         self._client = MeasuringClient(
             ClientOptions(connect_timeout_s=connect_timeout_s, idle_timeout_s=idle_timeout_s)
         )
+        self._idle_timeout_s = idle_timeout_s
         self._headers = dict(headers or {})
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key}"
@@ -74,11 +76,17 @@ class RemoteBackend:
                 for event in read_completion(whole, answer.last_at):
                     yield event
                 return
-            reader = ChunkReader()
+            reader, heard = ChunkReader(), answer.sent_at
             while not reader.done and (pieces := await answer.receive()):
                 for data, at in pieces:
                     for event in reader.feed(data, at):
+                        heard = at
                         yield event
+                if answer.last_at - heard > self._idle_timeout_s:
+                    raise StreamBroken(
+                        f"{self._completions.human_repr()} sent no token for {self._idle_timeout_s:g} s, the longest "
+                        "that is waited, though it kept the stream alive"
+                    )
             if reader.done:
                 await answer.settle(SETTLE_S)
             for event in reader.finish(answer.last_at):

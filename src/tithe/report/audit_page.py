@@ -1,5 +1,7 @@
 """An audit as a page: its head, its verdicts as sentences, and a figure for each measurement."""
 
+import msgspec
+
 from tithe.audit import About, AuditReport
 from tithe.report.audit_figures import (
     client_figure,
@@ -9,7 +11,7 @@ from tithe.report.audit_figures import (
     task_figure,
     totals_figure,
 )
-from tithe.report.failures import cut_short, failures, observations
+from tithe.report.failures import cut_short, doubts, failures
 from tithe.report.figures import seconds
 from tithe.report.headline import NAMES, headlines
 from tithe.report.page import Fact, Figure, Page, render
@@ -40,11 +42,13 @@ def as_page(report: AuditReport) -> Page:
             shaky=withheld["cache"] or withheld["short generations"],
         ),
     }
+    for about, doubt in doubts(report).items():
+        figures[about] = msgspec.structs.replace(figures[about], caption=(doubt, *figures[about].caption))
     return Page(
         kind="tithe audit",
         title=report.endpoint.model,
         facts=_facts(report),
-        alerts=(*cut_short(report), *failures(observations(report))),
+        alerts=(*cut_short(report), *failures(report)),
         headlines=headlines(report),
         anchors={NAMES[about]: figure.anchor for about, figure in figures.items()},
         figures=(*figures.values(), client_figure(report)),

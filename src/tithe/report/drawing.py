@@ -65,21 +65,39 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True):
-    """A dashed line through (place, value)s: what would be, not what was measured."""
+    """A dashed line through (x, y)s: what would be, not what was measured."""
 
     name: str
     colour: Colour
-    line: tuple[tuple[float, float], ...]
+    line: tuple[tuple[Place, Place], ...]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A place on the axis of places that is marked across the whole drawing, with its interval as a band.
+
+    `label` stands at its end; `name` is what the legend calls it.
+    """
+
+    name: str
+    label: str
+    at: float
+    low: float | None
+    high: float | None
+    told: str
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True, tag="samples", tag_field="kind"):
-    """Raw values beside what was computed of them. `along` is the axis of their places; values run on the other."""
+    """Raw values beside what was computed of them. `along` is the axis of their places; values run on the other.
+
+    Rules need `along` to be x, and places that are numbers.
+    """
 
     along: Literal["x", "y"]
     position: Axis
     value: Axis
     series: tuple[Series, ...]
     guides: tuple[Guide, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

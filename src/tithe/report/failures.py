@@ -1,34 +1,112 @@
-"""What went wrong in an audit, counted and named."""
+"""What went wrong in an audit: counted, named, and said of the measurement that it was in."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tithe.audit import NOT_ASKED, AuditReport, Observation
+from tithe.audit import NOT_ASKED, About, AuditReport, Observation
+from tithe.report.figures import counted, seconds
 
 # A word with a digit in it: a count, a time, a request id.
 _NUMBERED = re.compile(r"\S*\d\S*")
+# The page and the terminal name the endpoint in their heads.
+_ENDPOINT = re.compile(r"^https?://\S+ ")
+_LONGEST = 240
+# What the labels of calls, and the costs of a plan, call a measurement, and what it is called to a reader.
+MEASUREMENTS = {
+    "warm-up": "warm-up",
+    "calibration": "warm-up",
+    "pairs": "cache",
+    "totals": "short generations",
+    "structured": "structured output",
+    "concurrency": "concurrency",
+    "task": "task",
+}
 
 
-def failures(seen: Iterable[Observation]) -> list[str]:
-    """What went wrong, the most frequent first. Failures that differ in numbers alone are one line."""
-    counted: Counter[str] = Counter()
-    first: dict[str, str] = {}
+def failures(report: AuditReport) -> list[str]:
+    """What went wrong, the most frequent first, and where. Failures that differ in numbers alone are one line."""
+    seen = [one for one in observations(report) if _measurement(one) not in report.left_out]
+    return [*failure_lines(seen), *_waited(report)]
+
+
+def failure_lines(seen: Iterable[Observation]) -> list[str]:
+    """A line for all calls without an answer that ended alike, and which measurements they were of."""
+    found: dict[str, list[Observation]] = {}
     for one in seen:
-        if one.answered:
-            continue
-        said = (
-            f"{one.failure.kind}: {one.failure.message}"
-            if one.failure is not None
-            else "The answer was empty."
+        if not one.answered:
+            found.setdefault(_NUMBERED.sub("#", _what(one)), []).append(one)
+    lines: list[str] = []
+    for alike in sorted(found.values(), key=len, reverse=True):
+        said = {_what(one) for one in alike}
+        where = ", ".join(dict.fromkeys(_measurement(one) for one in alike))
+        lines.append(
+            f"{counted(len(alike), 'call')} of {where} {_what(alike[0])}"
+            + (" (numbers differ)" if len(said) > 1 else "")
         )
-        like = _NUMBERED.sub("#", said)
-        counted[like] += 1
-        first.setdefault(like, said)
+    return lines
+
+
+def _measurement(seen: Observation) -> str:
+    head = seen.label.partition(".")[0]
+    return MEASUREMENTS.get(head, head)
+
+
+def _what(seen: Observation) -> str:
+    """What became of a call without an answer, as the end of a sentence about it."""
+    if seen.failure is None:
+        return "came back empty."
+    if seen.failure.kind == NOT_ASKED:
+        return f"not asked: {seen.failure.message}."
+    return f"failed: {said(seen.failure.message)}"
+
+
+def said(message: str) -> str:
+    """An error's message in short, without the endpoint's address."""
+    short = _ENDPOINT.sub("", message)
+    return short if len(short) <= _LONGEST else f"{short[: _LONGEST - 3]}..."
+
+
+def _waited(report: AuditReport) -> list[str]:
+    """How turned-away calls were waited for."""
+    if not report.refused:
+        return []
+    told = sum(one.failure is not None and one.failure.retry_after is not None for one in report.refused)
+    by = "as its Retry-After said" if told == len(report.refused) else "without a Retry-After"
+    by = by if told in (0, len(report.refused)) else "with a Retry-After or without"
+    calls = counted(len(report.refused), "call")
     return [
-        f"{count} x {first[like]}" + (" (numbers differ)" if count > 1 and like != first[like] else "")
-        for like, count in counted.most_common()
+        f"The endpoint turned {calls} away for now, {by}; asked again after waiting {seconds(report.waited_s)} in all."
     ]
+
+
+def why_not_measured(report: AuditReport, about: About) -> str:
+    """Why a measurement has no figure to stand on, as a sentence."""
+    left_out, refused = report.left_out.get(about), report.measured.task.refused
+    if left_out is not None:
+        return left_out
+    if about == "task" and refused is not None:
+        return f"The endpoint does not take its calls: {said(refused)}"
+    missed = [one for one in observations(report) if _measurement(one) == about and not one.answered]
+    most = Counter(_what(one) for one in missed).most_common(1)
+    if not most:
+        return "No call that it stands on was made."
+    return f"No call that it stands on was answered; {counted(most[0][1], 'call')} {most[0][0]}"
+
+
+def doubts(report: AuditReport) -> dict[About, str]:
+    """Of each measurement whose verdict is withheld, what that says of the figures that are shown all the same."""
+    found: dict[About, str] = {}
+    for verdict in report.verdicts:
+        if verdict.withheld is None:
+            continue
+        if report.client.judgements[verdict.about].figure_s is None:
+            found[verdict.about] = f"Not measured. {why_not_measured(report, verdict.about)}"
+        else:
+            found[verdict.about] = (
+                f"No verdict: {verdict.withheld}. The figures stand as measured, and the client may be in them."
+            )
+    return found
 
 
 def cut_short(report: AuditReport) -> list[str]:
@@ -59,6 +137,7 @@ def observations(report: AuditReport) -> list[Observation]:
             for step in task.steps
         ),
         *(seen for run in measured.task.runs for step in run.steps for seen in step.attempts),
+        *report.refused,
     ]
 
 
@@ -71,4 +150,4 @@ def unanswered(seen: Sequence[Observation]) -> str:
         return "Nothing to draw: the endpoint did not report what this is computed from."
     empty = sum(one.failure is None for one in asked)
     came = f" ({empty} of them came back empty)" if empty else ""
-    return f"Nothing to draw: of {len(asked)} calls none was answered{came}."
+    return f"Nothing to draw: of {counted(len(asked), 'call')} none was answered{came}."

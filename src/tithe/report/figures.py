@@ -57,6 +57,11 @@ def seconds(value: float) -> str:
     return f"{number(value * 1e3)} ms" if abs(value) >= 1e-3 else f"{number(value * 1e6)} µs"
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of what `noun` names; its plural ends in s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def tokens(count: float | None) -> str:
     """A token count as the endpoint reported it."""
     return f"{count:,.0f}" if count is not None else NOT_REPORTED

@@ -12,7 +12,9 @@ from tithe.audit import (
     Totals,
     Verdict,
 )
-from tithe.report.figures import interval, number, percent, seconds
+from tithe.report.failures import why_not_measured
+from tithe.report.figures import counted, interval, number, percent, seconds
+from tithe.report.tables import refused_arms
 
 
 class Headline(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,13 @@ def headlines(report: AuditReport) -> tuple[Headline, ...]:
 
 
 def _headline(verdict: Verdict, report: AuditReport) -> Headline:
+    if verdict.withheld is not None and report.client.judgements[verdict.about].figure_s is None:
+        return Headline(
+            about=NAMES[verdict.about],
+            outcome="left out" if verdict.about in report.left_out else "not measured",
+            sentence=why_not_measured(report, verdict.about),
+            good=None,
+        )
     if verdict.withheld is not None:
         return Headline(
             about=NAMES[verdict.about],
@@ -114,7 +123,9 @@ def _structured(verdict: Verdict, arms: tuple[StructuredFigures, ...]) -> Headli
         "never_valid": ("never valid", False),
     }
     if verdict.outcome not in words:
-        return _unclear(verdict)
+        told = refused_arms(arms)
+        unclear = _unclear(verdict)
+        return msgspec.structs.replace(unclear, sentence=" ".join(told)) if told else unclear
     outcome, good = words[verdict.outcome]
     return Headline(
         about=NAMES[verdict.about],
@@ -179,7 +190,7 @@ def _task(verdict: Verdict, task: Task) -> Headline:
     return Headline(
         about=NAMES["task"],
         outcome=f"{figures.solved.successes} of {figures.solved.n} solved",
-        sentence=f"{which} takes {seconds(split.wall_s)}, {figures.steps} steps: {told}.",
+        sentence=f"{which} takes {seconds(split.wall_s)}, {counted(figures.steps, 'step')}: {told}.",
         good=None,
     )
 

@@ -1,6 +1,6 @@
 """The audit in an agent's terms, in words: the same on the terminal and on the page."""
 
-from tithe.audit import Pace
+from tithe.audit import Pace, samples_for
 from tithe.report.figures import interval, number, seconds
 
 
@@ -20,6 +20,8 @@ def pace_rows(pace: Pace) -> tuple[tuple[str, ...], ...]:
 def pace_notes(pace: Pace) -> tuple[str, ...]:
     """Steps a minute, and what a step is."""
     middle = f"{number(pace.steps_a_minute_p50)} steps a minute at the median, {interval(pace.step_p50_s, 1e3)} ms a step"
-    slow = f"{number(pace.steps_a_minute_p95)} at the p95, {interval(pace.step_p95_s, 1e3)} ms"
+    slow = f"no p95 of a step: that takes {samples_for(0.95)} of them"
+    if pace.steps_a_minute_p95 is not None:
+        slow = f"{number(pace.steps_a_minute_p95)} at the p95, {interval(pace.step_p95_s, 1e3)} ms"
     step = f"A step: one call of {pace.step_tokens} tokens, prefix cached; tools, retries and other agents come on top"
     return (f"{middle}; {slow}.", f"{step}. p95: 95 of 100 runs of so many steps stay within.")

@@ -13,6 +13,8 @@ _LIMITS = {
 
 def sampled(extent: Extent, plan: AuditPlan, sought: str | None = None) -> list[str]:
     """What ended the sampling; `sought` is what was to be precise. Nothing where a plan without that was run whole."""
+    if extent.ended == "left out":
+        return []
     rounds = "1 round" if extent.rounds == 1 else f"{extent.rounds} rounds"
     if extent.ended == "precise":
         return [f"{rounds}: every {sought} is known to within {100 * plan.precision:g} %."]

@@ -15,11 +15,14 @@ from tithe.audit import (
     StructuredFigures,
     TotalFigures,
     Totals,
+    samples_for,
 )
+from tithe.report.failures import said
 from tithe.report.figures import (
     NOT_REPORTED,
     NOTHING,
     TimeUnit,
+    counted,
     interval,
     number,
     seconds,
@@ -113,7 +116,7 @@ def totals_section(totals: Totals) -> Section:
     short = sum(row.fell_short for row in totals.figures.lengths) + chat.figures.fell_short
     if short:
         notes.append(
-            f"{short} answers ended before the length asked for, even when asked again; `came` is their median."
+            f"{counted(short, 'answer')} ended before the length asked for, even when asked again; `came` is the median."
         )
     notes += _failed(sum(row.failed for row in totals.figures.lengths) + chat.figures.failed)
     return Section(title="Short generations, prefix cached", table=table, notes=tuple(notes))
@@ -121,10 +124,11 @@ def totals_section(totals: Totals) -> Section:
 
 def _between_chunks(rows: Sequence[TotalFigures]) -> list[str]:
     """A note on how evenly the longest answers came."""
-    known = [row for row in rows if row.itc_p50_s is not None and row.itc_p99_s is not None]
+    known = [row for row in rows if row.itc_p50_s is not None]
     return [
-        f"Between the chunks of {row.wanted} tokens: {seconds(row.itc_p50_s or 0.0)} p50, "
-        f"{seconds(row.itc_p99_s or 0.0)} p99 (a chunk may hold several tokens)."
+        f"Between the chunks of {row.wanted} tokens: {seconds(row.itc_p50_s or 0.0)} p50"
+        + (f", {seconds(row.itc_p99_s)} p99" if row.itc_p99_s is not None else "")
+        + " (a chunk may hold several tokens)."
         for row in known[-1:]
     ]
 
@@ -172,9 +176,19 @@ def structured_section(structured: Structured) -> Section:
             unit.write(row.valid_total_s),
             _with_retries(row, unit),
         )
-    notes = [f"{row.arm}: {_classes(row)}." for row in rows if set(row.classes) - {"valid"}]
+    notes = [*refused_arms(rows)]
+    notes += [f"{row.arm}: {_classes(row)}." for row in rows if set(row.classes) - {"valid"}]
     notes.append("With retries: mean time of a call / share valid, each call like the others.")
     return Section(title="Structured output, time to a valid answer", table=table, notes=tuple(notes))
+
+
+def refused_arms(rows: Sequence[StructuredFigures]) -> list[str]:
+    """What the endpoint said of the arms that it does not take; arms of which it said the same are told at once."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.refused is not None:
+            found.setdefault(said(row.refused), []).append(row.arm)
+    return [f"{', '.join(arms)}: not measured, the endpoint {words}" for words, arms in found.items()]
 
 
 def _with_retries(row: StructuredFigures, unit: TimeUnit) -> str:
@@ -196,7 +210,7 @@ def _classes(row: StructuredFigures) -> str:
 def concurrency_section(concurrency: Concurrency) -> Section:
     """TTFT and tokens a second with N agents at once."""
     rows = concurrency.figures
-    unit = TimeUnit.of(row.ttft_p95_s for row in rows)
+    unit = TimeUnit.of(time for row in rows for time in (row.ttft_p50_s, row.ttft_p95_s))
     table = calm_table(
         "agents",
         f"TTFT p50\n({unit.name})",
@@ -221,12 +235,20 @@ def concurrency_section(concurrency: Concurrency) -> Section:
     notes = [
         "An agent's rate counts the seconds it waited; all agents' together, the wall clock with pauses.",
         *_steps(rows),
+        *tail_notes(rows),
         *knee_notes(concurrency),
         *arrival_notes(concurrency),
         *(_worst(rows[-1]) if rows else []),
         *_failed(sum(row.failed for row in rows)),
     ]
     return Section(title="Concurrent agents, shared system prompt", table=table, notes=tuple(notes))
+
+
+def tail_notes(rows: Sequence[ConcurrencyFigures]) -> list[str]:
+    """Why some rows have no p95 or p99, where they had answers."""
+    lacking = any(row.ttft_p50_s is not None and row.ttft_p99_s is None for row in rows)
+    few = f"a p95 takes {samples_for(0.95)} calls and a p99 {samples_for(0.99)}; with fewer there is none"
+    return [f"{few[:1].upper()}{few[1:]}."] if lacking else []
 
 
 def knee_notes(concurrency: Concurrency) -> list[str]:
@@ -238,7 +260,7 @@ def knee_notes(concurrency: Concurrency) -> list[str]:
     if knee.agents is None and concurrency.climb != "planned":
         return [f"{capacity}; the climb to the knee was cut short."]
     if knee.agents is None:
-        return [f"{capacity}; no knee up to {knee.beyond} agents: the steps a second still grew."]
+        return [f"{capacity}; no knee up to {counted(knee.beyond, 'agent')}: the steps a second still grew."]
     cycle = "times the seconds from step to step of an agent alone, its pause included"
     return [f"The knee is at {interval(knee.agents)} agents: {capacity}, {cycle}."]
 
@@ -248,10 +270,10 @@ def arrival_notes(concurrency: Concurrency) -> list[str]:
     return [
         f"Tasks arriving at {number(run.tasks_per_s)}/s ({100 * run.load:.0f} % of that): TTFT from due p50 "
         f"{_time(run.figures.ttft_p50_s)}, p95 {_time(run.figures.ttft_p95_s)}; from sent "
-        f"{_time(run.figures.sent_ttft_p50_s)}, {_time(run.figures.sent_ttft_p95_s)}; client late by "
-        f"{seconds(run.figures.send_lag_p99_s)} (p99)."
+        f"{_time(run.figures.sent_ttft_p50_s)}, {_time(run.figures.sent_ttft_p95_s)}; client late by at most "
+        f"{seconds(run.figures.send_lag_max_s)}."
         for run in concurrency.arrivals
-        if run.figures.send_lag_p99_s is not None
+        if run.figures.send_lag_max_s is not None
     ]
 
 
@@ -273,6 +295,4 @@ def _worst(row: ConcurrencyFigures) -> list[str]:
 
 
 def _failed(count: int) -> list[str]:
-    return (
-        [f"{count} calls failed, came back empty or were not asked; they are in no figure."] if count else []
-    )
+    return [f"In no figure: {counted(count, 'call')} failed, came back empty or not asked."] if count else []

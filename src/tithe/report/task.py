@@ -10,7 +10,8 @@ from rich.text import Text
 
 from tithe.audit import Account, Estimate, FamilyFigures, Prediction, Task, TaskFigures, TaskRun, TaskStep
 from tithe.core import Message
-from tithe.report.figures import NOTHING, TimeUnit, interval, number, percent, seconds, share, tokens
+from tithe.report.failures import said
+from tithe.report.figures import NOTHING, TimeUnit, counted, interval, number, percent, seconds, share, tokens
 from tithe.report.tables import calm_table
 
 _BAR_WIDTH = 30
@@ -49,7 +50,7 @@ def predicted(prediction: Prediction | None, *, withheld: bool) -> list[str]:
         return ["Not predicted: the measurements above, or the task's own token counts, tell too little."]
     runs, error = prediction.runs, prediction.error
     told, took = (sum(each) for each in zip(*((run.predicted_s, run.wall_s) for run in runs), strict=True))
-    line = f"Predicted from the measurements above: {seconds(told)} for {len(runs)} runs that took {seconds(took)}"
+    line = f"Predicted from the measurements above: {seconds(told)} for {counted(len(runs), 'run')} that took {seconds(took)}"
     return [line + (f"; error a run {interval(error, 100)} %." if error is not None else ".")]
 
 
@@ -165,7 +166,9 @@ def _notes(task: Task) -> Iterator[str]:
     if task.temperature is None:
         yield "The endpoint refuses the plan's temperature; its own was used."
     if figures.failed:
-        yield f"Calls failed twice in a row in {figures.failed} runs; they are in no figure."
+        yield f"In no figure: {counted(figures.failed, 'run')} in which a call failed twice in a row."
+    if task.refused is not None:
+        yield f"No task was begun, the endpoint {said(task.refused)}"
 
 
 def _which(figures: TaskFigures) -> str:
@@ -175,7 +178,7 @@ def _which(figures: TaskFigures) -> str:
     which = f"the median of {runs} {kind} ones by wall clock" if runs > 1 else f"the only {kind} one"
     cached = f", {tokens(figures.cached_tokens)} of them cached" if figures.cached_tokens is not None else ""
     return (
-        f"The run shown is {which}: {figures.steps} steps, {tokens(figures.output_tokens)} "
+        f"The run shown is {which}: {counted(figures.steps, 'step')}, {tokens(figures.output_tokens)} "
         f"tokens out, {tokens(figures.prompt_tokens)} in{cached}."
     )
 
@@ -202,7 +205,7 @@ def _how_long(figures: TaskFigures) -> str:
 def _how_well(figures: TaskFigures) -> str:
     """Of all answers and calls, those that did not help."""
     fit = f"{figures.faults} did not fit their tool" if figures.faults else "all fit"
-    calls = f"; of {figures.calls} calls, {fit}" if figures.calls else ""
+    calls = f"; of {counted(figures.calls, 'call')}, {fit}" if figures.calls else ""
     idle = f"{figures.idle} called no tool" if figures.idle else "all called a tool"
     cut = f", {figures.cut} were cut at the most tokens (--task-out)" if figures.cut else ""
-    return f"Of {figures.answers} answers, {idle}{cut}{calls}."
+    return f"Of {counted(figures.answers, 'answer')}, {idle}{cut}{calls}."

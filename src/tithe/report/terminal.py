@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tithe.audit import AuditReport, Pace, Task
-from tithe.report.failures import cut_short, failures, observations
-from tithe.report.figures import NOTHING, seconds
+from tithe.audit import About, AuditReport, Extent, Pace, Task
+from tithe.report.failures import cut_short, doubts, failures
+from tithe.report.figures import NOTHING, counted, seconds
 from tithe.report.headline import headlines
 from tithe.report.pace import pace_heads, pace_notes, pace_rows
 from tithe.report.sampled import sampled
@@ -35,17 +35,28 @@ def print_audit(report: AuditReport, console: Console) -> None:
     withheld = {verdict.about for verdict in report.verdicts if verdict.withheld is not None}
     if "short generations" not in withheld:
         _print_pace(report.pace, console)
-    sections = (
-        (pairs_section(measured.pairs), measured.pairs.extent, "TTFT"),
-        (totals_section(measured.totals), measured.totals.extent, "total of a step's lengths"),
-        (structured_section(measured.structured), measured.structured.extent, "time of an answer"),
-        (concurrency_section(measured.concurrency), measured.concurrency.extent, None),
+    doubted = doubts(report)
+    sections: tuple[tuple[About, Section, Extent, str | None], ...] = (
+        ("cache", pairs_section(measured.pairs), measured.pairs.extent, "TTFT"),
+        (
+            "short generations",
+            totals_section(measured.totals),
+            measured.totals.extent,
+            "total of a step's lengths",
+        ),
+        (
+            "structured output",
+            structured_section(measured.structured),
+            measured.structured.extent,
+            "time of an answer",
+        ),
+        ("concurrency", concurrency_section(measured.concurrency), measured.concurrency.extent, None),
     )
-    for section, extent, sought in sections:
-        _print_section(section, sampled(extent, report.plan, sought), console)
+    for about, section, extent, sought in sections:
+        _print_section(section, sampled(extent, report.plan, sought), console, doubted.get(about))
     shaky = bool(withheld & {"cache", "short generations"})
     notes = [*predicted(report.prediction, withheld=shaky), *sampled(measured.task.extent, report.plan)]
-    _print_task(measured.task, notes, console)
+    _print_task(measured.task, notes, console, doubted.get("task"))
     _print_client(report, console)
 
 
@@ -54,9 +65,9 @@ def _print_head(report: AuditReport, console: Console) -> None:
     where = "the embedded endpoint" if endpoint.embedded else endpoint.url
     console.print()
     console.print(Text.assemble(("tithe audit", "bold"), "  ", (endpoint.model, "bold cyan"), f"  {where}"))
-    failed = f"{report.failures} failed" if report.failures else "none failed"
-    again = f" ({report.asked_again} asked again)" if report.asked_again else ""
-    asked = f"{report.calls:,} calls{again} in {seconds(report.wall_s)}, {failed}"
+    failed = f"{report.failures:,} failed" if report.failures else "none failed"
+    again = f" ({report.asked_again:,} asked again)" if report.asked_again else ""
+    asked = f"{counted(report.calls, 'call')}{again} in {seconds(report.wall_s)}, {failed}"
     console.print(Text(f"{report.date}  {asked}", style="dim"))
     for said in cut_short(report):
         console.print(Text(said, style="red"))
@@ -70,7 +81,7 @@ def _print_head(report: AuditReport, console: Console) -> None:
             Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
         )
     console.print(Padding(verdicts, (0, 0, 0, _INDENT)), highlight=False)
-    for line in failures(observations(report)):
+    for line in failures(report):
         console.print(Padding(Text(line, style="red"), (0, 0, 0, _INDENT)))
     console.print()
 
@@ -85,18 +96,25 @@ def _print_pace(pace: Pace | None, console: Console) -> None:
     _print_section(Section(title="In an agent's terms", table=table, notes=pace_notes(pace)), [], console)
 
 
-def _print_section(section: Section, sampling: list[str], console: Console) -> None:
-    console.print(Text(section.title, style="bold"))
+def _print_section(section: Section, sampling: list[str], console: Console, doubt: str | None = None) -> None:
+    _print_title(section.title, doubt, console)
     console.print(Padding(section.table, (0, 0, 0, _INDENT)), highlight=False)
     for note in (*section.notes, *sampling):
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)))
     console.print()
 
 
-def _print_task(task: Task, notes: list[str], console: Console) -> None:
+def _print_title(title: str, doubt: str | None, console: Console) -> None:
+    """A section's title and, where its verdict is withheld, what that says of the figures below."""
+    console.print(Text(title, style="bold"))
+    if doubt is not None:
+        console.print(Padding(Text(doubt, style="yellow"), (0, 0, 0, _INDENT)))
+
+
+def _print_task(task: Task, notes: list[str], console: Console, doubt: str | None) -> None:
     """One task as the agent went about it, where its time went, and how all of them ended."""
     block = task_block(task, console.width - _INDENT)
-    console.print(Text(block.title, style="bold"))
+    _print_title(block.title, doubt, console)
     for part in block.parts:
         console.print(Padding(part, (0, 0, 0, _INDENT)), highlight=False)
     for note in notes:

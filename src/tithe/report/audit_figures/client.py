@@ -40,7 +40,8 @@ def _title(client: Client) -> str:
     if withheld:
         return f"The client cannot vouch for {withheld} of {len(judged)} verdicts"
     if nothing:
-        return f"Of {len(judged)} verdicts, {nothing} have no answered call to stand on"
+        have = "has" if nothing == 1 else "have"
+        return f"Of {len(judged)} verdicts, {nothing} {have} no answered call to stand on"
     return "The client stayed far below what it measured"
 
 

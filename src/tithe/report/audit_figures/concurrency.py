@@ -1,31 +1,38 @@
 """Concurrent agents: how long a first token takes and how fast an agent is served, against their number."""
 
+import math
+
 from tithe.audit import Concurrency, ConcurrencyFigures, Observation, agent_rate
 from tithe.report.audit_figures.words import (
+    NOT_MEASURED,
     NOT_REPORTED,
     RAW,
+    TOO_FEW,
     counted,
     figure,
     in_no_figure,
     stragglers,
     written,
 )
-from tithe.report.drawing import Axis, Place, Samples, Series, held, intervals, points
+from tithe.report.drawing import Axis, Place, Rule, Samples, Series, held, intervals, points
 from tithe.report.failures import unanswered
-from tithe.report.figures import TimeUnit, number, seconds
+from tithe.report.figures import TimeUnit, interval, number, seconds
 from tithe.report.page import Figure, Panel, Table
-from tithe.report.tables import arrival_notes, knee_notes
+from tithe.report.tables import arrival_notes, knee_notes, tail_notes
 
 ANCHOR = "concurrency"
+# Numbers of agents nearer to each other than this part of the axis share one tick.
+_TICKS_APART = 0.05
 
 
 def concurrency_figure(concurrency: Concurrency, *, withheld: bool) -> Figure:
-    """`withheld`: the client cannot vouch for the figures, so the title claims nothing."""
+    """`withheld`: the client cannot vouch for the figures, so the title claims nothing and no knee is marked."""
     rows = concurrency.figures
-    unit = TimeUnit.of(row.ttft_p95_s for row in rows)
+    unit = TimeUnit.of(time for row in rows for time in (row.ttft_p50_s, row.ttft_p95_s))
     seen = [one for each in concurrency.rounds for run in each.runs for one in run.observations]
     why = unanswered(seen)
-    ttft, rates = _ttft(concurrency, unit), _rates(concurrency)
+    rules = () if withheld else _rules(concurrency)
+    ttft, rates = _ttft(concurrency, unit, rules), _rates(concurrency, rules)
     return Figure(
         anchor=ANCHOR,
         title=_title(concurrency, withheld=withheld),
@@ -38,6 +45,7 @@ def concurrency_figure(concurrency: Concurrency, *, withheld: bool) -> Figure:
         "answer and pauses before the next call. Calls of one agent depend on each other, so the intervals of TTFT are "
         "somewhat too narrow.",
         caption=(
+            *tail_notes(rows),
             *knee_notes(concurrency),
             *arrival_notes(concurrency),
             *stragglers(ttft.series),
@@ -67,14 +75,43 @@ def _title(concurrency: Concurrency, *, withheld: bool) -> str:
     return f"With {most.agents} agents at once a step takes {longer}: {times}"
 
 
-def _position(rows: tuple[ConcurrencyFigures, ...]) -> Axis:
-    return Axis(label="agents at once", scale="category", values=tuple(str(row.agents) for row in rows))
+def _position(rows: tuple[ConcurrencyFigures, ...], rules: tuple[Rule, ...]) -> Axis:
+    """A logarithmic axis: each doubling of the agents is as wide as any other, and the knee has its place between."""
+    numbers = [float(row.agents) for row in rows]
+    ends = [*numbers, *(end for rule in rules for end in (rule.low, rule.at, rule.high) if end is not None)]
+    low, high = min(ends, default=1.0), max(ends, default=1.0)
+    apart = (high / low) ** _TICKS_APART
+    ticks: list[Place] = []
+    nearest = math.inf
+    for agents in reversed(numbers):
+        if agents * apart <= nearest:
+            ticks.insert(0, agents)
+            nearest = agents
+    return Axis(label="agents at once (logarithmic)", scale="log", values=tuple(ticks), low=low, high=high)
 
 
-def _ttft(concurrency: Concurrency, unit: TimeUnit) -> Samples:
+def _rules(concurrency: Concurrency) -> tuple[Rule, ...]:
+    """The knee, where it is known."""
+    agents = concurrency.knee.agents if concurrency.knee is not None else None
+    if agents is None or agents.value <= 0:
+        return ()
+    bounded = agents.low is not None and agents.high is not None and agents.low > 0
+    return (
+        Rule(
+            name="knee with its 95 % interval" if bounded else "knee",
+            label=f"knee {number(agents.value)}",
+            at=agents.value,
+            low=agents.low if bounded else None,
+            high=agents.high if bounded else None,
+            told=f"knee: {interval(agents)} agents",
+        ),
+    )
+
+
+def _ttft(concurrency: Concurrency, unit: TimeUnit, rules: tuple[Rule, ...]) -> Samples:
     rows = concurrency.figures
     raw: list[tuple[Place, float]] = [
-        (str(one.agents), seen.ttft)
+        (float(one.agents), seen.ttft)
         for one in concurrency.rounds
         for run in one.runs
         for seen in run.observations
@@ -92,7 +129,7 @@ def _ttft(concurrency: Concurrency, unit: TimeUnit) -> Samples:
             colour="blue",
             joined=True,
             intervals=intervals(
-                [(str(row.agents), row.ttft_p50_s) for row in rows],
+                [(float(row.agents), row.ttft_p50_s) for row in rows],
                 name="p50",
                 unit=unit.name,
                 scale=unit.scale,
@@ -105,7 +142,7 @@ def _ttft(concurrency: Concurrency, unit: TimeUnit) -> Samples:
             lane=1.0,
             joined=True,
             intervals=intervals(
-                [(str(row.agents), row.ttft_p95_s) for row in rows],
+                [(float(row.agents), row.ttft_p95_s) for row in rows],
                 name="p95",
                 unit=unit.name,
                 scale=unit.scale,
@@ -113,13 +150,13 @@ def _ttft(concurrency: Concurrency, unit: TimeUnit) -> Samples:
         ),
     )
     axis, kept = held(Axis(label=f"TTFT ({unit.name})", low=0.0), series)
-    return Samples(along="x", position=_position(rows), value=axis, series=kept)
+    return Samples(along="x", position=_position(rows, rules), value=axis, series=kept, rules=rules)
 
 
-def _rates(concurrency: Concurrency) -> Samples:
+def _rates(concurrency: Concurrency, rules: tuple[Rule, ...]) -> Samples:
     rows = concurrency.figures
     raw: list[tuple[Place, float]] = [
-        (str(one.agents), rate)
+        (float(one.agents), rate)
         for one in concurrency.rounds
         for run in one.runs
         if any(seen.answered for seen in run.observations) and (rate := agent_rate(run)) is not None
@@ -129,7 +166,7 @@ def _rates(concurrency: Concurrency) -> Samples:
         colour="green",
         points=points(raw, name="one agent", unit="tok/s"),
         intervals=intervals(
-            [(str(row.agents), row.agent_tokens_per_s) for row in rows if row.failed < row.calls],
+            [(float(row.agents), row.agent_tokens_per_s) for row in rows if row.failed < row.calls],
             name="median of the agents",
             unit="tok/s",
         ),
@@ -137,9 +174,10 @@ def _rates(concurrency: Concurrency) -> Samples:
     )
     return Samples(
         along="x",
-        position=_position(rows),
+        position=_position(rows, rules),
         value=Axis(label="an agent's rate (tok/s)", low=0.0),
         series=(one,),
+        rules=rules,
     )
 
 
@@ -169,7 +207,7 @@ def _table(rows: tuple[ConcurrencyFigures, ...], unit: TimeUnit) -> Table:
             (
                 str(row.agents),
                 written(row.ttft_p50_s, unit.scale),
-                written(row.ttft_p95_s, unit.scale),
+                written(row.ttft_p95_s, unit.scale, NOT_MEASURED if row.ttft_p50_s is None else TOO_FEW),
                 written(row.step_s, steps.scale),
                 written(row.agent_tokens_per_s, missing=NOT_REPORTED),
                 figure(row.aggregate_tokens_per_s, missing=NOT_REPORTED),

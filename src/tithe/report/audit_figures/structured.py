@@ -18,8 +18,9 @@ from tithe.report.drawing import (
     points,
 )
 from tithe.report.failures import unanswered
-from tithe.report.figures import TimeUnit, number, percent, seconds
+from tithe.report.figures import TimeUnit, counted, number, percent, seconds
 from tithe.report.page import Figure, Panel, Table
+from tithe.report.tables import refused_arms
 
 ANCHOR = "structured-output"
 # From how many times the least time on, an axis is logarithmic.
@@ -53,10 +54,11 @@ def structured_figure(structured: Structured, *, withheld: bool) -> Figure:
         reading=f"{RAW} A call's form and colour tell what became of it; the figure is of valid answers alone. "
         "A diamond is the expected time with retries; a star, where nothing was valid, what it is at least.",
         caption=(
+            *refused_arms(arms),
             *_classes(arms),
             *stragglers(drawing.series),
             *(
-                [f"{failed} calls failed or were not asked: not drawn, and no verdict on the model."]
+                [f"Not drawn, and no verdict on the model: {counted(failed, 'call')} failed or not asked."]
                 if failed
                 else []
             ),

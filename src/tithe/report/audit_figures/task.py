@@ -3,8 +3,9 @@
 from tithe.audit import Account, Prediction, Task, TaskFigures, TaskOutcome, TaskRun, account
 from tithe.report.audit_figures.words import counted, figure
 from tithe.report.drawing import Part, Row, Stacks
-from tithe.report.failures import unanswered
+from tithe.report.failures import said, unanswered
 from tithe.report.figures import TimeUnit, interval, number, percent, seconds, share
+from tithe.report.figures import counted as plural
 from tithe.report.page import Figure, Panel, Table
 from tithe.report.task import exchanges, plain, predicted, step_times
 
@@ -102,7 +103,7 @@ def _goal(shown: TaskRun | None) -> str:
 
 def _sums(figures: TaskFigures) -> list[str]:
     """How all runs ended, and how long a step is."""
-    said: list[str] = []
+    told: list[str] = []
     if figures.solved is not None:
         families = ", ".join(
             f"{one.family} {one.solved.successes} of {one.solved.n}"
@@ -110,25 +111,27 @@ def _sums(figures: TaskFigures) -> list[str]:
             if one.solved is not None
         )
         found = figures.solved
-        said.append(f"Solved: {families}; in all {found.successes} of {found.n}, {share(found)} %.")
+        told.append(f"Solved: {families}; in all {found.successes} of {found.n}, {share(found)} %.")
     if figures.step_s is not None:
         unit = TimeUnit.of([figures.step_s])
-        said.append(
+        told.append(
             f"A step takes {interval(figures.step_s, unit.scale)} {unit.name} with its tools, median."
         )
     if figures.answers:
-        said.append(
-            f"Of {figures.answers} answers, {figures.idle} called no tool and {figures.cut} were cut at the most "
-            f"tokens. They hold {figures.calls} calls, of which {figures.faults} did not fit their tool."
+        told.append(
+            f"Of {plural(figures.answers, 'answer')}, {figures.idle} called no tool and {figures.cut} ran into the most "
+            f"tokens. In all {plural(figures.calls, 'call')}, of which {figures.faults} did not fit their tool."
         )
     if figures.failed:
-        said.append(f"In {figures.failed} of the runs calls failed twice in a row; they are in no figure.")
-    return said
+        told.append(f"In no figure: {plural(figures.failed, 'run')} in which a call failed twice in a row.")
+    return told
 
 
 def _refused(task: Task) -> list[str]:
-    refused = task.temperature is None
-    return ["The endpoint refuses the plan's temperature; its own was used."] if refused else []
+    told = (
+        ["The endpoint refuses the plan's temperature; its own was used."] if task.temperature is None else []
+    )
+    return [*told, *([f"No task was begun, the endpoint {said(task.refused)}"] if task.refused else [])]
 
 
 def _parts_table(figures: TaskFigures) -> Table:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from tithe.audit import Estimate, Share
 from tithe.report.drawing import Series, beyond
+from tithe.report.figures import counted as plural
 from tithe.report.figures import interval, number
 
 NOT_REPORTED = "not reported"
 NOT_MEASURED = "not measured"
+TOO_FEW = "too few calls"
 RAW = "Small marks are single calls; beside them stand the figures with their 95 % intervals."
 
 
@@ -36,8 +38,7 @@ def in_no_figure(failed: int) -> list[str]:
     """A sentence on the calls that no figure stands on."""
     if not failed:
         return []
-    calls = "1 call" if failed == 1 else f"{failed} calls"
-    return [f"{calls} failed, came back empty or were not asked: in no figure, and not drawn."]
+    return [f"In no figure, and not drawn: {plural(failed, 'call')} failed, came back empty or not asked."]
 
 
 def stragglers(series: Sequence[Series]) -> list[str]:

@@ -83,6 +83,27 @@
     ];
   }
 
+  // A rule and the band of its interval, behind all marks; its label stands above the frame, inside its ends.
+  function ruled(rule, middle) {
+    const bounded = rule.low !== null && rule.high !== null;
+    const left = rule.at < middle;
+    return [
+      bounded ? Plot.rectX([rule], { x1: "low", x2: "high", fill: "var(--ink)", fillOpacity: 0.09, ariaLabel: () => `interval of the ${rule.name}` }) : null,
+      Plot.ruleX([rule], { x: "at", stroke: "var(--ink)", strokeWidth: 1.5, strokeDasharray: "2 3", ariaLabel: "told" }),
+      Plot.text([rule], {
+        x: "at", text: "label", frameAnchor: "top", lineAnchor: "bottom", dy: -5, dx: left ? -4 : 4, textAnchor: left ? "start" : "end",
+        fill: "currentColor", fontWeight: 600,
+      }),
+    ];
+  }
+
+  // What lies half way along an axis of numbers.
+  function middleOf(axis) {
+    const ends = [...axis.values, axis.low, axis.high].filter((end) => typeof end === "number");
+    const [low, high] = [Math.min(...ends), Math.max(...ends)];
+    return axis.scale === "log" ? Math.sqrt(low * high) : (low + high) / 2;
+  }
+
   function scaleOf(axis) {
     if (axis.scale === "category") return { type: "point", domain: axis.values, padding: 0.6, label: null };
     const scale = { type: axis.scale === "log" ? "log" : "linear", label: null };
@@ -120,15 +141,15 @@
   function samples(drawing, width) {
     const upright = drawing.along === "x";
     const across = upright ? "y" : "x";
-    const { position, value, series, guides } = drawing;
+    const { position, value, series, guides, rules } = drawing;
     const shown = series.filter((one) => one.points.length || one.intervals.length).map(shifted);
     const grid = upright ? Plot.gridY : Plot.gridX;
     return Plot.plot({
       width,
-      height: upright ? 300 : 60 + 56 * position.values.length,
+      height: upright ? (rules.length ? 318 : 300) : 60 + 56 * position.values.length,
       marginLeft: upright ? 52 : widest(position.values, width),
       marginRight: 18,
-      marginTop: upright ? 26 : 8,
+      marginTop: upright ? (rules.length ? 44 : 26) : 8,
       marginBottom: upright ? 40 : 42,
       [drawing.along]: { ...scaleOf(position), inset: position.scale === "category" ? 0 : 22 },
       [across]: { ...scaleOf(value), nice: value.high === null, insetTop: upright ? 6 : 0, insetLeft: upright ? 0 : 8, insetRight: upright ? 0 : 8 },
@@ -138,6 +159,7 @@
         axisMark(value, across, width),
         stretched(position, drawing.along),
         stretched(value, across),
+        ...rules.flatMap((rule) => ruled(rule, middleOf(position))),
         ...guides.map((guide) =>
           Plot.line(guide.line, { x: "0", y: "1", stroke: colour(guide.colour), strokeWidth: 1.5, strokeDasharray: "5 4", clip: true })),
         ...shown.flatMap((one) => raw(one, drawing.along, across)),
@@ -182,7 +204,7 @@
     list.className = "legend";
     const entry = (name, mark) => {
       const item = document.createElement("li");
-      const sign = Plot.plot({ width: 16, height: 16, margin: 0, axis: null, x: { domain: [0, 1] }, y: { domain: [0, 1] }, marks: [mark] });
+      const sign = Plot.plot({ width: 16, height: 16, margin: 0, axis: null, x: { domain: [0, 1] }, y: { domain: [0, 1] }, marks: [mark].flat() });
       sign.setAttribute("aria-hidden", "true");
       item.append(sign, document.createTextNode(name));
       list.append(item);
@@ -197,10 +219,15 @@
       return list;
     }
     const shown = drawing.series.filter((one) => one.points.length || one.intervals.length);
-    if (shown.length + drawing.guides.length < 2) return null;
+    if (shown.length + drawing.guides.length + drawing.rules.length < 2) return null;
     for (const one of shown) entry(one.name, Plot.dot([0.5], { x: (d) => d, y: (d) => d, ...look(one, 4.5) }));
     for (const guide of drawing.guides)
       entry(guide.name, Plot.line([[0, 0.5], [1, 0.5]], { stroke: colour(guide.colour), strokeWidth: 1.5, strokeDasharray: "5 4" }));
+    for (const rule of drawing.rules)
+      entry(rule.name, [
+        rule.low !== null ? Plot.rect([0], { x1: 0, x2: 1, y1: 0, y2: 1, fill: "var(--ink)", fillOpacity: 0.14 }) : null,
+        Plot.ruleX([0.5], { stroke: "var(--ink)", strokeWidth: 1.5, strokeDasharray: "2 3" }),
+      ]);
     return list;
   }
 
