@@ -96,4 +96,4 @@ def version(client: Client) -> str:
 
 def _end(printed: Path) -> str:
     said = printed.read_text("utf-8", errors="replace").strip()
-    return f" It printed:\n{said[-3000:]}" if said else " It printed nothing."
+    return f" It printed at the end:\n{said[-800:]}" if said else " It printed nothing."

@@ -1,6 +1,7 @@
 """NVIDIA's AIPerf, by `aiperf profile` and its `profile_export.jsonl`, a record a request.
 
-What a record lacks, AIPerf did not find: it leaves a metric out where it cannot be told.
+What a record lacks, AIPerf did not find: it leaves a metric out where it cannot be told. Where every request failed it says
+so, and writes no statistics.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ class AIPerf:
     def read(self, job: Job) -> Report:
         lines = (job.folder / "profile_export.jsonl").read_text("utf-8").splitlines()
         calls = [_call(json.loads(line)) for line in lines if line]
-        return Report.of(calls, _summary(json.loads((job.folder / "profile_export_aiperf.json").read_text())))
+        statistics = job.folder / "profile_export_aiperf.json"
+        if not statistics.exists():
+            return Report.of(calls, Summary(counted=0, apart=len(calls), ttft_p50_s=None, interval=False))
+        return Report.of(calls, _summary(json.loads(statistics.read_text("utf-8"))))
 
 
 def _call(record: dict[str, Any]) -> Call:

@@ -73,7 +73,7 @@ def _summary(metrics: dict[str, Any]) -> Summary:
         counted=totals["successful"],
         apart=totals["errored"],
         ttft_p50_s=_seconds(ttft["percentiles"]["p50"]),
-        interval=(ttft["percentile_cis"] or {}).get("p50") is not None,
+        interval=bool(ttft["percentile_cis"]) and ttft["percentile_cis"]["p50"] is not None,
     )
 
 

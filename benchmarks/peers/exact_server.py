@@ -26,7 +26,6 @@ import json
 import os
 import random
 import select
-import signal
 import socket
 import struct
 import sys
@@ -276,7 +275,6 @@ def main() -> None:
     given = parser.parse_args()
     script = Script(given.ttft_ms / 1e3, given.gap_ms / 1e3, given.tokens, given.lockstep)
     server = ExactServer(script, given.seed)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     gc.disable()  # a collection in the middle of a burst would make the server late for no gain
     print(json.dumps({"url": server.url, "model": MODEL, "pid": os.getpid()}), flush=True)
     server.run()

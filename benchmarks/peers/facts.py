@@ -1,7 +1,8 @@
 """What is compared of a scenario: facts, each with what is true and what a client said, and whether that is right.
 
 A time is right within the tolerance of the self-test (10 ms) of what the script says, as the median of the repeats;
-where it is not, and the server itself was later than that, the machine was too busy to tell.
+where it is not, and the server itself was later than that, the machine was too busy to tell; but no machine is so busy that a
+token comes early.
 Anything else has to be the same in every repeat. "Counted" is whether a request is in the statistics as
 answered: an empty answer and a failed one are both kept apart, by whatever name. What a client never tells is
 "not reported", and neither right nor wrong. What was not reported *to* the client has to be told as nothing.
@@ -41,8 +42,9 @@ class Fact:
             return "not reported"
         if _same(self.true, told):
             return "right"
-        timed = isinstance(self.true, float | tuple) and isinstance(told, float | tuple)
-        return "busy" if timed and server_late_s > TOLERANCE_S else "wrong"
+        late = isinstance(self.true, float) and isinstance(told, float) and told > self.true
+        gaps = isinstance(self.true, tuple) and isinstance(told, tuple) and len(self.true) == len(told)
+        return "busy" if (late or gaps) and server_late_s > TOLERANCE_S else "wrong"
 
 
 def facts(brief: Brief) -> list[Fact]:
@@ -78,7 +80,8 @@ def told(brief: Brief, report: Report, repeats: int) -> dict[str, Value]:
             said[mark + _named(field)] = _merged(field, calls)
     summary = report.summary
     if isinstance(summary, Summary):
-        said["statistics: counted"] = summary.counted / repeats
+        whole, rest = divmod(summary.counted, repeats)
+        said["statistics: counted"] = whole if rest == 0 else f"{summary.counted / repeats:.1f}"
         said["statistics: TTFT p50"] = summary.ttft_p50_s if summary.counted else None
     return said
 
@@ -115,10 +118,13 @@ def _named(field: str) -> str:
 
 
 def _merged(field: str, calls: Sequence[Call]) -> Value:
-    """One value of the repeats' ones: the median of times, and what all agree on of anything else."""
+    """One value of the repeats' ones: the median of times, and what all agree on of anything else.
+
+    Of requests that a client has down as failed it tells nothing more.
+    """
     values: list[Value] = [getattr(call, field) for call in calls if call.outcome != "failed"]
     if not values:
-        return None
+        return UNSET
     if field in TIMES and all(isinstance(value, float | int) for value in values):
         return median(value for value in values if isinstance(value, float | int))
     gaps = [value for value in values if isinstance(value, tuple)]
@@ -135,5 +141,6 @@ def _same(true: Value, told: Value) -> bool:
     if isinstance(true, tuple) and isinstance(told, tuple):
         pairs = zip(true, told, strict=False)
         return len(true) == len(told) and all(abs(a - b) <= TOLERANCE_S for a, b in pairs)
-    timed = isinstance(true, float) and isinstance(told, float)
-    return abs(true - told) <= TOLERANCE_S if timed else true == told
+    if isinstance(true, float) and isinstance(told, float):
+        return abs(true - told) <= TOLERANCE_S
+    return true == told

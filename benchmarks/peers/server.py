@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import msgspec
 
@@ -18,7 +18,7 @@ class Listening(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def serving(arguments: Sequence[str]) -> Iterator[Listening]:
+def serving(arguments: Sequence[str]) -> Generator[Listening]:
     """Run `python ARGUMENTS`; it ends with the block. Raises `SystemExit` when it does not start."""
     command = [sys.executable, *arguments]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -113,6 +113,45 @@ async def test_the_connection_is_reused_and_connecting_is_counted_once() -> None
     assert connected[1:] == [0.0, 0.0]
 
 
+async def answers_of_a_server_that_closes(after: float, calls: int) -> list[bytes | type[Exception]]:
+    """A server that closes each connection so long after its answer, without a word of it before."""
+
+    served: list[asyncio.Task[None] | None] = []
+
+    async def answer_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
+        await reader.readuntil(BODY)
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+        if after:
+            await asyncio.sleep(after)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer_and_close, "127.0.0.1", 0)
+    url = URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    seen: list[bytes | type[Exception]] = []
+    async with server, MeasuringClient(ClientOptions()) as client:
+        for _ in range(calls):
+            try:
+                answer = await client.send("POST", url, {}, BODY)
+            except Unreachable:
+                seen.append(Unreachable)
+                continue
+            seen.append(await answer.read())
+            answer.close()
+    await asyncio.gather(*(task for task in served if task is not None), return_exceptions=True)
+    return seen
+
+
+async def test_a_connection_that_the_server_closed_after_its_answer_is_not_used_again() -> None:
+    assert await answers_of_a_server_that_closes(after=0.0, calls=5) == [b"ok"] * 5
+
+
+async def test_a_server_that_closes_after_an_answer_is_asked_on_new_connections() -> None:
+    """The second call goes into a connection that is closed while it waits. It fails, and teaches."""
+    assert await answers_of_a_server_that_closes(after=0.05, calls=5) == [b"ok", Unreachable, *[b"ok"] * 3]
+
+
 async def test_it_asks_plainly() -> None:
     async with ScriptedServer(Reply()) as server, MeasuringClient(ClientOptions()) as client:
         await pieces(server, client)

@@ -109,6 +109,9 @@ class MeasuringClient:
         session = self._session
         if session is None:
             session = self._session = self._open()
+        # Some servers close the connection after an answer and do not say so (llama.cpp's, after a stream). A turn of
+        # the loop lets it see that (see `StampingConnector`); else a call that follows at once would be sent to nobody.
+        await asyncio.sleep(0)
         began, idle_s = perf_counter(), self._options.idle_timeout_s
         data = None if body is None else StampedBody(body)
         try:

@@ -21,6 +21,7 @@ below it: there a body larger than the kernel's buffer counts as written when it
 import asyncio
 import functools
 from collections import deque
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -30,6 +31,9 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage, StreamWriter
 from aiohttp.streams import StreamReader
+
+# A server that keeps connections keeps them for longer than this after an answer.
+KEPT_S = 1.0
 
 
 class Exchange:
@@ -71,8 +75,9 @@ class Exchange:
 class StampingProtocol(ResponseHandler):
     """aiohttp's client protocol, reading the clock at every socket read."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, not_kept: Callable[[], None]) -> None:
         super().__init__(loop)
+        self._not_kept = not_kept
         self._connected_at: float | None = None
         self._read_at = 0.0
         self.exchange = Exchange(None)
@@ -102,6 +107,21 @@ class StampingProtocol(ResponseHandler):
         self.exchange.payload = data[1]
         super().feed_data(data, size)
 
+    def eof_received(self) -> None:
+        self._closed_by_server()
+        super().eof_received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self.transport is not None:  # what was closed from here has none any more
+            self._closed_by_server()
+        super().connection_lost(exc)
+
+    def _closed_by_server(self) -> None:
+        payload = self.exchange.payload
+        between = self._read_at > 0 and (payload is None or payload.is_eof())
+        if between and perf_counter() - self._read_at < KEPT_S:
+            self._not_kept()
+
     def data_received(self, data: bytes) -> None:
         # Without data this is the parser taking up, after a pause, bytes that an earlier read brought.
         if data:
@@ -114,13 +134,22 @@ class StampingProtocol(ResponseHandler):
 
 
 class StampingConnector(aiohttp.TCPConnector):
-    """A pool without a limit (a wait for a free connection would be counted as the endpoint's)."""
+    """A pool without a limit (a wait for a free connection would be counted as the endpoint's).
+
+    It keeps no more connections once the server closed one right after an answer: a later call could be sent
+    into a connection that is about to be closed, and fail through no fault of the model's.
+    """
 
     def __init__(self, *, keepalive_s: float) -> None:
         super().__init__(limit=0, keepalive_timeout=keepalive_s)  # pyright: ignore[reportUnknownMemberType]
         # aiohttp offers no public way to choose the protocol. `MeasuredResponse.start` refuses any other
         # one, so a release that renames this attribute fails at the first request and not in the figures.
-        self._factory = functools.partial(StampingProtocol, loop=asyncio.get_running_loop())
+        self._factory = functools.partial(
+            StampingProtocol, loop=asyncio.get_running_loop(), not_kept=self._keep_none
+        )
+
+    def _keep_none(self) -> None:
+        self._force_close = True  # aiohttp offers no way to say so later
 
 
 class MeasuredResponse(aiohttp.ClientResponse):
