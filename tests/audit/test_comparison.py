@@ -39,9 +39,13 @@ class Watched(ScriptedBackend):
     """Notes when each call began and ended, for all the endpoints of a test."""
 
     def __init__(
-        self, name: str, options: KnownOptions, clock: FakeClock, log: list[tuple[str, str]]
+        self,
+        name: str,
+        truth: KnownOptions | Callable[[Request], Script],
+        clock: FakeClock,
+        log: list[tuple[str, str]],
     ) -> None:
-        super().__init__(KnownEndpoint(options), clock)
+        super().__init__(KnownEndpoint(truth) if isinstance(truth, KnownOptions) else truth, clock)
         self._name, self._log = name, log
 
     async def generate(self, request: Request):  # type: ignore[override]

@@ -3,7 +3,7 @@ import inspect
 
 import pytest
 
-from tithe.audit import QUICK, STANDARD, AuditPlan
+from tithe.audit import QUICK, QUICK_PAIRS, STANDARD, AuditPlan, fewest_pairs
 from tithe.cli.audit import app
 
 
@@ -19,6 +19,14 @@ def test_without_flags_the_plan_is_the_standard_one():
 
 def test_quick_is_the_quick_plan():
     assert plan_of("--quick") == QUICK
+
+
+def test_a_quick_comparison_takes_enough_pairs_for_a_verdict():
+    urls = ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
+    assert plan_of(*urls, "--quick") == QUICK_PAIRS
+    assert plan_of("--quick", *urls, "--repeats", "5").repeats == 5
+    level_of_three = 1 - 0.05 / 10
+    assert min(QUICK_PAIRS.repeats, QUICK_PAIRS.task_repeats) >= fewest_pairs(level_of_three)
 
 
 @pytest.mark.parametrize("quick", [(), ("--quick",)])

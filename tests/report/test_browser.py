@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tithe.report import audit_page
+from tithe.audit import compare
+from tithe.report import audit_page, comparison_page
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -54,10 +55,14 @@ TRUTHS = {
 }
 
 
-@pytest.fixture(params=TRUTHS)
+@pytest.fixture(params=[*TRUTHS, "compared"])
 def file(report, request, tmp_path: Path) -> Path:
     written = tmp_path / "page.html"
-    written.write_text(audit_page(report(**TRUTHS[request.param])), "utf-8")
+    if request.param == "compared":
+        page = comparison_page(compare([report(), report(base_s=0.05)], interleaved=False))
+    else:
+        page = audit_page(report(**TRUTHS[request.param]))
+    written.write_text(page, "utf-8")
     return written
 
 

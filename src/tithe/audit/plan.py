@@ -38,9 +38,9 @@ class AuditPlan:
         least_repeats: Fewest samples before precision can end the sampling.
         precision: Half-width of a figure's 95 % interval, as a part of the figure, that is precise enough; at 0
             every sample is taken.
-        max_time: Seconds that the audit may take; each measurement gets its share.
-        max_tokens: Prompt and generated tokens that it may use, together.
-        max_requests: Calls that it may make.
+        max_time: Seconds that the audit may take, all endpoints together; each measurement gets its share.
+        max_tokens: Prompt and generated tokens that it may use, together, at each endpoint.
+        max_requests: Calls that it may make, at each endpoint.
         tail: New tokens after a cached prefix.
         prefix: Tokens of the system prompt in the short generations and the concurrent agents.
         totals: Generation lengths to time with the prefix cached, in tokens.

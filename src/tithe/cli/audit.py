@@ -67,7 +67,7 @@ def audit(
     api_key
         The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY. For several URLs given once, or once for each.
     quick
-        A shorter audit: under 20 s on the embedded endpoint. Options named beside it keep their value.
+        A shorter audit: under 20 s on the embedded endpoint; a comparison takes more. Options named beside it keep their value.
     json
         Print the report as JSON, raw observations included, in place of tables.
     yes
