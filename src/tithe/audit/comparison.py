@@ -11,6 +11,7 @@ of agents by pairs (differences.py). Runs that were kept were measured at differ
 between them may be the hour's or the machine's.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -95,7 +96,7 @@ def compare(reports: Sequence[AuditReport], *, interleaved: bool, missing: Seque
     """
     if len(reports) < 2:
         raise UsageError("A comparison needs two reports at least.")
-    if not interleaved and len({report.salt for report in reports}) < len(reports):
+    if not interleaved and any(one == other for one, other in itertools.combinations(reports, 2)):
         raise UsageError("Two of these reports are of one and the same audit; name different ones.")
     level = 1 - (1 - LEVEL) / (len(ABOUTS) * (len(reports) - 1))
     return Comparison(
