@@ -181,15 +181,15 @@ def row_cells(row: Row, unit: TimeUnit) -> tuple[str, ...]:
     """Name, both values, their difference and their ratio; a share's are in per cent and points."""
     difference = row.difference
     shares = difference.by == "shares"
-    scale, mark = (100.0, " %") if shares else (unit.scale, "")
+    scale = 100.0 if shares else unit.scale
     values = (
-        f"{number(value * scale)}{mark}" if value is not None else NOTHING
+        number(value * scale) if value is not None else NOTHING
         for value in (difference.base, difference.other)
     )
     return (
-        row.figure,
+        f"{row.figure} (%)" if shares else row.figure,
         *values,
-        interval(difference.difference, scale) + mark,
+        interval(difference.difference, scale),
         interval(difference.ratio),
     )
 

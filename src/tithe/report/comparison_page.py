@@ -111,7 +111,7 @@ def _ratios(rows: list[Row], other: str, axis: Axis) -> Samples:
     names = tuple(row.figure for row in known)
     looks: tuple[tuple[str, Colour, Symbol, bool], ...] = (
         ("a difference detected", "orange", "square", True),
-        ("none detected", "blue", "circle", False),
+        ("none detected, or too few samples", "blue", "circle", False),
     )
     return Samples(
         along="y",
