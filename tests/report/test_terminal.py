@@ -54,8 +54,8 @@ def test_figures_have_units_intervals_and_the_truth(report, printed):
 def test_what_went_wrong_is_counted_and_named(report, printed):
     out = printed(report(fails_every=7, free_valid_every=0))
     assert "failed" in out.splitlines()[2]
-    assert "StreamBroken: The known endpoint breaks this call" in out
-    assert "in no figure" in out
+    assert "failed: The known endpoint breaks this call" in " ".join(out.split())
+    assert "In no figure: 4 calls failed" in out
     assert "json free:" in out
     assert "(2 asked again)" in out
 
