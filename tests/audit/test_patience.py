@@ -1,6 +1,7 @@
 """An endpoint that turns calls away for now is waited for as it says, within limits, and all of it is booked."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -117,6 +118,28 @@ def test_an_interruption_ends_the_waiting(bench: Callable) -> None:
     seen = made.run(work)
     assert seen.failure.kind == "NotAsked"
     assert made.probe.waited_s == 1.0
+
+
+def test_a_task_waits_longer_each_time_where_nothing_is_told(bench: Callable) -> None:
+    made = turning_away(
+        bench, {4, 5, 6}, retry_after=None, task_repeats=1, task_families=("lookup",), solves=True
+    )
+    run = made.run(lambda: measure_task(made.probe)).runs[0]
+    attempts = next(step.attempts for step in run.steps if len(step.attempts) > 1)
+    begun = [one.begun for one in attempts]
+    assert [later - earlier for earlier, later in itertools.pairwise(begun)] == pytest.approx([1.0, 2.0, 4.0])
+    assert run.outcome == "solved"
+
+
+@pytest.mark.parametrize(("retry_after", "max_time"), [(61.0, None), (50.0, 40.0)])
+def test_a_task_that_would_wait_too_long_is_not_asked_again(
+    bench: Callable, retry_after: float, max_time: float | None
+) -> None:
+    plan = {"task_repeats": 1, "task_families": ("lookup",), "max_time": max_time}
+    made = turning_away(bench, set(range(1, 9)), retry_after, solves=True, **plan)
+    run = made.run(lambda: measure_task(made.probe)).runs[0]
+    assert [len(step.attempts) for step in run.steps] == [1]
+    assert (run.outcome, made.probe.calls, made.probe.waited_s) == ("failed", 2, 0.0)
 
 
 def test_what_a_task_waits_for_is_retry_and_its_parts_still_sum(bench: Callable) -> None:

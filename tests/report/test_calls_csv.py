@@ -22,6 +22,10 @@ TRUTHS = {
     "short answers": {"ends_after": 60},
     "gave up": {"fails_after": 60},
     "reasons": {"reasons": 2},
+    "turned away": {
+        "turns_away": (1, 4, 6, 7, 12, 13, 14, 15, 70, 100, 140, 160, 161, 175),
+        "ends_after": 60,
+    },
 }
 
 
@@ -102,6 +106,18 @@ def test_a_call_s_place_is_told(report):
     families = {row["family"] for row in rows if row["measurement"] == "task"}
     assert len(families) == 3
     assert "" not in families
+
+
+def test_a_call_that_was_turned_away_is_a_row_and_what_then_came_is_asked_again(report):
+    rows = read(report(turns_away=(6, 7, 11)))
+    primes = [row for row in rows if (row["measurement"], row["part"]) == ("pairs", "prime")]
+    assert [(row["length"], row["attempt"], row["asked_again"], row["http_status"]) for row in primes] == [
+        ("256", "0", "false", "429"), ("256", "1", "true", "429"), ("256", "2", "true", ""),
+        ("1024", "0", "false", ""), ("2048", "0", "false", ""),
+    ]  # fmt: skip
+    first, again, after = [row for row in rows if row["part"] == "sample"][:3]
+    assert (first["answered"], again["answered"], after["attempt"]) == ("false", "true", "0")
+    assert (first["arm"], first["length"]) == (again["arm"], again["length"])
 
 
 def test_what_is_not_reported_is_empty_and_what_is_zero_is_zero(report):

@@ -48,7 +48,7 @@ def test_an_unsolved_task_is_cut_in_the_middle_and_says_why(report):
 def test_failed_runs_and_a_refused_temperature_are_told(report):
     before = sum(cost.calls for cost in costs(QUICK)[:-1])
     task = report(fails_after=before + len(QUICK.task_families)).measured.task
-    assert shown(task) == ["Calls failed twice in a row in 3 runs; they are in no figure."]
+    assert shown(task) == ["In no figure: 3 runs in which a call failed for good."]
     refused = msgspec.structs.replace(task, temperature=None)
     assert shown(refused)[0] == "The endpoint refuses the plan's temperature; its own was used."
 

@@ -54,8 +54,8 @@ def test_figures_have_units_intervals_and_the_truth(report, printed):
 def test_what_went_wrong_is_counted_and_named(report, printed):
     out = printed(report(fails_every=7, free_valid_every=0))
     assert "failed" in out.splitlines()[2]
-    assert "StreamBroken: The known endpoint breaks this call" in out
-    assert "in no figure" in out
+    assert "failed: The known endpoint breaks this call" in " ".join(out.split())
+    assert "In no figure: 4 calls failed" in out
     assert "json free:" in out
     assert "(2 asked again)" in out
 
@@ -159,3 +159,12 @@ def test_where_there_are_too_few_calls_for_a_p95_the_cell_is_empty_and_says_why(
     out = printed(report())
     assert re.search(r"^  1 +[0-9].* - +- ", out, re.MULTILINE)
     assert "A p95 takes 20 calls and a p99 100; with fewer there is none." in " ".join(out.split())
+
+
+def test_what_was_waited_for_is_told_whoever_was_turned_away(report, printed):
+    alone = " ".join(printed(report(turns_away=(6, 7))).split())
+    assert "turned 2 calls away for now, with a Retry-After; the audit waited 1.00 s in all for it" in alone
+    of_a_task = report(turns_away=(report().calls - 1,))
+    assert not of_a_task.refused
+    told = " ".join(printed(of_a_task).split())
+    assert "turned 1 call away for now, with a Retry-After; the audit waited 500 ms in all for it" in told

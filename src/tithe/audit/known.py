@@ -28,13 +28,14 @@ from tithe.core import (
     ToolCallDelta,
     Usage,
 )
-from tithe.core.errors import ContextOverflow, StreamBroken
+from tithe.core.errors import ContextOverflow, EndpointRefused, StreamBroken
 
 
 class KnownOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The truth about the endpoint. Seconds and tokens.
 
-    `fails_every` n: each n-th call breaks (0: none). `fails_after` n: all after the n-th break (None: none). `ends_after`: no answer is longer (None: as asked).
+    `fails_every` n: each n-th call breaks (0: none). `fails_after` n: all after the n-th break (None: none). `turns_away`: the calls of these
+    numbers, from 1, are turned away for now (429), and the endpoint wants to be asked again in half a second. `ends_after`: no answer is longer (None: as asked).
     `context` is the most prompt tokens it takes (None: any number). `reasons`: a plain answer's first
     tokens that are reasoning. `free_valid_every` n: each n-th answer to a free structured request is valid (0: none).
     """
@@ -51,6 +52,7 @@ class KnownOptions(msgspec.Struct, frozen=True, kw_only=True):
     reports_cached: bool = True
     fails_every: int = 0
     fails_after: int | None = None
+    turns_away: tuple[int, ...] = ()
     ends_after: int | None = None
     context: int | None = None
     reasons: int = 0
@@ -78,6 +80,9 @@ class KnownEndpoint:
         broken = options.fails_after is not None and self._calls > options.fails_after
         if broken or (options.fails_every and self._calls % options.fails_every == 0):
             return Script(error=StreamBroken("The known endpoint breaks this call, as it was told to."))
+        if self._calls in options.turns_away:
+            told = "The known endpoint turns this call away, as it was told to."
+            return Script(error=EndpointRefused(told, http_status=429, body="", retry_after=0.5))
         prompt, cached = self._prompt(request)
         if options.context is not None and prompt > options.context:
             return Script(error=ContextOverflow(f"{prompt} tokens do not fit {options.context}."))

@@ -125,7 +125,7 @@ class Probe:
         if patient:
             await self.ready()
         seen, refusals = await self._attempt(request, label, planned=planned, patient=patient), 0
-        while patient and self._is_worth_waiting(seen.failure, refusals):
+        while patient and self.will_wait(seen.failure, refusals):
             self.refused.append(seen)
             refusals += 1
             await self.ready()
@@ -139,7 +139,8 @@ class Probe:
             await self._unless_interrupted(self.clock.sleep(self._ready_at - start))
             self.waited_s += self.clock.now() - start
 
-    def _is_worth_waiting(self, failure: Failure | None, refusals: int) -> bool:
+    def will_wait(self, failure: Failure | None, refusals: int) -> bool:
+        """Whether a call is to be asked again after its `refusals`-th refusal in a row (from 0); `ready` waits for it."""
         wait = wait_s(failure, refusals)
         if wait is None or self.stopped_by() is not None or wait >= self.spending.seconds_left():
             return False
@@ -165,7 +166,7 @@ class Probe:
         self.failures += 1
         if not patient and asks_for_patience(seen.failure):
             # Of many at once any number may be turned away: the next round waits, and nothing is given up.
-            self._is_worth_waiting(seen.failure, 0)
+            self.will_wait(seen.failure, 0)
             return seen
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= self.plan.give_up_after:

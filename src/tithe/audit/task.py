@@ -7,7 +7,7 @@ when the agent called finish or used up the task's steps, and the world then jud
 
     solved     it ran to its end, and the final state and the answer are right
     unsolved   it ran to its end, and they are not
-    failed     a call failed twice in a row: nothing is known of the agent, and the run is in no figure
+    failed     a call failed for good: nothing is known of the agent, and the run is in no figure
 
 What is sent is what an agent's client sends: the tools with `tool_choice` left at auto and `strict` left
 unset, temperature 0 (an agent's calls are to be right, not varied; and a run can be repeated), at most
@@ -31,8 +31,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from tithe.audit.observation import Failure, Observation
-from tithe.audit.patience import MOST_TIMES, asks_for_patience
+from tithe.audit.observation import Observation
+from tithe.audit.patience import asks_for_patience
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.probe import Probe
 from tithe.audit.sampling import Extent
@@ -134,6 +134,7 @@ async def measure_task(probe: Probe) -> Task:
     runs: list[TaskRun] = []
     while (ended := probe.ended()) is None and len(runs) < len(tasks):
         async with probe.seat.turn():
+            await probe.ready()
             runs.append(await _run(probe, tasks[len(runs)], len(runs), temperature))
     return Task(
         temperature=temperature,
@@ -223,7 +224,7 @@ async def _step(
     task, clock = episode.world.task, probe.clock
     request = _request(probe, task, episode.messages, temperature, probe.plan.task_out)
     attempts = [await probe.call(request, "task", patient=False)]
-    while attempts[-1].failure is not None and len(attempts) < _most_attempts(attempts[-1].failure):
+    while _is_tried_again(probe, attempts):
         await probe.ready()
         attempts.append(await probe.call(request, "task", planned=False, patient=False))
     if attempts[-1].failure is not None:
@@ -234,8 +235,12 @@ async def _step(
     return TaskStep(attempts=tuple(attempts), tool_start=tool_start, tool_end=clock.now())
 
 
-def _most_attempts(failure: Failure) -> int:
-    return 1 + MOST_TIMES if asks_for_patience(failure) else _ATTEMPTS
+def _is_tried_again(probe: Probe, attempts: list[Observation]) -> bool:
+    last = attempts[-1].failure
+    turned_away = sum(asks_for_patience(one.failure) for one in attempts)
+    if asks_for_patience(last):
+        return probe.will_wait(last, turned_away - 1)
+    return last is not None and len(attempts) - turned_away < _ATTEMPTS
 
 
 def _as_message(seen: Observation, number: int) -> Message:

@@ -12,6 +12,7 @@ an interruption cut off in its midst, of which nothing is known.
 
 import csv
 import io
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -41,7 +42,8 @@ class CallRow(msgspec.Struct, frozen=True, kw_only=True):
     agent: which of the agents, from 0 (concurrency).
     step: which step of the agent or task, from 0.
     attempt: which attempt at the same answer, from 0.
-    asked_again: true where the plan had not foreseen it: too short an answer, a failed step, a refused temperature.
+    asked_again: true where the plan had not foreseen it: too short an answer, a failed step, a refused temperature,
+        a call that was turned away for now.
     due_s: when it should have been sent (arrivals). This and the next six: offsets.
     begun_s: when the call was begun.
     sent_s: when the request's last byte had left.
@@ -182,7 +184,26 @@ Placed = Iterator[tuple[CallRow, Observation]]
 
 
 def _calls(report: AuditReport) -> Placed:
-    """Every call with its place in the audit; `due_s` still an instant."""
+    """Every attempt with its place in the audit: what was turned away and asked again before what came of it."""
+    refused: dict[str, deque[Observation]] = {}
+    for seen in sorted(report.refused, key=lambda one: one.begun):
+        refused.setdefault(seen.label, deque()).append(seen)
+    later = 0
+    for place, seen in _kept(report):
+        later = later if place.attempt else 0
+        waiting = refused.get(seen.label, deque())
+        while waiting and waiting[0].begun < seen.begun:
+            yield _attempt(place, place.attempt + later), waiting.popleft()
+            later += 1
+        yield (_attempt(place, place.attempt + later, place.validity) if later else place), seen
+
+
+def _attempt(place: CallRow, number: int, validity: ValidityClass | None = None) -> CallRow:
+    return msgspec.structs.replace(place, attempt=number, asked_again=number > 0, validity=validity)
+
+
+def _kept(report: AuditReport) -> Placed:
+    """Every call that a measurement kept, with its place in the audit; `due_s` still an instant."""
     for seen in report.warm_up.observations:
         part: Part = "calibration" if seen.label == "calibration" else "warm-up"
         yield CallRow(measurement="warm-up", part=part), seen

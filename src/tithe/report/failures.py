@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tithe.audit import NOT_ASKED, About, AuditReport, Observation
+from tithe.audit.patience import asks_for_patience
 from tithe.report.figures import counted, seconds
 
 # A word with a digit in it: a count, a time, a request id.
@@ -69,14 +70,15 @@ def said(message: str) -> str:
 
 def _waited(report: AuditReport) -> list[str]:
     """How turned-away calls were waited for."""
-    if not report.refused:
+    if not report.refused and report.waited_s == 0:
         return []
-    told = sum(one.failure is not None and one.failure.retry_after is not None for one in report.refused)
-    by = "as its Retry-After said" if told == len(report.refused) else "without a Retry-After"
-    by = by if told in (0, len(report.refused)) else "with a Retry-After or without"
-    calls = counted(len(report.refused), "call")
+    turned_away = [one.failure for one in observations(report) if asks_for_patience(one.failure)]
+    told = sum(failure is not None and failure.retry_after is not None for failure in turned_away)
+    by = "with a Retry-After" if told == len(turned_away) else "without a Retry-After"
+    by = by if told in (0, len(turned_away)) else "with a Retry-After or without"
+    calls = counted(len(turned_away), "call")
     return [
-        f"The endpoint turned {calls} away for now, {by}; asked again after waiting {seconds(report.waited_s)} in all."
+        f"The endpoint turned {calls} away for now, {by}; the audit waited {seconds(report.waited_s)} in all for it."
     ]
 
 

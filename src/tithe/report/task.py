@@ -166,7 +166,7 @@ def _notes(task: Task) -> Iterator[str]:
     if task.temperature is None:
         yield "The endpoint refuses the plan's temperature; its own was used."
     if figures.failed:
-        yield f"In no figure: {counted(figures.failed, 'run')} in which a call failed twice in a row."
+        yield f"In no figure: {counted(figures.failed, 'run')} in which a call failed for good."
     if task.refused is not None:
         yield f"No task was begun, the endpoint {said(task.refused)}"
 

@@ -123,7 +123,7 @@ def _sums(figures: TaskFigures) -> list[str]:
             f"tokens. In all {plural(figures.calls, 'call')}, of which {figures.faults} did not fit their tool."
         )
     if figures.failed:
-        told.append(f"In no figure: {plural(figures.failed, 'run')} in which a call failed twice in a row.")
+        told.append(f"In no figure: {plural(figures.failed, 'run')} in which a call failed for good.")
     return told
 
 
