@@ -14,7 +14,7 @@ between them may be the hour's or the machine's.
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -206,7 +206,7 @@ def _unlike(base: AuditReport, other: AuditReport) -> dict[About, str]:
 
 
 def _typed(value: object) -> str:
-    return ",".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, cast(tuple[object, ...], value))) if isinstance(value, tuple) else str(value)
 
 
 def _finding(
