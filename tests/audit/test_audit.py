@@ -3,7 +3,9 @@ import pytest
 
 from tithe.audit import AuditReport, Endpoint, costs
 from tithe.audit.audit import run_audit
-from tithe.core.errors import EndpointError
+from tithe.core import Script, ScriptedBackend
+from tithe.core.errors import EndpointError, EndpointRefused
+from tithe.report.failures import why_not_measured
 
 
 def outcomes(report: AuditReport) -> dict[str, str]:
@@ -144,3 +146,36 @@ def test_two_audits_with_one_seed_ask_the_same_tasks_and_another_seed_asks_other
 
     assert goals(3) == goals(3)
     assert not set(goals(3)) & set(goals(4))
+
+
+def test_an_endpoint_of_little_context_is_measured_as_far_as_it_goes(bench):
+    """Of the prompts that do not fit one each is asked, though the audit would give up after two failures in a row."""
+    plan = {"lengths": (128, 512, 3000, 4000), "prefix": 2000, "chat_in": 2000, "give_up_after": 2}
+    report = bench(context=1500, plan=plan).audit()
+    measured = report.measured
+    assert (report.gave_up, report.left_out) == (None, {})
+    assert [row.refused is None for row in measured.pairs.figures.lengths] == [True, True, False, False]
+    assert measured.pairs.figures.caching == "caches"
+    for one in (measured.totals, measured.concurrency):
+        assert len(one.primes) == 1
+        assert one.refused.endswith("tokens do not fit 1500.")
+    assert (measured.totals.samples, measured.concurrency.rounds) == ((), ())
+    assert measured.concurrency.climb == "refused"
+    assert all(arm.valid.n == 4 for arm in measured.structured.figures)
+    assert measured.task.figures.solved.n == 3
+    assert report.failures == 4
+    assert why_not_measured(report, "concurrency").startswith("The endpoint does not take its calls: ")
+    assert why_not_measured(report, "short generations").startswith("The endpoint does not take its calls: ")
+
+
+def test_an_endpoint_that_is_gone_is_given_up(bench):
+    made = bench(plan={"give_up_after": 3})
+    gone = EndpointRefused("no such model", http_status=404, body="", retry_after=None)
+    made.probe._backend = ScriptedBackend(lambda _: Script(error=gone), made.clock)
+
+    async def work():
+        for _ in range(3):
+            await made.probe.call(made.probe.request((made.probe.prompts.user(20, "x"),)), "pairs.x")
+
+    made.run(work)
+    assert made.probe.gave_up is not None

@@ -116,14 +116,26 @@ def test_figures_follow_from_the_samples_alone(bench):
 
 
 def test_a_length_beyond_the_context_is_told_apart_and_does_not_hide_the_verdict(bench):
-    figures = measured(bench(context=600)).figures
-    assert figures.lengths[-1].failed == 8
-    assert figures.lengths[-1].saved_s is None
+    pairs = measured(bench(context=600))
+    figures = pairs.figures
+    refused = figures.lengths[-1]
+    assert (refused.length, refused.failed, refused.saved_s) == (1024, 0, None)
+    assert refused.refused.endswith("tokens do not fit 600.")
+    assert {sample.length for sample in pairs.samples} == {128, 512}
+    assert [row.refused for row in figures.lengths[:-1]] == [None, None]
     assert figures.longest.length == 512
     assert (figures.caching, figures.caches_from) == ("caches", 128)
     assert figures.token_worth_s.value == pytest.approx(0.0001)
 
 
 def test_without_an_answer_there_is_no_verdict(bench):
-    figures = measured(bench(repeats=3, context=1)).figures
+    pairs = measured(bench(repeats=3, context=1))
+    figures = pairs.figures
+    assert (pairs.samples, pairs.extent.rounds, len(figures.lengths)) == ((), 0, 3)
     assert (figures.longest, figures.caching, figures.token_worth_s) == (None, "unclear", None)
+
+
+def test_a_refused_length_does_not_keep_the_others_from_being_precise(bench):
+    plan = {"least_repeats": 4, "precision": 0.5}
+    extent = measured(bench(repeats=20, context=600, plan=plan)).extent
+    assert (extent.rounds, extent.ended) == (4, "precise")

@@ -72,3 +72,17 @@ def test_reasoning_counts_to_ttft_and_not_to_visible_ttft(bench):
     silent = measured(bench(reasons=100)).figures.lengths[0]
     assert silent.ttft_s is not None
     assert silent.visible_ttft_s is None
+
+
+def test_an_endpoint_that_does_not_take_the_prompt_is_asked_once(bench):
+    made = bench(context=300)
+    totals = measured(made)
+    assert (totals.samples, totals.extent.rounds, made.probe.calls) == ((), 0, 1)
+    assert totals.refused.endswith("tokens do not fit 300.")
+
+
+def test_a_chat_figure_that_does_not_fit_is_asked_for_once_and_the_steps_are_measured(bench):
+    totals = measured(bench(context=330, plan={"chat_in": 1000}))
+    assert totals.refused is None
+    assert sum(sample.chat for sample in totals.samples) == 1
+    assert all(row.total_s.n == 4 for row in totals.figures.lengths)

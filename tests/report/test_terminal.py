@@ -91,10 +91,18 @@ def test_reasoning_before_the_answer_is_told(report, printed):
 
 def test_a_length_beyond_the_context_is_not_called_unreported(report, printed):
     out = printed(report(context=1500))
-    assert "2,048 tokens: no call of that length was answered." in out
+    assert re.search(r"2,048 tokens: not measured, the endpoint [0-9]+ tokens do not fit 1500\.", out)
     assert "does not report cached tokens" not in out
     row = next(line for line in out.splitlines() if line.strip().startswith("2,048 "))
     assert row.split()[1:] == ["-", "-", "-", "-"]
+
+
+def test_a_measurement_whose_prompt_is_not_taken_says_so_and_has_no_rounds(report, printed):
+    out = " ".join(printed(report(context=1000)).split())
+    told = "Not measured. The endpoint does not take its calls: 1084 tokens do not fit 1000."
+    assert f"Short generations, prefix cached {told}" in out
+    assert f"Concurrent agents, shared system prompt {told}" in out
+    assert "0 rounds" not in out
 
 
 def observation(failure: Failure | None, *stamps: Stamp) -> Observation:

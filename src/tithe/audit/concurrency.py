@@ -35,8 +35,8 @@ from tithe.audit.sampling import Extent
 from tithe.audit.statistics import Estimate, jain, median, tail
 from tithe.core import Message
 
-Climb = Literal["saturated", "failing", "planned"] | Stop
-"""Why no more agents were tried: the capacity was reached, most calls failed, the plan has no more, or a limit."""
+Climb = Literal["saturated", "failing", "refused", "planned"] | Stop
+"""Why no more agents were tried: the capacity was reached, most calls failed, the shared prompt is not taken, the plan has no more, or a limit."""
 
 
 class AgentRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,8 @@ class ConcurrencyFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
     """The measurement whole: what was seen, and what follows from it.
 
-    `climb` is what ended the climb. `knee` None: no lone agent was answered.
+    `climb` is what ended the climb. `knee` None: no lone agent was answered. `refused` is
+    what the endpoint said where it does not take the shared prompt; no agent was begun then.
     """
 
     primes: tuple[Observation, ...]
@@ -93,6 +94,7 @@ class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[ConcurrencyFigures, ...]
     knee: Knee | None
     arrivals: tuple[Arrivals, ...]
+    refused: str | None = None
 
     @property
     def most(self) -> int:
@@ -110,7 +112,7 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
         )
     rounds: list[Round] = []
     left = list(plan.climb)
-    climb = await _climb(probe, system, left, rounds)
+    climb = await _climb(probe, system, left, rounds) if prime.refusal is None else "refused"
     # Endpoints that are compared look again, and let tasks arrive, only when all have climbed.
     probe.seat.place += 1
     while (ended := await _revisit(probe, system, rounds)) is None:
@@ -130,6 +132,7 @@ async def measure_concurrency(probe: Probe) -> Concurrency:
         arrivals=await measure_arrivals(
             probe, system, knee.capacity_steps_per_s if knee is not None else 0.0
         ),
+        refused=prime.refusal,
     )
 
 

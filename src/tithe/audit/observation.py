@@ -35,6 +35,8 @@ from tithe.core.errors import StreamBroken, TitheError
 
 # What servers answer with to a field or a feature that they do not have.
 _REFUSALS = frozenset({400, 404, 405, 415, 422, 501})
+# What a backend in this process raises for the same.
+_REFUSED_HERE = frozenset({"InvalidRequest", "ContextOverflow"})
 
 TokenKind = Literal["text", "reasoning", "tool_call"]
 
@@ -62,7 +64,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_refusal(self) -> bool:
         """Whether the endpoint does not take such a request at all: asking again is of no use."""
-        return self.http_status in _REFUSALS
+        return self.http_status in _REFUSALS or self.kind in _REFUSED_HERE
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
@@ -92,6 +94,11 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     facts: Facts | None = None
     failure: Failure | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """What the endpoint said where it does not take such a call at all; None where it does, as far as is known."""
+        return self.failure.message if self.failure is not None and self.failure.is_refusal else None
 
     @property
     def answered(self) -> bool:

@@ -3,7 +3,8 @@
 Both calls of a pair have the same length. The uncached one has a fresh salt from its first word on;
 the cached one repeats a prefix that the endpoint has seen and ends in a new tail. They run one right
 after the other, whichever is first by lot, and a round has one pair of each length in random order: a slow
-minute strikes both arms and every length alike. Rounds go on until every TTFT is precise enough
+minute strikes both arms and every length alike. A length whose first call the endpoint refuses (HTTP 400 and the
+like: a context too short for it) is asked for no more, and its figures say what the endpoint said. Rounds go on until every TTFT is precise enough
 (sampling.py). With P prefix tokens,
 
     saved(P)             = uncached TTFT(P) - cached TTFT(P)      paired by repeat
@@ -17,6 +18,7 @@ prefill cost could have been saved. Anything else is unclear: measured, and not 
 """
 
 import random
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -45,7 +47,10 @@ class PairSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LengthFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The pairs of one prefix length. Times in seconds; token counts are medians of what was reported."""
+    """The pairs of one prefix length. Times in seconds; token counts are medians of what was reported.
+
+    `refused` is what the endpoint said where it takes no call of that length; nothing was measured then.
+    """
 
     length: int
     prompt_tokens: float | None
@@ -55,6 +60,7 @@ class LengthFigures(msgspec.Struct, frozen=True, kw_only=True):
     saved_s: Estimate | None
     pays: bool
     failed: int
+    refused: str | None = None
 
 
 class PairsFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,24 +95,28 @@ async def measure_pairs(probe: Probe) -> Pairs:
             await probe.call(_request(probe, length, _known(length), "prime"), f"pairs.prime.{length}")
             for length in plan.lengths
         ]
+    told = zip(plan.lengths, primes, strict=True)
+    refused = {length: seen.refusal for length, seen in told if seen.refusal is not None}
+    taken = [length for length in plan.lengths if length not in refused]
     order = random.Random(f"{plan.seed}/pairs")
     samples: list[PairSample] = []
 
     async def run_round(repeat: int) -> None:
-        for length in order.sample(plan.lengths, len(plan.lengths)):
+        for length in order.sample(taken, len(taken)):
             arms: list[Arm] = order.sample(ARMS, len(ARMS))
             samples.extend([await _sample(probe, length, arm, repeat) for arm in arms])
 
     def ttfts() -> list[Estimate | None]:
-        rows = _rows(tuple(samples), plan.seed)
+        rows = _rows(tuple(samples), plan.seed, {})
         return [ttft for row in rows for ttft in (row.uncached_ttft_s, row.cached_ttft_s)]
 
-    extent = await sample(probe, run_round, ttfts)
+    nothing = Extent(rounds=0, ended="samples")
+    extent = await sample(probe, run_round, ttfts) if taken else nothing
     return Pairs(
         primes=tuple(primes),
         samples=tuple(samples),
         extent=extent,
-        figures=pairs_figures(tuple(samples), seed=plan.seed),
+        figures=pairs_figures(tuple(samples), seed=plan.seed, refused=refused),
     )
 
 
@@ -127,9 +137,14 @@ def _request(probe: Probe, length: int, prefix: str, tail: str) -> Request:
     )
 
 
-def pairs_figures(samples: tuple[PairSample, ...], *, seed: int) -> PairsFigures:
-    """Everything that follows from the samples; failed calls are counted apart."""
-    rows = _rows(samples, seed)
+def pairs_figures(
+    samples: tuple[PairSample, ...], *, seed: int, refused: Mapping[int, str] | None = None
+) -> PairsFigures:
+    """Everything that follows from the samples; failed calls are counted apart.
+
+    `refused`: the lengths that the endpoint does not take, and what it said.
+    """
+    rows = _rows(samples, seed, refused or {})
     saved = {row.length: _saved(row.length, samples) for row in rows}
     uncached = {float(row.length): _ttfts(_of(samples, row.length, "uncached")) for row in rows}
     worth = slope_of_medians(
@@ -148,12 +163,16 @@ def pairs_figures(samples: tuple[PairSample, ...], *, seed: int) -> PairsFigures
     )
 
 
-def _rows(samples: tuple[PairSample, ...], seed: int) -> tuple[LengthFigures, ...]:
-    lengths = sorted({sample.length for sample in samples})
-    return tuple(_length_figures(length, samples, seed) for length in lengths)
+def _rows(
+    samples: tuple[PairSample, ...], seed: int, refused: Mapping[int, str]
+) -> tuple[LengthFigures, ...]:
+    lengths = sorted({*(sample.length for sample in samples), *refused})
+    return tuple(_length_figures(length, samples, seed, refused.get(length)) for length in lengths)
 
 
-def _length_figures(length: int, samples: tuple[PairSample, ...], seed: int) -> LengthFigures:
+def _length_figures(
+    length: int, samples: tuple[PairSample, ...], seed: int, refused: str | None
+) -> LengthFigures:
     uncached, cached = _of(samples, length, "uncached"), _of(samples, length, "cached")
     saved = paired_difference(_saved(length, samples), seed=seed)
     uncached_ttft = median(_ttfts(uncached), seed=seed)
@@ -173,6 +192,7 @@ def _length_figures(length: int, samples: tuple[PairSample, ...], seed: int) -> 
         saved_s=saved,
         pays=pays,
         failed=sum(not seen.answered for seen in uncached + cached),
+        refused=refused,
     )
 
 

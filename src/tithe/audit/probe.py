@@ -1,6 +1,7 @@
 """The probe: makes an audit's calls, one label each, and keeps count of what became of them.
 
-When `plan.give_up_after` calls in a row have failed, it gives up; when a limit of the plan is reached, or
+When `plan.give_up_after` calls in a row have failed, it gives up, calls aside that the endpoint does not take
+(a prompt longer than its context, a feature that it lacks: HTTP 400 and the like, but not a 404); when a limit of the plan is reached, or
 the user interrupts, it stops. Every further call is then a failed observation of kind `NOT_ASKED` and
 never reaches the endpoint. So the measurements end quickly and in order, and what was measured until
 then has its figures.
@@ -27,6 +28,7 @@ Progress = Callable[[str], None]
 T = TypeVar("T")
 
 NOT_ASKED = "NotAsked"
+_NOT_THERE = 404
 
 _WHY: dict[Stop, str] = {
     "gave up": "the audit had given up by then",
@@ -167,6 +169,9 @@ class Probe:
         if not patient and asks_for_patience(seen.failure):
             # Of many at once any number may be turned away: the next round waits, and nothing is given up.
             self.will_wait(seen.failure, 0)
+            return seen
+        if seen.refusal is not None and seen.failure.http_status != _NOT_THERE:
+            # It says so at once, and of what it does take there is enough to measure.
             return seen
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= self.plan.give_up_after:

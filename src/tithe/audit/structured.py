@@ -114,11 +114,7 @@ async def measure_structured(probe: Probe) -> Structured:
 
 def _refused(primes: list[Observation]) -> dict[StructuredArm, str]:
     """What the endpoint said of the arms that it does not take."""
-    return {
-        arm: seen.failure.message
-        for arm, seen in zip(ARMS, primes, strict=True)
-        if seen.failure is not None and seen.failure.is_refusal
-    }
+    return {arm: seen.refusal for arm, seen in zip(ARMS, primes, strict=True) if seen.refusal is not None}
 
 
 def _request(probe: Probe, arm: StructuredArm, repeat: int) -> Request:

@@ -157,17 +157,13 @@ async def _prime(
         messages = (Message(role="system", content=task.system), note)
         request = _request(probe, task, messages, temperature, PROBE_TOKENS)
         primes.append(await probe.call(request, prime_label(task.family)))
-        if len(primes) == 1 and _said_no(primes[0]) is not None:
+        if len(primes) == 1 and primes[0].refusal is not None:
             request = _request(probe, task, messages, None, PROBE_TOKENS)
             primes.append(await probe.call(request, prime_label(task.family), planned=False))
-            if (refused := _said_no(primes[1])) is not None:
+            if (refused := primes[1].refusal) is not None:
                 return primes, temperature, refused
             temperature = None if primes[1].failure is None else temperature
     return primes, temperature, None
-
-
-def _said_no(seen: Observation) -> str | None:
-    return seen.failure.message if seen.failure is not None and seen.failure.is_refusal else None
 
 
 def prime_label(family: Family) -> str:

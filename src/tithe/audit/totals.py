@@ -10,7 +10,9 @@ fresh 1,024-token prompt, 512 tokens out,
     misjudged   = measured time of a step / predicted                     over 1: the step is slower
 
 A model may end before the length asked for; it is asked again (`reasks`), and the figure stands on
-the answers that reached the length. If fewer than half did, on all of them, and `generated` tells.
+the answers that reached the length. If fewer than half did, on all of them, and `generated` tells. An endpoint that
+refuses the first call (HTTP 400 and the like: its context is too short for the prompt) is asked for nothing more, and a
+length that it refuses not again.
 """
 
 import functools
@@ -82,12 +84,16 @@ class TotalsFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """The measurement whole: what was seen, and what follows from it."""
+    """The measurement whole: what was seen, and what follows from it.
+
+    `refused` is what the endpoint said where it does not take such a prompt; nothing was measured then.
+    """
 
     primes: tuple[Observation, ...]
     samples: tuple[TotalSample, ...]
     extent: Extent
     figures: TotalsFigures
+    refused: str | None = None
 
 
 async def measure_totals(probe: Probe) -> Totals:
@@ -97,20 +103,28 @@ async def measure_totals(probe: Probe) -> Totals:
         prime = await probe.call(_short(probe, PROBE_TOKENS, -1, 0), "totals.prime")
     order = random.Random(f"{plan.seed}/totals")
     samples: list[TotalSample] = []
+    refused: set[tuple[int, bool]] = set()
 
     async def run_round(repeat: int) -> None:
         asked = [(wanted, False, repeat) for wanted in plan.generation_lengths]
         if repeat % CHAT_EVERY == 0 and repeat // CHAT_EVERY < plan.chat_repeats:
             asked.append((plan.chat_out, True, repeat // CHAT_EVERY))
         for wanted, chat, number in order.sample(asked, len(asked)):
+            if (wanted, chat) in refused:
+                continue
             samples.append(await _sample(probe, wanted, number, chat=chat))
+            if samples[-1].observation.refusal is not None:
+                refused.add((wanted, chat))
 
     def totals() -> list[Estimate | None]:
-        return [row.total_s for row in _rows(samples, plan.seed)]
+        return [row.total_s for row in _rows(samples, plan.seed) if (row.wanted, False) not in refused]
 
-    extent = await sample(probe, run_round, totals)
+    nothing = Extent(rounds=0, ended="samples")
+    extent = await sample(probe, run_round, totals) if prime.refusal is None else nothing
     figures = totals_figures(tuple(samples), step_tokens=plan.step_out, seed=plan.seed)
-    return Totals(primes=(prime,), samples=tuple(samples), extent=extent, figures=figures)
+    return Totals(
+        primes=(prime,), samples=tuple(samples), extent=extent, figures=figures, refused=prime.refusal
+    )
 
 
 async def _sample(probe: Probe, wanted: int, repeat: int, *, chat: bool) -> TotalSample:

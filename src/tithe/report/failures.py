@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tithe.audit import NOT_ASKED, About, AuditReport, Observation
+from tithe.audit import NOT_ASKED, About, AuditReport, Measured, Observation
 from tithe.audit.patience import asks_for_patience
 from tithe.report.figures import counted, seconds
 
@@ -84,16 +84,32 @@ def _waited(report: AuditReport) -> list[str]:
 
 def why_not_measured(report: AuditReport, about: About) -> str:
     """Why a measurement has no figure to stand on, as a sentence."""
-    left_out, refused = report.left_out.get(about), report.measured.task.refused
+    left_out, refused = report.left_out.get(about), _refusal(report.measured, about)
     if left_out is not None:
         return left_out
-    if about == "task" and refused is not None:
+    if refused is not None:
         return f"The endpoint does not take its calls: {said(refused)}"
     missed = [one for one in observations(report) if _measurement(one) == about and not one.answered]
     most = Counter(_what(one) for one in missed).most_common(1)
     if not most:
         return "No call that it stands on was made."
     return f"No call that it stands on was answered; {counted(most[0][1], 'call')} {most[0][0]}"
+
+
+def _refusal(measured: Measured, about: About) -> str | None:
+    """What the endpoint said where it takes no call of a measurement."""
+    match about:
+        case "cache":
+            lengths = [row.refused for row in measured.pairs.figures.lengths]
+            return lengths[0] if lengths and None not in lengths else None
+        case "short generations":
+            return measured.totals.refused
+        case "structured output":
+            return None
+        case "concurrency":
+            return measured.concurrency.refused
+        case "task":
+            return measured.task.refused
 
 
 def doubts(report: AuditReport) -> dict[About, str]:

@@ -12,8 +12,11 @@ _LIMITS = {
 
 
 def sampled(extent: Extent, plan: AuditPlan, sought: str | None = None) -> list[str]:
-    """What ended the sampling; `sought` is what was to be precise. Nothing where a plan without that was run whole."""
-    if extent.ended == "left out":
+    """What ended the sampling; `sought` is what was to be precise.
+
+    Nothing where a plan without that was run whole, and where none was begun: that has reasons of its own.
+    """
+    if extent.ended == "left out" or (extent.ended == "samples" and extent.rounds == 0):
         return []
     rounds = "1 round" if extent.rounds == 1 else f"{extent.rounds} rounds"
     if extent.ended == "precise":

@@ -10,6 +10,7 @@ from tithe.audit import (
     Concurrency,
     ConcurrencyFigures,
     Estimate,
+    LengthFigures,
     Pairs,
     Structured,
     StructuredFigures,
@@ -74,7 +75,9 @@ def pairs_section(pairs: Pairs) -> Section:
             f"A prefix token costs {interval(figures.uncached_token_s, 1e6)} µs uncached; cached, it saves "
             f"{interval(figures.token_worth_s, 1e6)} µs."
         )
-    unanswered = [row for row in rows if row.uncached_ttft_s is None and row.cached_ttft_s is None]
+    notes += refused_lengths(rows)
+    silent = [row for row in rows if row.uncached_ttft_s is None and row.cached_ttft_s is None]
+    unanswered = [row for row in silent if row.refused is None]
     notes += [f"{row.length:,} tokens: no call of that length was answered." for row in unanswered]
     notes += _failed(sum(row.failed for row in rows))
     if any(row.cached_ttft_s is not None and row.cached_tokens is None for row in rows):
@@ -84,6 +87,15 @@ def pairs_section(pairs: Pairs) -> Section:
             "Rows are the lengths asked for; cached/all is what the endpoint reported, template and tail included."
         )
     return Section(title="Cached against uncached TTFT", table=table, notes=tuple(notes))
+
+
+def refused_lengths(rows: Sequence[LengthFigures]) -> list[str]:
+    """What the endpoint said of the lengths that it does not take."""
+    return [
+        f"{row.length:,} tokens: not measured, the endpoint {said(row.refused)}"
+        for row in rows
+        if row.refused is not None
+    ]
 
 
 def _reported(cached: float | None, prompt: float | None) -> str:

@@ -6,6 +6,7 @@ from tithe.report.drawing import Axis, Colour, Guide, Samples, Series, Symbol, h
 from tithe.report.failures import unanswered
 from tithe.report.figures import TimeUnit, interval, seconds
 from tithe.report.page import Figure, Panel, Table
+from tithe.report.tables import refused_lengths
 
 ANCHOR = "cache"
 _LOOKS: tuple[tuple[str, Colour, Symbol, float], ...] = (
@@ -39,6 +40,7 @@ def pairs_figure(pairs: Pairs, *, withheld: bool) -> Figure:
         caption=(
             *_prices(figures),
             *stragglers(times.series),
+            *refused_lengths(figures.lengths),
             *in_no_figure(sum(row.failed for row in figures.lengths)),
         ),
         formulas=(
