@@ -196,7 +196,7 @@ def test_it_turns_calls_away_and_says_for_how_long(served):
     assert told.report.calls == endpoint.calls
     assert told.report.waited_s >= 0.02 * len(told.report.refused)
     assert "failed: refused with HTTP 429: Slow down." in told.out
-    assert "calls away for now, as its Retry-After said; asked again after waiting" in told.out
+    assert "calls away for now, with a Retry-After; the audit waited" in told.out
     # What was asked again stands in for what was refused: no pair lacks a call.
     assert not any(row.failed for row in told.report.measured.pairs.figures.lengths)
 
