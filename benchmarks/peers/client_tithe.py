@@ -1,6 +1,6 @@
 """Our own client, in a process of its own as the peers are: what `tithe audit` measures with.
 
-Run as a script it is that process; the event loop, the collector and the connections are as in an audit.
+Run as a script it is that process; the event loop, the collector and the connections are as in an audit, but no thread watches the loop.
 """
 
 from __future__ import annotations

@@ -176,3 +176,10 @@ def test_what_was_waited_for_is_told_whoever_was_turned_away(report, printed):
     assert not of_a_task.refused
     told = " ".join(printed(of_a_task).split())
     assert "turned 1 call away for now, with a Retry-After; the audit waited 500 ms in all for it" in told
+
+
+def test_the_warm_up_is_shown_apart(report, printed):
+    found = report()
+    first = [one for one in found.warm_up.observations if one.label == "warm-up"]
+    assert len(first) == 3
+    assert "Warm-up, in no figure: first tokens after" in " ".join(printed(found).split())

@@ -1,6 +1,7 @@
-"""How a measurement's sampling ended, in a sentence below its table."""
+"""How an audit took its samples: the calls before any figure, and how a measurement's sampling ended."""
 
-from tithe.audit import AuditPlan, Extent
+from tithe.audit import AuditPlan, AuditReport, Extent
+from tithe.report.figures import seconds
 
 _LIMITS = {
     "time": "its share of the time (--max-time) was used up",
@@ -24,3 +25,13 @@ def sampled(extent: Extent, plan: AuditPlan, sought: str | None = None) -> list[
     if extent.ended == "samples":
         return [f"{rounds}, the most asked for (--repeats)."] if sought is not None else []
     return [f"{rounds}, then {_LIMITS[extent.ended]}."]
+
+
+def warmed_up(report: AuditReport) -> list[str]:
+    """The warm-up apart, as it is in no figure: how long each of its first tokens took."""
+    times = [
+        one.ttft
+        for one in report.warm_up.observations
+        if one.label == "warm-up" and one.answered and one.ttft is not None
+    ]
+    return [f"Warm-up, in no figure: first tokens after {', '.join(map(seconds, times))}."] if times else []

@@ -13,7 +13,7 @@ from tithe.report.failures import cut_short, doubts, failures
 from tithe.report.figures import NOTHING, counted, seconds
 from tithe.report.headline import headlines
 from tithe.report.pace import pace_heads, pace_notes, pace_rows
-from tithe.report.sampled import sampled
+from tithe.report.sampled import sampled, warmed_up
 from tithe.report.tables import (
     Section,
     calm_table,
@@ -140,6 +140,7 @@ def _print_client(report: AuditReport, console: Console) -> None:
         lines.append(f"Against an endpoint that answers at once: {told}.")
     if lags:
         lines.append(f"Event loop late by at most {seconds(max(lags))} (p99 of the worst measurement).")
+    lines += warmed_up(report)
     calibration = report.warm_up.calibration
     source = (
         "as the endpoint reports"

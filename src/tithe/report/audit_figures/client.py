@@ -6,6 +6,7 @@ from tithe.report.drawing import Axis, Colour, Interval, Place, Samples, Series,
 from tithe.report.figures import number, seconds
 from tithe.report.headline import NAMES
 from tithe.report.page import Figure, Panel, Table
+from tithe.report.sampled import warmed_up
 
 ANCHOR = "client"
 
@@ -14,7 +15,11 @@ def client_figure(report: AuditReport) -> Figure:
     """One row a verdict: the figure it stands on, a fifth of that, and what the client took for itself."""
     client = report.client
     calibration = report.warm_up.calibration
-    source = "as the endpoint reports" if calibration.reported else "assumed: the endpoint reports no usage"
+    source = (
+        "as the endpoint reports"
+        if calibration.reported
+        else "assumed: no usage was reported for the calls that tell"
+    )
     return Figure(
         anchor=ANCHOR,
         title=_title(client),
@@ -27,7 +32,7 @@ def client_figure(report: AuditReport) -> Figure:
         ),
         reading="The floor is the same calls by the same client against an endpoint that answers at once; the lag is how "
         "late the client's event loop was. Where either lies beyond the bar, over a fifth of the figure, no verdict is given.",
-        caption=(f"A prompt word is {calibration.tokens_a_word:.2f} tokens, {source}.",),
+        caption=(*warmed_up(report), f"A prompt word is {calibration.tokens_a_word:.2f} tokens, {source}."),
         formulas=("a verdict stands where floor ≤ figure / 5 and lag (p99) ≤ figure / 5",),
         tables=(_table(client), _floor_table(client)),
     )
