@@ -13,7 +13,7 @@ from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Task, task_figures
 from tithe.audit.task_run import Account
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
-from tithe.audit.verdict import About, Measured, judgements, verdicts
+from tithe.audit.verdict import About, Measured, clients_share_s, judgements, verdicts
 
 CLEAR = Judgement(
     lag=LagFigures(n=1, p50_s=0.0, p99_s=0.0, max_s=0.0), floor_s=0.0, figure_s=1.0, withheld=None
@@ -181,7 +181,7 @@ def test_a_verdict_without_a_figure_is_withheld():
     assert {verdict.withheld is None for verdict in verdicts(found, judged)} == {False}
 
 
-def test_the_caches_verdict_stands_on_the_cached_ttft():
+def test_the_caches_verdict_stands_on_the_uncached_ttft_and_the_clients_share_is_told():
     """A floor of 2 ms is little beside 100 ms uncached, and most of the 3 ms cached that the sentence quotes."""
     longest = LengthFigures(
         length=2048,
@@ -207,5 +207,6 @@ def test_the_caches_verdict_stands_on_the_cached_ttft():
         crowd_step_s=estimate(0.002),
     )
     judged = judgements(found, floor, dict.fromkeys(ABOUTS, CLEAR.lag))["cache"]
-    assert judged.figure_s == 0.003
-    assert judged.withheld is not None
+    assert (judged.figure_s, judged.withheld) == (0.1, None)
+    assert clients_share_s(judged, 0.003) == 0.002
+    assert clients_share_s(judged, 0.011) is None

@@ -86,3 +86,13 @@ def test_a_task_is_told_by_what_became_of_it(report):
     failed = told(report(fails_after=60))["Task"]
     assert failed.outcome == "not measured"
     assert "not asked: the audit had given up by then" in failed.sentence
+
+
+def test_what_of_the_cached_ttft_may_be_the_client_s_is_said(report):
+    found = report(base_s=0.002, uncached_token_s=0.00001)
+    cached = found.measured.pairs.figures.longest.cached_ttft_s.value
+    floor = found.client.judgements["cache"].floor_s
+    assert floor > cached / 5
+    assert f"{seconds(cached)} cached (of which up to {seconds(floor)} the client's)" in (
+        told(found)["Prefix cache"].sentence
+    )

@@ -25,7 +25,7 @@ from tithe.audit.task import FamilyFigures, Task, TaskFigures, draw_tasks
 from tithe.audit.task_run import Account, TaskOutcome, TaskRun, TaskStep, account
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.validity import ValidityClass
-from tithe.audit.verdict import About, Measured, Verdict
+from tithe.audit.verdict import About, Measured, Verdict, clients_share_s
 
 __all__ = [
     "FAR_BELOW",
@@ -91,6 +91,7 @@ __all__ = [
     "WarmUp",
     "account",
     "agent_rate",
+    "clients_share_s",
     "compare",
     "costs",
     "draw_tasks",

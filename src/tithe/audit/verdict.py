@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from tithe.audit.concurrency import Concurrency
-from tithe.audit.innocence import Floor, Judgement, LagFigures, judge
+from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, judge
 from tithe.audit.pairs import Pairs
 from tithe.audit.statistics import Estimate
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
@@ -54,14 +54,14 @@ def judgements(
 ) -> dict[About, Judgement]:
     """For each verdict, whether the client can vouch for the smallest figure that its sentence quotes.
 
-    Of the cache that is the cached TTFT at the longest length: a floor that is little beside the uncached one
-    may be most of it.
+    Of the cache that is the uncached TTFT at the longest length: whether a prefix is cached is told by the
+    difference of two arms that have the client alike. What it may be of the cached TTFT is `clients_share_s`.
     """
     steps = [row.step_s for row in measured.concurrency.figures if row.step_s is not None]
     crowd = steps[-1] if steps else None
     longest = measured.pairs.figures.longest
     stands_on: dict[About, Estimate | None] = {
-        "cache": _least(longest.uncached_ttft_s, longest.cached_ttft_s) if longest is not None else None,
+        "cache": longest.uncached_ttft_s if longest is not None else None,
         "short generations": measured.totals.figures.chat.measured_step_s,
         "structured output": _fastest(measured.structured.figures),
         "concurrency": crowd,
@@ -77,6 +77,12 @@ def judgements(
         "task": total,
     }
     return {about: judge(figure, floors[about], lags[about]) for about, figure in stands_on.items()}
+
+
+def clients_share_s(judgement: Judgement, figure_s: float) -> float | None:
+    """Seconds of a figure that may be the client's, where they are over a fifth of it; None where they are not."""
+    most = max(judgement.floor_s or 0.0, judgement.lag.p99_s or 0.0)
+    return most if most > FAR_BELOW * figure_s else None
 
 
 def _floors(floor: Floor | None) -> tuple[Estimate | None, Estimate | None, Estimate | None]:

@@ -6,11 +6,13 @@ from tithe.audit import (
     About,
     AuditReport,
     Concurrency,
+    Judgement,
     Pairs,
     StructuredFigures,
     Task,
     Totals,
     Verdict,
+    clients_share_s,
 )
 from tithe.report.failures import why_not_measured
 from tithe.report.figures import counted, interval, number, percent, seconds
@@ -49,7 +51,7 @@ def _headline(verdict: Verdict, report: AuditReport) -> Headline:
     measured = report.measured
     match verdict.about:
         case "cache":
-            return _cache(verdict, measured.pairs)
+            return _cache(verdict, measured.pairs, report.client.judgements["cache"])
         case "short generations":
             return _short_generations(verdict, measured.totals)
         case "structured output":
@@ -69,7 +71,7 @@ NAMES: dict[About, str] = {
 }
 
 
-def _cache(verdict: Verdict, pairs: Pairs) -> Headline:
+def _cache(verdict: Verdict, pairs: Pairs, judgement: Judgement) -> Headline:
     figures, longest = pairs.figures, pairs.figures.longest
     worth = figures.token_worth_s
     if longest is None or longest.uncached_ttft_s is None or longest.cached_ttft_s is None:
@@ -79,6 +81,9 @@ def _cache(verdict: Verdict, pairs: Pairs) -> Headline:
         sentence = (
             f"TTFT after {longest.length:,} tokens: {seconds(uncached)} uncached, {seconds(cached)} cached"
         )
+        share = clients_share_s(judgement, cached)
+        if share is not None:
+            sentence += f" (of which up to {seconds(share)} the client's)"
         saves = f"; a cached token saves {seconds(worth.value)}" if worth is not None else ""
         outcome = f"yes, from {figures.caches_from:,}"
         return Headline(about=NAMES["cache"], outcome=outcome, sentence=f"{sentence}{saves}.", good=True)
