@@ -1,6 +1,7 @@
 """What an audit may spend, and what it has spent: seconds, tokens, calls.
 
-Each of the three has a limit for the whole audit, which no call is made beyond, and a share of it for
+Each of the three has a limit for the whole audit, which no call is begun beyond (tokens of calls under way are
+not known before their end, and may overdraw it), and a share of it for
 the measurement that runs: the least that it can be taken with (plan.py), and of what is left beyond the
 least of all that are still to come, an equal part. So a slow endpoint gets fewer samples of everything, and
 not all of the first measurement and none of the last; what one leaves over, the others have.
