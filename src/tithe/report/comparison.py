@@ -134,11 +134,14 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         if comparison.interleaved
         else ""
     )
+    if not methods:
+        return [how]
     return [
         how,
         (
             "Figures are p50: TTFT by prefix tokens, time to so many tokens (fresh: of a prompt that was not cached), an answer "
-            "by its kind, a step by agents at once (all rounds: each number of agents with itself), seconds a step of a task."
+            "by its kind, a step by agents at once (all rounds: each number of agents with itself), seconds a step of a task. "
+            "Differences and ratios are medians over the pairs, not of the two columns: a few slow calls move a column and hardly a pair."
         ),
         (
             f"Intervals {', '.join(by)}; 95 % in the tables, {100 * comparison.level:.3g} % behind the verdicts{worth}."
@@ -247,6 +250,7 @@ def _print_contrast(comparison: Comparison, contrast: Contrast, console: Console
     for about, rows in row_groups(contrast):
         unit = group_unit(rows)
         table = calm_table(*row_heads(other, unit.name))
+        table.columns[0].no_wrap = False  # where it is narrow a name breaks, and no figure is cut
         for row in rows:
             table.add_row(*row_cells(row, unit))
         console.print(Text(NAMES[about], style="bold"))
