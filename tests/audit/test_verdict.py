@@ -84,7 +84,7 @@ def measured(
         tokens_per_s=None,
         step_tokens=80,
         predicted_step_s=1.0,
-        measured_step_s=estimate(1.0),
+        measured_step_s=Estimate(value=1.0, low=0.9, high=1.1, n=9),
         misjudged=misjudged,
     )
     arms = (
@@ -123,6 +123,14 @@ def outcome(about: About, found: Measured) -> str:
 )
 def test_a_step_against_the_chat_figure(misjudged, said):
     assert outcome("short generations", measured(misjudged=misjudged)) == said
+
+
+def test_a_step_without_an_interval_is_no_verdict():
+    found = measured(misjudged=1.5)
+    chat = msgspec.structs.replace(found.totals.figures.chat, measured_step_s=estimate(1.0))
+    figures = msgspec.structs.replace(found.totals.figures, chat=chat)
+    found = msgspec.structs.replace(found, totals=msgspec.structs.replace(found.totals, figures=figures))
+    assert outcome("short generations", found) == "unclear"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2000
 LEVEL = 0.95
-_FEWEST = 3
+FEWEST = 3
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def quantile(values: Sequence[float], q: float, *, seed: int = 0) -> Estimate | 
         return None
     data = np.asarray(values, dtype=np.float64)
     point = float(np.quantile(data, q))
-    if len(data) < _FEWEST:
+    if len(data) < FEWEST:
         return Estimate(value=point, low=None, high=None, n=len(data))
     low, high = _interval(np.quantile(_resamples(data, _generator(seed)), q, axis=1))
     return Estimate(value=point, low=low, high=high, n=len(data))
@@ -98,7 +98,7 @@ def ratio_of_means(
         return None
     over, under = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     point, n = scale * float(over.mean() / under.mean()), min(len(over), len(under))
-    if n < _FEWEST:
+    if n < FEWEST:
         return Estimate(value=point, low=None, high=None, n=n)
     generator = _generator(seed)
     means = _resamples(over, generator).mean(axis=1) / _resamples(under, generator).mean(axis=1)
@@ -123,7 +123,7 @@ def slope_of_medians(groups: Mapping[float, Sequence[float]], *, seed: int = 0) 
     weights = (xs - xs.mean()) / float(np.sum((xs - xs.mean()) ** 2))
     point = float(weights @ np.asarray([float(np.median(ys)) for ys in filled.values()]))
     n = min(len(ys) for ys in filled.values())
-    if n < _FEWEST:
+    if n < FEWEST:
         return Estimate(value=point, low=None, high=None, n=n)
     generator = _generator(seed)
     medians = np.stack([np.median(_resamples(ys, generator), axis=1) for ys in filled.values()])

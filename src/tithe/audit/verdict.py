@@ -8,6 +8,8 @@
 | concurrency | scales, saturates, slows, unfair, unclear | Jain's index at the most agents at least 0.9; no knee (knee.py); a step at the most agents at most 1.5 times as long as at the fewest |
 | task | ttft, decode, tool, retry, overhead, unclear | the largest part of the shown run's wall clock, solved or not |
 
+Two samples of a figure make no verdict: below three it has no interval (statistics.py), and it is unclear.
+
 1.5: an agent that waits half as long again has lost more than the usual spread between its steps, while
 eight agents still get over five times the work out of the endpoint that one does.
 """
@@ -19,7 +21,7 @@ import msgspec
 from tithe.audit.concurrency import Concurrency
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, judge
 from tithe.audit.pairs import Pairs
-from tithe.audit.statistics import Estimate
+from tithe.audit.statistics import FEWEST, Estimate
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Task
 from tithe.audit.totals import Totals
@@ -116,8 +118,8 @@ def verdicts(measured: Measured, judged: dict[About, Judgement]) -> tuple[Verdic
 
 
 def _short_generations(totals: Totals) -> str:
-    misjudged = totals.figures.chat.misjudged
-    if misjudged is None:
+    misjudged, step = totals.figures.chat.misjudged, totals.figures.chat.measured_step_s
+    if misjudged is None or step is None or step.low is None:
         return "unclear"
     if misjudged > 1 + _ALIKE:
         return "slower_than_chat"
@@ -127,7 +129,7 @@ def _short_generations(totals: Totals) -> str:
 def _structured_output(arms: tuple[StructuredFigures, ...]) -> str:
     by_arm: dict[StructuredArm, StructuredFigures] = {arm.arm: arm for arm in arms}
     constrained, free = by_arm["call constrained"], by_arm["call free"]
-    if constrained.valid is None or free.valid is None:
+    if min(arm.valid.n if arm.valid is not None else 0 for arm in (constrained, free)) < FEWEST:
         return "unclear"
     if constrained.expected_s is None:
         return "never_valid" if free.expected_s is None else "free_cheaper"
