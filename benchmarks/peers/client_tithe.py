@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import gc
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,10 +16,9 @@ from call import Call, Report
 from client import Job
 
 from tithe.audit import Observation, observe
-from tithe.audit.concurrency import AgentRun, Round, concurrency_figures
 from tithe.cli.loop import run_command
+from tithe.cli.self_test import summary_of
 from tithe.core import Message, Request, SystemClock
-from tithe.net.conformance import Summary
 from tithe.net.remote import RemoteBackend
 
 REPORT = "report.json"
@@ -59,7 +57,7 @@ async def ask(url: str, model: str, requests: int, streams: int) -> Report:
     gc.freeze()  # as in an audit: what is imported by now is no part of the collector's pauses
     await asyncio.gather(*(stream() for _ in range(streams)))
     await backend.aclose()
-    return Report.of([_call(one) for one in seen], _summary(seen))
+    return Report.of([_call(one) for one in seen], summary_of(seen))
 
 
 def _call(seen: Observation) -> Call:
@@ -76,20 +74,6 @@ def _call(seen: Observation) -> Call:
         output_tokens=seen.output_tokens,
         reasoning_tokens=seen.usage.reasoning_tokens if seen.usage is not None else None,
         cached_tokens=seen.cached_tokens,
-    )
-
-
-def _summary(seen: Sequence[Observation]) -> Summary:
-    """What the audit's statistics make of these calls, as one agent's."""
-    run = AgentRun(agent=0, start=seen[0].begun, end=seen[-1].ended, observations=tuple(seen))
-    one = Round(agents=1, round=0, start=seen[0].begun, end=seen[-1].ended, runs=(run,))
-    (figures,) = concurrency_figures((one,), step_tokens=1, seed=0)
-    ttft = figures.ttft_p50_s
-    return Summary(
-        counted=figures.calls - figures.failed,
-        apart=figures.failed,
-        ttft_p50_s=ttft.value if ttft is not None else None,
-        interval=ttft is not None and ttft.low is not None,
     )
 
 

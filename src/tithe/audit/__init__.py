@@ -11,7 +11,7 @@ from tithe.audit.knee import Knee
 from tithe.audit.observation import Failure, Observation, Stamp, observe
 from tithe.audit.pace import Fit, Pace
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
-from tithe.audit.plan import QUICK, QUICK_PAIRS, STANDARD, AuditPlan, Cost, costs
+from tithe.audit.plan import QUICK, QUICK_PAIRS, STANDARD, AuditPlan, Cost, as_typed, costs
 from tithe.audit.prediction import CallTimes, PredictedRun, Prediction
 from tithe.audit.probe import NOT_ASKED, Interruption
 from tithe.audit.prompt import Calibration
@@ -91,6 +91,7 @@ __all__ = [
     "WarmUp",
     "account",
     "agent_rate",
+    "as_typed",
     "clients_share_s",
     "compare",
     "costs",

@@ -14,13 +14,14 @@ between them may be the hour's or the machine's.
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import Literal, get_args
 
 import msgspec
 
 import tithe
 from tithe.audit.audit import AuditReport
 from tithe.audit.differences import Difference, by_pairs, by_ranks, by_shares
+from tithe.audit.plan import as_typed
 from tithe.audit.samples import SHAPED_BY, Name, Samples, primary, samples
 from tithe.audit.statistics import LEVEL
 from tithe.audit.verdict import About
@@ -33,7 +34,7 @@ Compared = Literal["faster", "slower", "no_detectable_difference", "unclear"]
 # Samples that are of one task, or of one number of agents, are pairs whenever they were taken.
 _MATCHED: tuple[About, ...] = ("concurrency", "task")
 
-ABOUTS: tuple[About, ...] = ("cache", "short generations", "structured output", "concurrency", "task")
+ABOUTS: tuple[About, ...] = get_args(About)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,17 +197,13 @@ def _unlike(base: AuditReport, other: AuditReport) -> dict[About, str]:
     said: dict[About, str] = {}
     for about, fields in SHAPED_BY.items():
         differing = [
-            f"--{field.replace('_', '-')} {_typed(getattr(base.plan, field))} and {_typed(getattr(other.plan, field))}"
+            f"--{field.replace('_', '-')} {as_typed(getattr(base.plan, field))} and {as_typed(getattr(other.plan, field))}"
             for field in fields
             if getattr(base.plan, field) != getattr(other.plan, field)
         ]
         if differing:
             said[about] = f"Not compared: {about}, measured with {', '.join(differing)}."
     return said
-
-
-def _typed(value: object) -> str:
-    return ",".join(map(str, cast(tuple[object, ...], value))) if isinstance(value, tuple) else str(value)
 
 
 def _finding(

@@ -28,6 +28,15 @@ def _check(name: str, value: float | tuple[int | str, ...] | None) -> None:
             raise UsageError(f"{flag} is {each}; the least it can be is {least}.", param=name)
 
 
+def as_typed(value: float | tuple[object, ...] | None) -> str:
+    """A value as it is typed after its flag."""
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return ",".join(str(one) for one in value) or "none"
+    return str(value)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AuditPlan:
     """Every option of an audit. The command line's flags and their help are made from this.

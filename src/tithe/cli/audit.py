@@ -12,14 +12,14 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from tithe.audit import STANDARD, AuditPlan, AuditReport, Comparison, written_schema
+from tithe.audit import STANDARD, AuditPlan, AuditReport, Comparison, as_typed, written_schema
 from tithe.cli.consent import confirm, is_loopback, warn_of_limits
 from tithe.cli.giving import give
 from tithe.cli.instead import Instead
 from tithe.cli.loop import run_command
 from tithe.cli.outputs import Outputs
 from tithe.cli.paper import show
-from tithe.cli.plan_flags import as_typed, fill_plan
+from tithe.cli.plan_flags import fill_plan
 from tithe.cli.progress import CallProgress
 from tithe.cli.saved import compare_saved, show_saved
 from tithe.core.errors import EndpointError

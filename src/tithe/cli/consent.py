@@ -1,6 +1,5 @@
 """The question before an audit of an endpoint that is not on this machine: it may cost money."""
 
-import ipaddress
 import sys
 from urllib.parse import urlsplit
 
@@ -8,18 +7,14 @@ from rich.console import Console
 
 from tithe.audit import AuditPlan, costs, foreseen
 from tithe.core.errors import UsageError
+from tithe.net import guard
 from tithe.report.failures import MEASUREMENTS
 
 
 def is_loopback(url: str) -> bool:
     """Whether `url` is on this machine."""
     host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host.endswith(".localhost") or guard.is_loopback(host)
 
 
 def confirm(url: str, plan: AuditPlan, notes: Console) -> None:

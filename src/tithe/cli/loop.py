@@ -49,8 +49,7 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
 
     _terminating.set(terminate)
     task = asyncio.ensure_future(work)
-    with contextlib.suppress(NotImplementedError):  # a platform whose loop takes no signals
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+    _on_signal(signal.SIGTERM, terminate)
     try:
         return await task
     except asyncio.CancelledError:
@@ -65,16 +64,22 @@ def heeding(received: Callable[[signal.Signals], None]) -> Generator[None, None,
 
     For use inside `run_command`. On a platform whose event loop takes no signals they end it as ever.
     """
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, received, name)
+    heeded = [name for name in (signal.SIGINT, signal.SIGTERM) if _on_signal(name, received, name)]
     try:
         yield
     finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
-            loop.add_signal_handler(signal.SIGTERM, _terminating.get())
+        if heeded:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+            _on_signal(signal.SIGTERM, _terminating.get())
+
+
+def _on_signal(name: signal.Signals, callback: Callable[..., object], *arguments: object) -> bool:
+    """Have the running loop call `callback`; False on a platform (Windows) whose event loop takes no signals."""
+    try:
+        asyncio.get_running_loop().add_signal_handler(name, callback, *arguments)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def watch_signals(signals: asyncio.Queue[None], *, until_eof: bool) -> None:
@@ -84,12 +89,8 @@ def watch_signals(signals: asyncio.Queue[None], *, until_eof: bool) -> None:
     """
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(name, signals.put_nowait, None)
-        except NotImplementedError as error:
-            raise UsageError(
-                "This platform's event loop takes no signals; run under Linux or macOS."
-            ) from error
+        if not _on_signal(name, signals.put_nowait, None):
+            raise UsageError("This platform's event loop takes no signals; run under Linux or macOS.")
     if until_eof:
 
         def ended() -> None:

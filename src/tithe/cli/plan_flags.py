@@ -9,7 +9,7 @@ import dataclasses
 
 from cyclopts import App, ArgumentCollection, Token
 
-from tithe.audit import QUICK, QUICK_PAIRS
+from tithe.audit import QUICK, QUICK_PAIRS, as_typed
 
 
 def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -32,12 +32,3 @@ def fill_plan(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollecti
             Token(keyword=argument.name, value=value, source=source, index=index)
             for index, value in enumerate(values)
         ]
-
-
-def as_typed(value: float | tuple[object, ...] | None) -> str:
-    """A value as it is typed after its flag."""
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        return ",".join(str(one) for one in value) or "none"
-    return str(value)

@@ -148,7 +148,7 @@ async def ask(backend: Backend, scenario: Scenario, clock: Clock) -> Findings:
         case "in turn":
             request = _request(scenario)
             seen = tuple([await observe(backend, request, clock, scenario.name) for _ in range(asking.calls)])
-    return Findings(attempts=tuple(_finding(one, form) for one in seen), summary=_summary(seen))
+    return Findings(attempts=tuple(_finding(one, form) for one in seen), summary=summary_of(seen))
 
 
 async def _on_schedule(backend: Backend, scenario: Scenario, clock: Clock) -> Findings:
@@ -165,7 +165,7 @@ async def _on_schedule(backend: Backend, scenario: Scenario, clock: Clock) -> Fi
         msgspec.structs.replace(_finding(call, None), latency_s=call.last - due if call.last else None)
         for call, due in seen
     )
-    return Findings(attempts=tuple(attempts), summary=_summary([call for call, _ in seen]))
+    return Findings(attempts=tuple(attempts), summary=summary_of([call for call, _ in seen]))
 
 
 async def _copies(probe: Probe) -> tuple[Observation, ...]:
@@ -230,7 +230,7 @@ def _validity(seen: Observation, form: Form | None) -> str | None:
     return text_validity(seen, check) if form.kind == "json" else call_validity(seen, {form.name: check})
 
 
-def _summary(seen: Sequence[Observation]) -> Summary:
+def summary_of(seen: Sequence[Observation]) -> Summary:
     """What the audit's statistics make of these calls, as one agent's."""
     run = AgentRun(agent=0, start=seen[0].begun, end=seen[-1].ended, observations=tuple(seen))
     one = Round(agents=1, round=0, start=seen[0].begun, end=seen[-1].ended, runs=(run,))

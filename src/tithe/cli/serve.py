@@ -14,9 +14,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from tithe.audit import as_typed
 from tithe.cli.child import announce
 from tithe.cli.loop import run_command, watch_signals
-from tithe.cli.plan_flags import as_typed
 from tithe.cli.scripted import serve_scripted
 from tithe.core.errors import UsageError
 from tithe.engine import EngineOptions

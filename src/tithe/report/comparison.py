@@ -20,12 +20,11 @@ from tithe.audit import (
 )
 from tithe.report.failures import cut_short, failures, why_not_measured
 from tithe.report.figures import NOTHING, TimeUnit, counted, interval, number, seconds
-from tithe.report.headline import NAMES, Headline
+from tithe.report.headline import NAMES, Headline, verdict_grid
 from tithe.report.letters import letter
 from tithe.report.tables import calm_table
 
 _INDENT = 2
-_STYLES = {True: "green", False: "red", None: "yellow"}
 # Of interleaved runs, and of kept ones.
 _BY = {
     "pairs": ("by pairs of one lap", "by pairs of one task or number of agents"),
@@ -235,15 +234,9 @@ def _legend(comparison: Comparison) -> Table:
 def _print_contrast(comparison: Comparison, contrast: Contrast, console: Console) -> None:
     other = letter(contrast.other)
     console.print(Text(f"{other} against A", style="bold"))
-    verdicts = Table.grid(padding=(0, 2))
-    verdicts.add_column(no_wrap=True)
-    verdicts.add_column(no_wrap=True)
-    verdicts.add_column()
-    for line in comparison_headlines(comparison, contrast):
-        verdicts.add_row(
-            Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
-        )
-    console.print(Padding(verdicts, (0, 0, 0, _INDENT)), highlight=False)
+    console.print(
+        Padding(verdict_grid(comparison_headlines(comparison, contrast)), (0, 0, 0, _INDENT)), highlight=False
+    )
     for said in (*contrast.unlike, *knees(comparison, contrast)):
         console.print(Padding(Text(said, style="yellow"), (0, 0, 0, _INDENT)))
     console.print()

@@ -1,5 +1,7 @@
 """A comparison as a page: who is compared, the verdicts, and how many times as long each figure takes."""
 
+import msgspec
+
 from tithe.audit import Comparison, Contrast, Row
 from tithe.report.comparison import (
     comparison_headlines,
@@ -33,9 +35,7 @@ def as_comparison_page(comparison: Comparison) -> Page:
         for line in comparison_headlines(comparison, contrast):
             about = f"{line.about}, {letter(contrast.other)}" if several else line.about
             anchors[about] = _anchor(contrast)
-            headlines.append(
-                Headline(about=about, outcome=line.outcome, sentence=line.sentence, good=line.good)
-            )
+            headlines.append(msgspec.structs.replace(line, about=about))
     reports = comparison.reports
     return Page(
         kind="tithe audit, compared",

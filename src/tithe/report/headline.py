@@ -1,6 +1,10 @@
 """The audit in five sentences: what an engineer takes away in ten seconds."""
 
+from collections.abc import Iterable
+
 import msgspec
+from rich.table import Table
+from rich.text import Text
 
 from tithe.audit import (
     About,
@@ -26,6 +30,22 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     sentence: str
     good: bool | None
+
+
+_STYLES = {True: "green", False: "red", None: "yellow"}
+
+
+def verdict_grid(lines: Iterable[Headline]) -> Table:
+    """Verdicts without a frame: what each is about, its outcome, its sentence."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for line in lines:
+        grid.add_row(
+            Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
+        )
+    return grid
 
 
 def headlines(report: AuditReport) -> tuple[Headline, ...]:

@@ -5,13 +5,12 @@ Colour only repeats what the words say, so nothing is lost without it.
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from tithe.audit import About, AuditReport, Extent, Pace, Task
 from tithe.report.failures import cut_short, doubts, failures
 from tithe.report.figures import NOTHING, counted, seconds
-from tithe.report.headline import headlines
+from tithe.report.headline import headlines, verdict_grid
 from tithe.report.pace import pace_heads, pace_notes, pace_rows
 from tithe.report.sampled import sampled, warmed_up
 from tithe.report.tables import (
@@ -25,7 +24,6 @@ from tithe.report.tables import (
 from tithe.report.task import predicted, task_block
 
 _INDENT = 2
-_STYLES = {True: "green", False: "red", None: "yellow"}
 
 
 def print_audit(report: AuditReport, console: Console) -> None:
@@ -72,15 +70,7 @@ def _print_head(report: AuditReport, console: Console) -> None:
     for said in cut_short(report):
         console.print(Text(said, style="red"))
     console.print()
-    verdicts = Table.grid(padding=(0, 2))
-    verdicts.add_column(no_wrap=True)
-    verdicts.add_column(no_wrap=True)
-    verdicts.add_column()
-    for line in headlines(report):
-        verdicts.add_row(
-            Text(line.about, style="bold"), Text(line.outcome, style=_STYLES[line.good]), line.sentence
-        )
-    console.print(Padding(verdicts, (0, 0, 0, _INDENT)), highlight=False)
+    console.print(Padding(verdict_grid(headlines(report)), (0, 0, 0, _INDENT)), highlight=False)
     for line in failures(report):
         console.print(Padding(Text(line, style="red"), (0, 0, 0, _INDENT)))
     console.print()
