@@ -10,7 +10,9 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-SpanKind = Literal["task", "step", "call", "attempt", "tool"]
+# `branch`: a sub-agent, or one of several ways that a task goes on at once. `validation` and `user` are named like
+# the ledger's buckets. `other`: a span of somebody's that is none of these; `attributes.BUCKET` may say what it was.
+SpanKind = Literal["task", "branch", "step", "call", "attempt", "tool", "validation", "user", "other"]
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,68 @@
+"""The names of span attributes that more than one room reads or writes.
+
+Where OpenTelemetry's GenAI conventions have a name it is theirs (`gen_ai.*`, `http.*`, `error.*`, `server.*`), else it
+is `tithe.*`. An attribute that is absent was not reported; none is ever zero for that. All times are seconds, and
+`*_s` names of instants are offsets from the span's own `start`. docs/record.md is the dictionary.
+"""
+
+# What was asked.
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+CONVERSATION = "gen_ai.conversation.id"
+AGENT_NAME = "gen_ai.agent.name"
+REQUEST_MODEL = "gen_ai.request.model"
+REQUEST_STREAM = "gen_ai.request.stream"
+MAX_TOKENS = "gen_ai.request.max_tokens"
+TEMPERATURE = "gen_ai.request.temperature"
+CHOICES = "gen_ai.request.choice.count"
+SERVER = "server.address"
+STATUS = "http.response.status_code"
+ERROR = "error.type"
+
+# What came.
+RESPONSE_ID = "gen_ai.response.id"
+RESPONSE_MODEL = "gen_ai.response.model"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS = "gen_ai.usage.cache_write.input_tokens"
+REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+
+# A tool run.
+TOOL_NAME = "gen_ai.tool.name"
+TOOL_TYPE = "gen_ai.tool.type"
+TOOL_CALL_ID = "gen_ai.tool.call.id"
+
+# The instants of an attempt or call, as offsets from its start, and what the endpoint told of its inside.
+CONNECT = "tithe.connect_s"  # how long opening the connection took, at the span's beginning
+SENT = "tithe.sent_s"  # the request's last byte was written
+FIRST_TOKEN = "tithe.first_token_s"
+FIRST_VISIBLE = "tithe.first_visible_s"  # to the first token that is not reasoning
+LAST_TOKEN = "tithe.last_token_s"
+PHASES = "tithe.phases"  # [[kind, start_s, end_s], ...], kind: reasoning | arguments | answer
+PREPARE = "tithe.prepare_s"
+QUEUE = "tithe.queue_s"
+PREFILL = "tithe.prefill_s"
+DECODE = "tithe.decode_s"
+TTFT_FROM = "tithe.ttft_from"  # "chunk" where FIRST_TOKEN is of the first chunk, whatever it held
+
+# How an attempt stands to the others of its task.
+API = "tithe.api"  # chat | responses | messages
+BRANCH = "tithe.branch"  # the id of the branch it is in; absent on the task's own line
+BRANCH_OF = "tithe.branch_of"  # the id of the call that the branch came from
+RELATION = "tithe.relation"  # new | extends | retry | repeat | edited | compacted
+ASKED_TOOLS = "tithe.tool_calls"  # [[id, name], ...] that the answer asked for
+TOOL_RESULTS = "tithe.tool_results"  # [id, ...] that the request brings for the first time
+NEW_ROLES = "tithe.new_roles"  # roles of the messages that the request has beyond the call it extends
+HAS_TOOLS = "tithe.has_tools"  # whether the request defines tools
+REQUEST_DIGEST = "tithe.request_digest"
+SESSION_FROM = "tithe.session_from"  # the header or field that named the session
+
+# Any span.
+SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
+SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT
+BUCKET = "tithe.bucket"  # what an `other` span was, in the ledger's words
+SPECULATIVE = "tithe.speculative"  # True: the work was thrown away
+RUNS_OUT = "tithe.open"  # True: no end was seen, and the one it has is of what came last
