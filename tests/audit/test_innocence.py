@@ -6,7 +6,7 @@ import pytest
 from tithe.audit.innocence import FloorWatch, ThreadedLagWatch, judge, lag_figures
 from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.audit.probe import Probe
-from tithe.audit.statistics import Estimate
+from tithe.core.statistics import Estimate
 from tithe.core import Request, Script, ScriptedBackend, SystemClock
 
 

@@ -8,7 +8,7 @@ from tithe.audit.innocence import Floor, Judgement, LagFigures
 from tithe.audit.knee import Knee
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.sampling import Extent
-from tithe.audit.statistics import Estimate, wilson
+from tithe.core.statistics import Estimate, wilson
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Task, task_figures
 from tithe.audit.task_run import Account

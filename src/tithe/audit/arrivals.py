@@ -22,7 +22,7 @@ from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.plan import LOADS
 from tithe.audit.probe import Probe
-from tithe.audit.statistics import Estimate, median, tail
+from tithe.core.statistics import Estimate, median, tail
 from tithe.core import Message
 
 

@@ -32,7 +32,7 @@ from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe, Stop
 from tithe.audit.sampling import Extent
-from tithe.audit.statistics import Estimate, jain, median, tail
+from tithe.core.statistics import Estimate, jain, median, tail
 from tithe.core import Message
 
 Climb = Literal["saturated", "failing", "refused", "planned"] | Stop

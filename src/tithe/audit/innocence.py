@@ -24,7 +24,7 @@ from tithe.audit.concurrency import Round, concurrency_figures, run_round
 from tithe.audit.observation import Observation
 from tithe.audit.plan import PROBE_TOKENS
 from tithe.audit.probe import Probe
-from tithe.audit.statistics import Estimate, median
+from tithe.core.statistics import Estimate, median
 from tithe.core import Clock
 
 FAR_BELOW = 0.2

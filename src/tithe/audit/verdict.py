@@ -21,7 +21,7 @@ import msgspec
 from tithe.audit.concurrency import Concurrency
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, judge
 from tithe.audit.pairs import Pairs
-from tithe.audit.statistics import FEWEST, Estimate
+from tithe.core.statistics import FEWEST, Estimate
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Task
 from tithe.audit.totals import Totals
