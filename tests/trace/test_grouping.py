@@ -48,9 +48,9 @@ def request(
     )
 
 
-def answer(text: str = "", *, tools: int = 0, id: str | None = None, error: str | None = None) -> SeenAnswer:
+def answer(text: str = "", *, tools: int = 0, named: str | None = None, error: str | None = None) -> SeenAnswer:
     return SeenAnswer(
-        id=id,
+        id=named,
         error=error,
         tool_calls=tuple((f"call_{at}", "read") for at in range(tools)),
         part=fingerprint(text, place="answer", role="assistant") if text else None,
@@ -267,7 +267,7 @@ def test_a_task_that_is_run_once_more_is_another() -> None:
 def test_a_previous_response_binds_without_any_history() -> None:
     grouping = grouper()
     first = grouping.place(request("u" + GOAL))
-    grouping.answered(first.call, answer("one", tools=1, id="resp_1"))
+    grouping.answered(first.call, answer("one", tools=1, named="resp_1"))
     second = grouping.place(request("tfound", previous="resp_1"))
     grouping.answered(second.call, answer(error="500"))
     again = grouping.place(request("tfound", previous="resp_1"))
@@ -385,5 +385,5 @@ def test_whatever_comes_is_placed_and_forgotten_whole(
     assert grouping._size == 0
     assert not grouping._root.children
     assert not grouping._root.calls
-    assert not (grouping._calls or grouping._sessions or grouping._responses or grouping._produced)
-    assert not (grouping._waiting or grouping._tasks)
+    assert not any((grouping._calls, grouping._sessions, grouping._responses, grouping._produced))
+    assert not any((grouping._waiting, grouping._tasks))
