@@ -95,6 +95,7 @@ class AnswerPayload(msgspec.Struct):
     """A chunk, a whole completion, or an error under HTTP 200."""
 
     id: str | None = None
+    model: str | None = None
     object: str | None = None
     choices: list[ChoicePayload] | None = None
     usage: UsagePayload | None = None
