@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation_runs import Arm, Design, Run
-from tithe.audit.statistics import LEVEL, RESAMPLES, Estimate, Share, quantile, wilson
+from tithe.core.statistics import LEVEL, RESAMPLES, Estimate, Share, quantile, wilson
 from tithe.world import Family
 
 

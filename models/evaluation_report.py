@@ -6,7 +6,7 @@ import msgspec
 
 from evaluation_figures import ArmFigures, PassFigures, arm_figures, decode_ms, pass_figures
 from evaluation_runs import OPENING, Arm, Design, Run
-from tithe.audit.statistics import Estimate, Share
+from tithe.core.statistics import Estimate, Share
 
 NONE = "–"
 

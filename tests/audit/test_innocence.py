@@ -6,8 +6,8 @@ import pytest
 from tithe.audit.innocence import FloorWatch, ThreadedLagWatch, judge, lag_figures
 from tithe.audit.known import KnownEndpoint, KnownOptions
 from tithe.audit.probe import Probe
-from tithe.audit.statistics import Estimate
 from tithe.core import Request, Script, ScriptedBackend, SystemClock
+from tithe.core.statistics import Estimate
 
 
 def estimate(value: float) -> Estimate:

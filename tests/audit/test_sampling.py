@@ -1,7 +1,7 @@
 import pytest
 
 from tithe.audit.sampling import Extent, precise, sample
-from tithe.audit.statistics import Estimate
+from tithe.core.statistics import Estimate
 
 
 def figure(half: float | None, value: float = 2.0) -> Estimate:

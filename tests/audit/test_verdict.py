@@ -8,12 +8,12 @@ from tithe.audit.innocence import Floor, Judgement, LagFigures
 from tithe.audit.knee import Knee
 from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.sampling import Extent
-from tithe.audit.statistics import Estimate, wilson
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Task, task_figures
 from tithe.audit.task_run import Account
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.verdict import About, Measured, clients_share_s, judgements, verdicts
+from tithe.core.statistics import Estimate, wilson
 
 CLEAR = Judgement(
     lag=LagFigures(n=1, p50_s=0.0, p99_s=0.0, max_s=0.0), floor_s=0.0, figure_s=1.0, withheld=None

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tithe.audit.statistics import wilson
 from tithe.core import Message, Request, Script, ScriptedBackend, TextDelta, ToolCallDelta
 from tithe.core.errors import ContextOverflow, EngineError
+from tithe.core.statistics import wilson
 from tithe.net.options import ServerOptions
 from tithe.net.server import Server
 from tithe.world import FAMILIES, Family, make_task, solve

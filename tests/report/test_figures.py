@@ -1,7 +1,7 @@
 import pytest
 
 from tithe.audit import Estimate
-from tithe.audit.statistics import wilson
+from tithe.core.statistics import wilson
 from tithe.report.figures import TimeUnit, interval, number, percent, seconds, share, tokens
 
 

@@ -19,13 +19,13 @@ from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report, read_saved
 from tithe.audit.schema import report_schema, written_schema
 from tithe.audit.spending import foreseen
-from tithe.audit.statistics import Estimate, Share, samples_for
 from tithe.audit.structured import Structured, StructuredFigures, judged
 from tithe.audit.task import FamilyFigures, Task, TaskFigures, draw_tasks
 from tithe.audit.task_run import Account, TaskOutcome, TaskRun, TaskStep, account
 from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.validity import ValidityClass
 from tithe.audit.verdict import About, Measured, Verdict, clients_share_s
+from tithe.core.statistics import Estimate, Share, samples_for
 
 __all__ = [
     "FAR_BELOW",

@@ -22,8 +22,8 @@ from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.plan import LOADS
 from tithe.audit.probe import Probe
-from tithe.audit.statistics import Estimate, median, tail
 from tithe.core import Message
+from tithe.core.statistics import Estimate, median, tail
 
 
 class DueStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,9 +23,9 @@ from tithe.audit.audit import AuditReport
 from tithe.audit.differences import Difference, by_pairs, by_ranks, by_shares
 from tithe.audit.plan import as_typed
 from tithe.audit.samples import SHAPED_BY, Name, Samples, primary, samples
-from tithe.audit.statistics import LEVEL
 from tithe.audit.verdict import About
 from tithe.core.errors import UsageError
+from tithe.core.statistics import LEVEL
 
 COMPARISON_VERSION = 1
 

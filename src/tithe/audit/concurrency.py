@@ -32,8 +32,8 @@ from tithe.audit.loop import AgentLoop
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe, Stop
 from tithe.audit.sampling import Extent
-from tithe.audit.statistics import Estimate, jain, median, tail
 from tithe.core import Message
+from tithe.core.statistics import Estimate, jain, median, tail
 
 Climb = Literal["saturated", "failing", "refused", "planned"] | Stop
 """Why no more agents were tried: the capacity was reached, most calls failed, the shared prompt is not taken, the plan has no more, or a limit."""

@@ -24,7 +24,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from tithe.audit.statistics import Estimate, Floats, wilson
+from tithe.core.statistics import Estimate, Floats, wilson
 
 Method = Literal["pairs", "ranks", "shares"]
 

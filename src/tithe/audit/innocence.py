@@ -24,8 +24,8 @@ from tithe.audit.concurrency import Round, concurrency_figures, run_round
 from tithe.audit.observation import Observation
 from tithe.audit.plan import PROBE_TOKENS
 from tithe.audit.probe import Probe
-from tithe.audit.statistics import Estimate, median
 from tithe.core import Clock
+from tithe.core.statistics import Estimate, median
 
 FAR_BELOW = 0.2
 LAG_INTERVAL_S = 0.01

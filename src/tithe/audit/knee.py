@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 
 from tithe.audit.observation import Observation
-from tithe.audit.statistics import Estimate, ratio_of_means
+from tithe.core.statistics import Estimate, ratio_of_means
 
 GREW = 1.1
 """The capacity is reached where twice the agents take less than this many times the steps a second."""

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from tithe.audit.statistics import Estimate, median, tail
 from tithe.audit.totals import Totals
+from tithe.core.statistics import Estimate, median, tail
 
 BUDGETS_S = (0.5, 30.0, 120.0, 300.0)
 _PATHS = 1000

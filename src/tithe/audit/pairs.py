@@ -26,8 +26,8 @@ import msgspec
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe
 from tithe.audit.sampling import Extent, sample
-from tithe.audit.statistics import Estimate, median, paired_difference, slope_of_medians
 from tithe.core import Request
+from tithe.core.statistics import Estimate, median, paired_difference, slope_of_medians
 
 Arm = Literal["uncached", "cached"]
 ARMS: tuple[Arm, ...] = ("uncached", "cached")

@@ -25,10 +25,10 @@ import msgspec
 import numpy as np
 
 from tithe.audit.pairs import ARMS, Pairs, PairSample
-from tithe.audit.statistics import Estimate, Floats, median
 from tithe.audit.task import Task, prime_label
 from tithe.audit.task_run import TaskRun, account
 from tithe.audit.totals import Totals
+from tithe.core.statistics import Estimate, Floats, median
 
 
 class CallTimes(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from tithe.audit.probe import Probe, Stop
-from tithe.audit.statistics import Estimate
+from tithe.core.statistics import Estimate
 
 Ended = Literal["precise", "samples"] | Stop
 

@@ -26,9 +26,9 @@ import msgspec
 from tithe.audit.observation import Observation
 from tithe.audit.probe import Probe
 from tithe.audit.sampling import Extent, sample
-from tithe.audit.statistics import Estimate, Share, median, wilson
 from tithe.audit.validity import Check, ValidityClass, call_validity, checker, text_validity
 from tithe.core import Message, Request, ResponseFormat, Tool, ToolChoice
+from tithe.core.statistics import Estimate, Share, median, wilson
 
 StructuredArm = Literal["call constrained", "call free", "json constrained", "json free"]
 

@@ -36,9 +36,9 @@ from tithe.audit.patience import asks_for_patience
 from tithe.audit.plan import PROBE_TOKENS, AuditPlan
 from tithe.audit.probe import Probe
 from tithe.audit.sampling import Extent
-from tithe.audit.statistics import Estimate, Share, median, wilson
 from tithe.audit.task_run import Account, TaskOutcome, TaskRun, TaskStep, account
 from tithe.core import Message, Request, Sampling, ToolCall
+from tithe.core.statistics import Estimate, Share, median, wilson
 from tithe.world import FAMILIES, Episode, Family, Split, World, make_task, open_world
 from tithe.world import Task as WorldTask
 

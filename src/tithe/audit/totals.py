@@ -26,8 +26,8 @@ from tithe.audit.observation import Observation
 from tithe.audit.plan import CHAT_EVERY, PROBE_TOKENS
 from tithe.audit.probe import Probe, fell_short
 from tithe.audit.sampling import Extent, sample
-from tithe.audit.statistics import Estimate, median, samples_for
 from tithe.core import Request
+from tithe.core.statistics import Estimate, median, samples_for
 
 
 class TotalSample(msgspec.Struct, frozen=True, kw_only=True):

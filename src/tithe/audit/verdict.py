@@ -21,10 +21,10 @@ import msgspec
 from tithe.audit.concurrency import Concurrency
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, judge
 from tithe.audit.pairs import Pairs
-from tithe.audit.statistics import FEWEST, Estimate
 from tithe.audit.structured import Structured, StructuredArm, StructuredFigures
 from tithe.audit.task import Task
 from tithe.audit.totals import Totals
+from tithe.core.statistics import FEWEST, Estimate
 
 About = Literal["cache", "short generations", "structured output", "concurrency", "task"]
 

@@ -38,9 +38,9 @@ TOOL_CALL_ID = "gen_ai.tool.call.id"
 # The instants of an attempt or call, as offsets from its start, and what the endpoint told of its inside.
 CONNECT = "tithe.connect_s"  # how long opening the connection took, at the span's beginning
 SENT = "tithe.sent_s"  # the request's last byte was written
-FIRST_TOKEN = "tithe.first_token_s"
+FIRST_TOKEN = "tithe.first_token_s"  # noqa: S105 - of a model, not of a key
 FIRST_VISIBLE = "tithe.first_visible_s"  # to the first token that is not reasoning
-LAST_TOKEN = "tithe.last_token_s"
+LAST_TOKEN = "tithe.last_token_s"  # noqa: S105
 PHASES = "tithe.phases"  # [[kind, start_s, end_s], ...], kind: reasoning | arguments | answer
 PREPARE = "tithe.prepare_s"
 QUEUE = "tithe.queue_s"

@@ -78,7 +78,9 @@ def fingerprint(
         return "\0"
 
     masked = _VOLATILE.sub(mask, text)
-    ordered = msgspec.json.encode(canonical, order="deterministic").decode() if canonical is not None else None
+    ordered = (
+        msgspec.json.encode(canonical, order="deterministic").decode() if canonical is not None else None
+    )
     exact = digest(text)
     return Part(
         place=place,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tithe.audit.statistics import (
+from tithe.core.statistics import (
     jain,
     median,
     paired_difference,
