@@ -147,15 +147,65 @@ class Stored:
         _warn(f"Spans from here on are not recorded. {error}")
 
 
-_lock = threading.Lock()
-_asked = False  # whether the environment was asked, or the program told
-_chosen: Destination | None = None
-_guarded = False  # whether exit and forks are watched
+class _Choice:
+    """What this process records to. `asked`: whether the environment was asked, or the program told."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.asked = False
+        self.into: Destination | None = None
+        self._watching = False
+
+    def ask(self) -> Destination | None:
+        with self.lock:
+            if not self.asked:
+                told = os.environ.get(VARIABLE)
+                if told:
+                    self.into = _named(told)
+                    self.watch()
+                self.asked = True
+            return self.into
+
+    def set(self, into: Destination | None) -> Destination | None:
+        """Record to `into` from now on; returns what was recorded to before."""
+        with self.lock:
+            before, self.into, self.asked = self.into, into, True
+            self.watch()
+        return before
+
+    def watch(self) -> None:
+        """See to the end of the process and to its forks. Called with the lock held."""
+        if not self._watching:
+            self._watching = True
+            atexit.register(self._at_exit)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(
+                    before=self._before_fork,
+                    after_in_parent=self._after_fork,
+                    after_in_child=self._after_fork,
+                )
+
+    def _at_exit(self) -> None:
+        if isinstance(self.into, Stored):
+            self.into.finish(exiting=True)
+
+    def _before_fork(self) -> None:
+        self.lock.acquire()
+        if isinstance(self.into, Stored):
+            self.into.hold()
+
+    def _after_fork(self) -> None:
+        if isinstance(self.into, Stored):
+            self.into.release()
+        self.lock.release()
+
+
+_choice = _Choice()
 
 
 def chosen() -> Destination | None:
     """Where spans go now; None where nothing records."""
-    return _chosen if _asked else _ask()
+    return _choice.into if _choice.asked else _choice.ask()
 
 
 def record_to(where: str | Path | Recorder | None) -> None:
@@ -167,61 +217,25 @@ def record_to(where: str | Path | Recorder | None) -> None:
     Raises:
         UsageError: the database cannot be opened for writing.
     """
-    global _asked, _chosen
     if where is None:
         into = None
     elif isinstance(where, str | Path):
         into = Stored(Path(where))
     else:
         into = Given(where)
-    with _lock:
-        before, _asked, _chosen = _chosen, True, into
-        _guard()
+    before = _choice.set(into)
     if isinstance(before, Stored):
         before.finish()
 
 
-def _ask() -> Destination | None:
-    global _asked, _chosen
-    with _lock:
-        if not _asked:
-            told = os.environ.get(VARIABLE)
-            if told:
-                try:
-                    recording = msgspec.json.decode(told, type=Recording)
-                    _chosen = Stored(Path(recording.db), recording.recording)
-                except (msgspec.DecodeError, UsageError) as error:
-                    _warn(f"No spans are recorded: {VARIABLE} names no recording that can be written. {error}")
-                _guard()
-            _asked = True
-        return _chosen
-
-
-def _guard() -> None:
-    """Watch exit and forks, once a process. Called with the lock held."""
-    global _guarded
-    if not _guarded:
-        _guarded = True
-        atexit.register(_at_exit)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
-
-
-def _at_exit() -> None:
-    if isinstance(_chosen, Stored):
-        _chosen.finish(exiting=True)
-
-
-def _before_fork() -> None:
-    _lock.acquire()
-    if isinstance(_chosen, Stored):
-        _chosen.hold()
-
-
-def _after_fork() -> None:
-    if isinstance(_chosen, Stored):
-        _chosen.release()
-    _lock.release()
+def _named(told: str) -> Destination | None:
+    """The recording that the environment names; None, and a warning, where it cannot be written."""
+    try:
+        recording = msgspec.json.decode(told, type=Recording)
+        return Stored(Path(recording.db), recording.recording)
+    except (msgspec.DecodeError, UsageError) as error:
+        _warn(f"No spans are recorded: {VARIABLE} names no recording that can be written. {error}")
+        return None
 
 
 def _warn(message: str) -> None:

@@ -71,16 +71,6 @@ def seen(span: Span, telling: Iterable[Span], tools: Iterable[str] = ()) -> Seen
     return Seen(span, frozenset(sessions - {""}), frozenset(ids - {""}))
 
 
-def parse_trace_parent(header: object) -> tuple[str, str] | None:
-    """Trace and span id of a W3C `traceparent`, or None where it is none (w3.org/TR/trace-context, 3.2)."""
-    parts = header.strip().lower().split("-") if isinstance(header, str) else []
-    if len(parts) < 4 or [len(part) for part in parts[:3]] != [2, 32, 16] or parts[0] == "ff":
-        return None
-    if any(set(part) - set("0123456789abcdef") for part in parts[:3]):
-        return None
-    return (parts[1], parts[2]) if parts[1].strip("0") and parts[2].strip("0") else None
-
-
 class Field:
     """The agent's own spans, to find things' places among. `duplicates` are left out; what names one means the first."""
 
@@ -145,7 +135,11 @@ class Field:
     def around(self, spans: Iterable[Span]) -> dict[str, list[Span]]:
         """Of each span, all of the agent's that it lies within. One sweep through time."""
         owners = sorted(
-            (span for span in self._by_id.values() if span.kind in OWNERS and span.id not in self._duplicates),
+            (
+                span
+                for span in self._by_id.values()
+                if span.kind in OWNERS and span.id not in self._duplicates
+            ),
             key=lambda span: span.start,
         )
         starts = [span.start for span in owners]
@@ -176,8 +170,7 @@ def decide(known: Seen, field: Field, around: Iterable[Span]) -> Link:
     span = known.span
     narrowed: set[str] | None = None
     by: By | None = None
-    carried = parse_trace_parent(span.attributes.get(TRACE_PARENT))
-    if carried is not None:
+    if carried := span.attributes.get(TRACE_PARENT):
         trace, span_id = carried
         owner = field.named(span_id)
         if owner is not None:
@@ -190,7 +183,8 @@ def decide(known: Seen, field: Field, around: Iterable[Span]) -> Link:
     if narrowed is None and field.has(span.trace):
         narrowed = {span.trace}
     tools, sessions = field.tasks_with(known)
-    for tasks, how in ((tools, "tools"), (sessions, "session")):
+    told_by: tuple[tuple[set[str], By], ...] = ((tools, "tools"), (sessions, "session"))
+    for tasks, how in told_by:
         both = tasks if narrowed is None else tasks & narrowed
         if both:
             by = by or how

@@ -100,7 +100,7 @@ def _agent(spans: Iterable[Span]) -> list[Span]:
 
 
 def _marked(span: Span, told: Mapping[str, Any]) -> Span:
-    return msgspec.structs.replace(span, attributes=span.attributes | told)
+    return msgspec.structs.replace(span, attributes={**span.attributes, **told})
 
 
 def _place_exported(after: dict[str, Span]) -> int:
@@ -228,7 +228,13 @@ def _place_attempts(attempts: Sequence[Span], links: Mapping[str, Link], after: 
     for (call, trace), group in made.items():
         _make_call(call, trace, group, first=call not in used, after=after)
         used.add(call)
-    gone = {call: min(into) for call, into in moved_calls.items() if len(into) == 1 if (into := into - {None})}
+    gone = {
+        call: each
+        for call, into in moved_calls.items()
+        if len(into) == 1
+        for each in into
+        if each is not None
+    }
     for span in list(after.values()):
         if _source(span) != "proxy":
             continue

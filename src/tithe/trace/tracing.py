@@ -62,18 +62,41 @@ from tithe.trace import destination
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The innermost scope that is open here and recorded.
-_current: ContextVar["Scope | None"] = ContextVar("tithe_scope", default=None)
+
+class _Open:
+    """A span that has begun. `session` is its task's; `span` is None once it has ended."""
+
+    __slots__ = ("into", "outer", "process", "session", "span")
+
+    def __init__(
+        self, span: Span, outer: "_Open | None", session: str | None, into: destination.Destination
+    ) -> None:
+        self.span: Span | None = span
+        self.outer = outer
+        self.session = session
+        self.into = into
+        self.process = os.getpid()
+
+
+# The innermost that is open here. Work that was left running may have outlived it.
+_current: ContextVar[_Open | None] = ContextVar("tithe_open", default=None)
+
+
+def _innermost() -> _Open | None:
+    inner = _current.get()
+    while inner is not None and inner.span is None:
+        inner = inner.outer
+    return inner
 
 
 class Scope:
-    """A span while it is open, and what opens it: a context manager, sync and async, and a decorator.
+    """What opens a span and ends it: a context manager, sync and async, and a decorator.
 
     `id` (16 hex digits) and `trace` (32) are those of the open span, and None when nothing records. A scope can be used
     again when it is closed; to open it while it is open raises `UsageError`.
     """
 
-    __slots__ = ("_attributes", "_destination", "_kind", "_name", "_outer", "_process", "_session", "_span", "_within")
+    __slots__ = ("_attributes", "_kind", "_name", "_open", "_session")
 
     def __init__(
         self,
@@ -87,20 +110,20 @@ class Scope:
         self._name = name
         self._session = session
         self._attributes = given
-        self._span: Span | None = None
+        self._open: _Open | None = None
 
     @property
     def id(self) -> str | None:
-        return self._span.id if self._span is not None else None
+        return self._open.span.id if self._open is not None and self._open.span is not None else None
 
     @property
     def trace(self) -> str | None:
-        return self._span.trace if self._span is not None else None
+        return self._open.span.trace if self._open is not None and self._open.span is not None else None
 
     def __enter__(self) -> Self:
         into = destination.chosen()
         if into is not None:
-            self._open(into)
+            self._begin(into)
         return self
 
     def __exit__(
@@ -109,8 +132,9 @@ class Scope:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        if self._span is not None:
-            self._close(self._span, kind)
+        if self._open is not None:
+            ended, self._open = self._open, None
+            _end(ended, kind)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -151,23 +175,23 @@ class Scope:
 
         return called
 
-    def _open(self, into: destination.Destination) -> None:
-        if self._span is not None:
+    def _begin(self, into: destination.Destination) -> None:
+        if self._open is not None:
             raise UsageError(f"this {self._kind} is open already: make one for each `with`")
-        outer = self._outer = _innermost()
-        kind = "branch" if self._kind == "task" and outer is not None else self._kind
-        self._within = self._session if self._session is not None or outer is None else outer._within
+        outer = _innermost()
+        above = outer.span if outer is not None else None
+        kind = "branch" if self._kind == "task" and above is not None else self._kind
         name = self._name if self._name is not None else kind
+        session = self._session
         told = {attributes.SOURCE: "api"}
         if self._attributes is not None:
             told |= self._attributes
         if kind == "tool":
             told[attributes.TOOL_NAME] = name
-        if self._session is not None and self._kind == "task":
-            told[attributes.CONVERSATION] = self._session
-        above = outer._span if outer is not None else None
-        self._destination = into
-        self._process = os.getpid()
+        if session is not None:
+            told[attributes.CONVERSATION] = session
+        elif outer is not None:
+            session = outer.session
         span = Span(
             id=new_id(),
             trace=above.trace if above is not None else secrets.token_hex(16),
@@ -178,32 +202,24 @@ class Scope:
             attributes=told,
         )
         into.begin(span)
-        self._span = span
-        _current.set(self)
-
-    def _close(self, span: Span, error: type[BaseException] | None) -> None:
-        end = time.perf_counter()
-        self._span = None
-        # No token is kept for it: a generator's `with` may be left in another context than it was entered in.
-        if _current.get() is self:
-            _current.set(self._outer)
-        if self._process != os.getpid():
-            return  # it was open when this process forked, and is its parent's to end
-        self._destination.end(
-            msgspec.structs.replace(span, end=end, error=error.__name__ if error is not None else None)
-        )
-        # A forked worker ends without running `atexit`: what is outermost in a process is written out at once.
-        outermost = self._outer is None or self._outer._process != self._process
-        if outermost or span.kind == "task":
-            self._destination.flush()
+        self._open = _Open(span, outer, session, into)
+        _current.set(self._open)
 
 
-def _innermost() -> Scope | None:
-    """The innermost scope that is open here. Work that was left running may have outlived the one that it began in."""
-    scope = _current.get()
-    while scope is not None and scope._span is None:
-        scope = scope._outer
-    return scope
+def _end(ended: _Open, error: type[BaseException] | None) -> None:
+    end = time.perf_counter()
+    span, ended.span = ended.span, None
+    # No token is kept for this: a generator's `with` may be left in another context than it was entered in.
+    if _current.get() is ended:
+        _current.set(ended.outer)
+    if span is None or ended.process != os.getpid():
+        return  # what was open when this process forked is its parent's to end
+    ended.into.end(
+        msgspec.structs.replace(span, end=end, error=error.__name__ if error is not None else None)
+    )
+    # A forked worker ends without running `atexit`: what is outermost in a process is written out at once.
+    if span.kind == "task" or ended.outer is None or ended.outer.process != ended.process:
+        ended.into.flush()
 
 
 def _scope(
@@ -278,10 +294,10 @@ def headers() -> dict[str, str]:
 
     `traceparent` as in W3C Trace Context, and, where the task has a session, `baggage` with `gen_ai.conversation.id`.
     """
-    scope = _innermost()
-    if scope is None:
+    inner = _innermost()
+    if inner is None or inner.span is None:
         return {}
-    told = {"traceparent": f"00-{scope.trace}-{scope.id}-01"}
-    if scope._within is not None:
-        told["baggage"] = f"{attributes.CONVERSATION}={quote(scope._within, safe='')}"
+    told = {"traceparent": f"00-{inner.span.trace}-{inner.span.id}-01"}
+    if inner.session is not None:
+        told["baggage"] = f"{attributes.CONVERSATION}={quote(inner.session, safe='')}"
     return told
