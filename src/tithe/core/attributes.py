@@ -60,9 +60,17 @@ HAS_TOOLS = "tithe.has_tools"  # whether the request defines tools
 REQUEST_DIGEST = "tithe.request_digest"
 SESSION_FROM = "tithe.session_from"  # the header or field that named the session
 
+TRACE_PARENT = (
+    "tithe.trace_parent"  # [trace id, span id] of the agent's span that the request says it is made in
+)
+
 # Any span.
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
 SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT
 BUCKET = "tithe.bucket"  # what an `other` span was, in the ledger's words
 SPECULATIVE = "tithe.speculative"  # True: the work was thrown away
 RUNS_OUT = "tithe.open"  # True: no end was seen, and the one it has is of what came last
+DUPLICATE_OF = (
+    "tithe.duplicate_of"  # the id of the span that tells of the same thing; readers leave this one out
+)
+CLOCK_SKEW = "tithe.clock_skew_s"  # by how much an exported span ends after it was received

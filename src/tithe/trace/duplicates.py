@@ -1,0 +1,79 @@
+"""The same thing told twice: two instrumentations of one client, or the agent's own span beside one of theirs.
+
+The rule: of the spans that tell of one thing, the one that began first is it (of those, the longest, then the smallest
+id). It is the outermost, so it covers what the others cover, and their children lie within it. Every other is
+marked with `tithe.duplicate_of`, and readers leave it out. Spans tell of one thing when they overlap and
+
+- are calls with the same response id,
+- are tool runs with the same tool call id, or
+- one is a call inside the other, a call too, and the only one in it; unless both tell response ids, and different ones.
+
+Spans that do not overlap are two things, whatever their ids: a cache answers twice with one response.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from tithe.core.attributes import RESPONSE_ID, TOOL_CALL_ID
+from tithe.core.span import Span
+
+
+def duplicates(spans: Iterable[Span]) -> dict[str, str]:
+    """The ids of the spans that were told before, each with the id of the span that stands for it."""
+    by_id = {span.id: span for span in spans}
+    ranked = sorted(by_id.values(), key=_rank)
+    found: dict[str, str] = {}
+    for kind, name in (("call", RESPONSE_ID), ("tool", TOOL_CALL_ID)):
+        told: dict[str, list[Span]] = {}
+        for span in ranked:
+            key = span.attributes.get(name)
+            if span.kind == kind and isinstance(key, str) and key:
+                told.setdefault(key, []).append(span)
+        for group in told.values():
+            found.update(_overlapping(group))
+    found.update((inner, outer) for inner, outer in _nested(ranked, by_id) if inner not in found)
+    return {duplicate: _standing(first, found) for duplicate, first in found.items()}
+
+
+def _rank(span: Span) -> tuple[float, float, str]:
+    return span.start, -(span.end if span.end is not None else float("inf")), span.id
+
+
+def _overlapping(ranked: Sequence[Span]) -> Iterator[tuple[str, str]]:
+    first = ranked[0]
+    for span in ranked[1:]:
+        if first.end is None or span.start < first.end:
+            yield span.id, first.id
+        else:
+            first = span
+
+
+def _nested(ranked: Iterable[Span], by_id: Mapping[str, Span]) -> Iterator[tuple[str, str]]:
+    inside: dict[str, list[Span]] = {}
+    for span in ranked:
+        if span.kind == "call":
+            for above in ancestors(span, by_id):
+                if above.kind == "call":
+                    inside.setdefault(above.id, []).append(span)
+                    break
+    for outer, inner in inside.items():
+        if len(inner) == 1:
+            both = {by_id[outer].attributes.get(RESPONSE_ID), inner[0].attributes.get(RESPONSE_ID)} - {None}
+            # A span is marked by one that ranks before it, so that marks never go in a circle.
+            if len(both) < 2 and _rank(by_id[outer]) < _rank(inner[0]):
+                yield inner[0].id, outer
+
+
+def _standing(span: str, found: Mapping[str, str]) -> str:
+    while span in found:
+        span = found[span]
+    return span
+
+
+def ancestors(span: Span, by_id: Mapping[str, Span]) -> Iterator[Span]:
+    """The spans above `span`, nearest first. A circle of parents ends where it would begin again."""
+    seen = {span.id}
+    parent = span.parent
+    while parent is not None and parent in by_id and parent not in seen:
+        seen.add(parent)
+        yield by_id[parent]
+        parent = by_id[parent].parent
