@@ -53,7 +53,7 @@ def answer(text: str = "", *, tools: int = 0, named: str | None = None, error: s
         id=named,
         error=error,
         tool_calls=tuple((f"call_{at}", "read") for at in range(tools)),
-        part=fingerprint(text, place="answer", role="assistant") if text else None,
+        parts=(fingerprint(text, place="answer", role="assistant"),) if text else (),
     )
 
 

@@ -63,6 +63,7 @@ SESSION_FROM = "tithe.session_from"  # the header or field that named the sessio
 TRACE_PARENT = (
     "tithe.trace_parent"  # [trace id, span id] of the agent's span that the request says it is made in
 )
+UNREAD = "tithe.unread"  # what of an attempt's bodies could not be read, and why: what it would tell is then missing
 
 # Any span.
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound

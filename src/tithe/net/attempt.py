@@ -29,6 +29,8 @@ def request_attributes(request: SeenRequest, placement: Placement, server: str) 
             names.REQUEST_DIGEST: request.digest or None,
             names.RELATION: placement.relation,
             names.NEW_ROLES: list(placement.new_roles) or None,
+            names.TRACE_PARENT: list(request.trace_parent) if request.trace_parent is not None else None,
+            names.UNREAD: request.unread,
             names.BRANCH: placement.branch,
             names.BRANCH_OF: placement.branch_of,
         }
@@ -63,6 +65,7 @@ def answer_attributes(
         names.RESPONSE_MODEL: answer.model,
         names.FINISH_REASONS: list(answer.finish_reasons) or None,
         names.CACHE_WRITE_TOKENS: answer.cache_write_tokens,
+        names.UNREAD: answer.unread,
         names.ASKED_TOOLS: [list(call) for call in answer.tool_calls] or None,
     }
     if usage is not None:

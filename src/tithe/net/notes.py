@@ -27,7 +27,8 @@ from tithe.wire.exchange import AnswerReader, answer_reader, read_request
 # Bodies up to this length are read at once: it takes less than handing them to a thread.
 SHORT = 4 * 1024
 
-CLIENT_CLOSED = "client_closed"
+# Why an attempt has no whole answer, where that is the client's doing.
+GONE = "client_closed"
 
 
 class AttemptRecorder(Protocol):
@@ -106,10 +107,9 @@ class AttemptNotes:
         self._notebook = notebook
         self._api: Api = api
         self._server = server
-        self._headers = headers
+        self._headers: Mapping[str, str] | None = headers
         self._body = body
         self._started = started
-        self._begun = False
         self._sent_at: float | None = None
         self._connected: float | None = None
         self._status: int | None = None
@@ -139,20 +139,17 @@ class AttemptNotes:
 
     def ended(self, at: float, broken: str | None = None) -> None:
         """The attempt is over. `broken`: why its answer is not whole."""
-        if self._reader is not None:
-            seen = self._reader.end(at, broken)
-        else:
-            seen = SeenAnswer(error=broken)
-        self._end = (at, seen)
+        reader = self._reader
+        self._end = (at, SeenAnswer(error=broken) if reader is None else reader.end(at, broken))
         if self._span is not None:
             self._close(self._span)
         else:
             self._begin()
 
     def _begin(self) -> None:
-        if not self._begun:
-            self._begun = True
-            self._notebook.read(self._api, self._headers, self._body, self._opened)
+        if self._headers is not None:
+            headers, self._headers = self._headers, None
+            self._notebook.read(self._api, headers, self._body, self._opened)
 
     def _opened(self, request: SeenRequest) -> None:
         notebook = self._notebook
@@ -169,7 +166,7 @@ class AttemptNotes:
             attributes=attributes,
         )
         body = self._body if notebook.content else None
-        self._headers, self._body = {}, b""
+        self._body = b""
         if self._end is None:
             notebook.write(lambda recorder: recorder.record(span))
         else:
@@ -187,9 +184,7 @@ class AttemptNotes:
         told = answer_attributes(
             seen, self._started, status=self._status, sent_at=self._sent_at, connected=self._connected
         )
-        ended = msgspec.structs.replace(
-            span, end=end, error=seen.error, attributes=span.attributes | told
-        )
+        ended = msgspec.structs.replace(span, end=end, error=seen.error, attributes=span.attributes | told)
         notebook.write(lambda recorder: recorder.record(ended))
         if self._pieces:
             answer = b"".join(self._pieces)

@@ -136,7 +136,9 @@ def passed_on(headers: Iterable[tuple[str, str]], *, request: bool) -> CIMultiDi
         if name.lower() == "connection"
         for token in value.split(",")
     }
-    left_out = HOP_BY_HOP | named | (_REQUEST_ONLY if request else frozenset())
+    left_out = HOP_BY_HOP | named
+    if request:
+        left_out |= _REQUEST_ONLY
     return CIMultiDict((name, _sendable(value)) for name, value in every if name.lower() not in left_out)
 
 

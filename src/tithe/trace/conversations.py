@@ -18,7 +18,7 @@ TELLING = 40  # characters
 class Prompt:
     """A request's prompt as the grouping looks at it.
 
-    `heading` is what leads its messages, but for the times, ids and numbers in it; `program` that and the tools: what
+    `digests` are those of its messages. `heading` is what leads its messages, but for the times, ids and numbers in it; `program` that and the tools: what
     two runs of the same agent have in common.
     """
 
@@ -30,7 +30,8 @@ class Prompt:
             (at for at, part in enumerate(rest) if part.role not in ("system", "developer")), len(rest)
         )
         self.messages: Sequence[Part] = rest[leading:]
-        self.digests = [part.digest for part in self.messages]
+        # A request without messages, or that could not be read, is at least known again when it is sent again.
+        self.digests = [part.digest for part in self.messages] or ([request.digest] if request.digest else [])
         self.heading = tuple(part.masked for part in rest[:leading])
         tools = sorted(part.digest for part in request.parts if part.role == "tool_definition")
         self.program = (self.heading, tuple(tools))

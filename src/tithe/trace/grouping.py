@@ -116,10 +116,10 @@ class Grouper:
         if answer.id is not None:
             self._responses[answer.id] = (Node(), found)
             task.responses.append(answer.id)
-        if answer.part is not None:
-            found.answer = answer.part.digest
-            if answer.part.size >= TELLING:
-                self._produce(found.line, answer.part.digest)
+        found.answer = answer.parts[0].digest if answer.parts else None
+        for part in answer.parts:
+            if part.size >= TELLING:
+                self._produce(found.line, part.digest)
 
     def _allowed(self, request: SeenRequest, session: Task | None) -> Callable[[Call], bool]:
         """Whether a call may be of the same task as the request, as far as sessions say."""
