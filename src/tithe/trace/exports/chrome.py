@@ -24,7 +24,7 @@ from tithe.trace.tree import build_tree
 def to_chrome(records: Iterable[TaskRecord]) -> Iterator[bytes]:
     """One JSON object with `traceEvents`. Holds all tasks at once: the first of them to start is its zero."""
     tasks = [(record, build_tree(record.spans).root) for record in records]
-    zero = min((_unix_ns(root.start, record) for record, root in tasks), default=0)
+    zero = min((record.unix_ns(root.start) for record, root in tasks), default=0)
     yield b'{"displayTimeUnit":"ms","traceEvents":['
     first = True
     for process, (record, root) in enumerate(tasks, start=1):
@@ -32,10 +32,6 @@ def to_chrome(records: Iterable[TaskRecord]) -> Iterator[bytes]:
             yield (b"\n" if first else b",\n") + msgspec.json.encode(event)
             first = False
     yield b"\n]}\n"
-
-
-def _unix_ns(stamp: float, record: TaskRecord) -> int:
-    return round(record.anchor.unix * 1e9) + round((stamp - record.anchor.monotonic) * 1e9)
 
 
 def _task(record: TaskRecord, root: Node, process: int, zero: int) -> Iterator[dict[str, Any]]:
@@ -47,8 +43,8 @@ def _task(record: TaskRecord, root: Node, process: int, zero: int) -> Iterator[d
         yield _named("thread_name", process, lane, name="task" if lane == 0 else f"beside it {lane}")
         yield _named("thread_sort_index", process, lane, sort_index=lane)
     for node, lane in placed.items():
-        start = _unix_ns(node.start, record) - zero
-        end = _unix_ns(node.end, record) - zero
+        start = record.unix_ns(node.start) - zero
+        end = record.unix_ns(node.end) - zero
         where = {"pid": process, "tid": lane}
         yield {
             "ph": "X",
@@ -62,7 +58,7 @@ def _task(record: TaskRecord, root: Node, process: int, zero: int) -> Iterator[d
         token = node.span.attributes.get(at.FIRST_TOKEN)
         leaf = node.kind == "attempt" or (node.kind == "call" and not node.children)
         if leaf and isinstance(token, int | float):
-            at_token = _unix_ns(node.span.start + token, record) - zero
+            at_token = record.unix_ns(node.span.start + token) - zero
             yield {
                 "ph": "i",
                 "s": "t",

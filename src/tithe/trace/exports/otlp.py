@@ -7,7 +7,6 @@ count them twice. `tithe.kind` keeps the kind and `tithe.name` the name, so that
 out what was made) has back what was recorded.
 
 Ids are ours where they have OpenTelemetry's form (32 and 16 hex digits), else digests of ours: the same each time.
-Instants are nanoseconds since the epoch; the date is as good as the recording's anchor, differences are exact.
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 """
 
@@ -22,7 +21,6 @@ import msgspec
 
 import tithe
 from tithe.core import attributes as at
-from tithe.core.span import Anchor
 from tithe.trace.node import Node, answering
 from tithe.trace.records import TaskRecord
 from tithe.trace.tree import build_tree
@@ -71,8 +69,8 @@ def _span(node: Node, parent: Node | None, record: TaskRecord) -> dict[str, Any]
         "spanId": span_id(span.id),
         "name": name,
         "kind": _CLIENT if node.kind in ("call", "attempt") else _INTERNAL,
-        "startTimeUnixNano": _nanoseconds(start, record.anchor),
-        "endTimeUnixNano": _nanoseconds(end, record.anchor),
+        "startTimeUnixNano": str(max(0, record.unix_ns(start))),
+        "endTimeUnixNano": str(max(0, record.unix_ns(end))),
         "attributes": _attributes(told if name == span.name else {**told, at.NAME: span.name}),
         "status": {"code": _ERROR} if _failure(node) is not None else {},
     }
@@ -146,11 +144,6 @@ def _id(own: str, digits: int) -> str:
     if len(own) == digits and _HEX.fullmatch(own) and own.strip("0"):
         return own
     return hashlib.blake2b(own.encode("utf-8", "surrogatepass"), digest_size=digits // 2).hexdigest()
-
-
-def _nanoseconds(stamp: float, anchor: Anchor) -> str:
-    # Two sums: a float of seconds since the epoch is only good to a quarter of a microsecond.
-    return str(max(0, round(anchor.unix * 1e9) + round((stamp - anchor.monotonic) * 1e9)))
 
 
 def _attributes(told: Mapping[str, Any]) -> list[dict[str, Any]]:
