@@ -75,3 +75,11 @@ DUPLICATE_OF = (
     "tithe.duplicate_of"  # the id of the span that tells of the same thing; readers leave this one out
 )
 CLOCK_SKEW = "tithe.clock_skew_s"  # by how much an exported span ends after it was received
+
+# What an export says of its spans, so that an import has back what was recorded.
+KIND = "tithe.kind"  # the span's kind
+NAME = "tithe.name"  # its name, where the conventions give it another
+MADE = "tithe.made"  # True: no such span was recorded; it was made so that the tree is whole
+OF_ATTEMPT = (
+    "tithe.attempt."  # before an attempt's `gen_ai.*` names: the call's own say the same, and are counted
+)
