@@ -74,7 +74,9 @@ RUNS_OUT = "tithe.open"  # True: no end was seen, and the one it has is of what 
 DUPLICATE_OF = (
     "tithe.duplicate_of"  # the id of the span that tells of the same thing; readers leave this one out
 )
-CLOCK_SKEW = "tithe.clock_skew_s"  # by how much an exported span ends after it was received
+CLOCK_SKEW = (
+    "tithe.clock_skew_s"  # by how much an exported span ends after it was received, or before its start
+)
 
 # What an export says of its spans, so that an import has back what was recorded.
 KIND = "tithe.kind"  # the span's kind
