@@ -3,7 +3,7 @@
 A request's first path segment names its upstream, and the rest is the path there: `/openai/v1/chat/completions` goes to
 the upstream `openai` as `/v1/chat/completions`. Every method and path is passed through byte for byte; the
 generations among them are noted (`notes.py`), and nothing else: no list of models, no embedding, no token count.
-Telemetry that comes to `/otlp` is read, and passed on to whoever had it before.
+Telemetry has names of its own (`/otlp/v1/traces`): it is read, and passed on to whoever had it before.
 
 A WebSocket is refused with 501: what is said in one would go unrecorded.
 """
@@ -28,25 +28,25 @@ from tithe.wire.chat_error import encode_error
 from tithe.wire.exchange import api_of
 from tithe.wire.messages_error import encode_messages_error
 
-TELEMETRY = "otlp"
 _NO_WEBSOCKET = "websocket_not_supported"
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What is answered to telemetry that was taken."""
+    """What is answered to telemetry that goes nowhere else."""
 
     body: bytes
     content_type: str
+    status: int = 200
 
 
 class Telemetry(Protocol):
-    """Takes what exporters post. `upstream` is where it goes as well, or None."""
+    """Takes what exporters post. `upstreams`: the names it comes by, and where it goes as well (None: nowhere)."""
 
     @property
-    def upstream(self) -> Upstream | None: ...
+    def upstreams(self) -> Mapping[str, Upstream | None]: ...
 
     def take(self, path: str, headers: Mapping[str, str], body: bytes, at: float) -> Receipt:
-        """Read a body that was posted to `path` (`/v1/traces`) and came at `at`. Raises `InvalidRequest`."""
+        """Read a body that was posted to `path` (`/v1/traces`) and came at `at`. Never raises."""
         ...
 
 
@@ -121,8 +121,8 @@ class Proxy:
             self._guard.admit(request.headers)
             _refuse_websocket(request)
             body = await request.read()
-            if name == TELEMETRY and self._telemetry is not None:
-                return await self._take(self._telemetry, request, target, body)
+            if self._telemetry is not None and name in self._telemetry.upstreams:
+                return await self._take(self._telemetry, name, request, target, body)
             upstream = self._upstream(name)
             notes = (
                 AttemptNotes(self._notebook, api, upstream.host, request.headers, body, came_at)
@@ -147,12 +147,12 @@ class Proxy:
             raise NotFound(f"there is no /{name} here, only {there}") from None
 
     async def _take(
-        self, telemetry: Telemetry, request: web.Request, target: str, body: bytes
+        self, telemetry: Telemetry, name: str, request: web.Request, target: str, body: bytes
     ) -> web.StreamResponse:
         receipt = telemetry.take(target.partition("?")[0], request.headers, body, perf_counter())
-        upstream = telemetry.upstream
+        upstream = telemetry.upstreams[name]
         if upstream is None:
-            return web.Response(body=receipt.body, content_type=receipt.content_type)
+            return web.Response(body=receipt.body, content_type=receipt.content_type, status=receipt.status)
         return await pass_on(request, body, client=self._client, upstream=upstream, target=target, notes=None)
 
 
