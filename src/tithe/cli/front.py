@@ -26,6 +26,11 @@ COMMANDS = (
         "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents.",
         "tithe.cli.serve:serve",
     ),
+    Command(
+        "record",
+        "Run an agent, and record where its time goes; nothing in it changes.",
+        "tithe.cli.record:record",
+    ),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
     Command(
         "export", "Write recorded tasks as OTLP, Chrome trace, CSV or Parquet.", "tithe.cli.export:export"

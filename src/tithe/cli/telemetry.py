@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tithe.cli.upstreams import read_url, through
+from tithe.core import attributes as names
 from tithe.core.errors import TitheError
-from tithe.core.span import Anchor, Recorder, Span
+from tithe.core.span import Anchor, Recorder, Span, SpanKind
 from tithe.net.proxy import Receipt
 from tithe.net.upstream import Upstream
 from tithe.trace.otel import OtelSpan
@@ -99,3 +100,31 @@ class RecordedTelemetry:
 def _is_traces(path: str) -> bool:
     """Whether a path is not that of metrics or logs: a collector may have its traces anywhere."""
     return not path.rstrip("/").endswith(("/v1/metrics", "/v1/logs"))
+
+
+_KINDS: dict[str, SpanKind] = {
+    "chat": "call",
+    "text_completion": "call",
+    "generate_content": "call",
+    "execute_tool": "tool",
+    "invoke_agent": "branch",
+}
+_KEPT = frozenset(value for name, value in vars(names).items() if name.isupper() and isinstance(value, str))
+
+
+def bare_span(otel: OtelSpan) -> Span:
+    """A span by the current GenAI conventions alone, with the attributes that the record has names for."""
+    kind = _KINDS.get(otel.attributes.get(names.OPERATION, ""), "other")
+    if kind == "branch" and otel.parent_id is None:
+        kind = "task"
+    failed = otel.attributes.get(names.ERROR) or ("error" if otel.failed else None)
+    return Span(
+        id=otel.span_id,
+        trace=otel.trace_id,
+        kind=kind,
+        name=otel.name,
+        start=otel.start_ns / 1e9,
+        parent=otel.parent_id,
+        error=failed,
+        attributes={name: value for name, value in otel.attributes.items() if name in _KEPT},
+    )

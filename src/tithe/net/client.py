@@ -16,7 +16,6 @@ from typing import Self, cast
 
 import aiohttp
 import msgspec
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from tithe.core.errors import StreamBroken, Unreachable, UsageError
@@ -49,7 +48,8 @@ class Answer:
         self._response = response
         self.status = response.status
         self.reason = response.reason
-        self.headers: CIMultiDictProxy[str] = response.headers
+        self.headers: Mapping[str, str] = response.headers
+        self.raw_headers = response.raw_headers
         # A request without a body is written before anything here could see it.
         self.sent_at = exchange.written_at if exchange.written_at is not None else head_at
         self.connected = 0.0 if exchange.connected_at is None else exchange.connected_at - began

@@ -19,7 +19,7 @@ class PassedResponse(web.StreamResponse):
     """An upstream's response, which gets no header of ours: see `without_own_headers`."""
 
     def __init__(self, answer: Answer) -> None:
-        headers = passed_on(answer.headers.items(), request=False)
+        headers = passed_on(answer.raw_headers, request=False)
         self.named = frozenset(name.lower() for name in headers)
         super().__init__(status=answer.status, reason=answer.reason, headers=headers)
 
@@ -49,7 +49,7 @@ async def pass_on(
     Raises:
         Unreachable: no answer began.
     """
-    headers = passed_on(request.headers.items(), request=True)
+    headers = passed_on(request.raw_headers, request=True)
     broken: str | None = GONE
     answer: Answer | None = None
     response: PassedResponse | None = None

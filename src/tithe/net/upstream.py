@@ -127,21 +127,26 @@ class _PassedBody(StampedBody):
         self._written()
 
 
-def passed_on(headers: Iterable[tuple[str, str]], *, request: bool) -> CIMultiDict[str]:
-    """The headers without those that concern one connection alone, and those that `Connection` names as such."""
-    every = list(headers)
-    named = {
+def passed_on(raw: Iterable[tuple[bytes, bytes]], *, request: bool) -> CIMultiDict[str]:
+    """The headers without those that concern one connection alone, and those that `Connection` names as such.
+
+    `raw` is as they came: parsed, the names of the best-known ones are spelled anew.
+    """
+    headers = [(name.decode("latin-1"), _text(value)) for name, value in raw]
+    left_out = HOP_BY_HOP | {
         token.strip().lower()
-        for name, value in every
+        for name, value in headers
         if name.lower() == "connection"
         for token in value.split(",")
     }
-    left_out = HOP_BY_HOP | named
     if request:
         left_out |= _REQUEST_ONLY
-    return CIMultiDict((name, _sendable(value)) for name, value in every if name.lower() not in left_out)
+    return CIMultiDict((name, value) for name, value in headers if name.lower() not in left_out)
 
 
-def _sendable(value: str) -> str:
-    """A value whose bytes were no UTF-8 as a text that can be written: aiohttp reads such bytes and refuses to write them."""
-    return value if value.isprintable() else value.encode("utf-8", "surrogateescape").decode("latin-1")
+def _text(value: bytes) -> str:
+    """A value as a text that can be written again. It is UTF-8 nearly always; what is not does arrive, but as UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
