@@ -116,8 +116,7 @@ def through(base: URL) -> str | None:
 
 def around_proxies(environment: Mapping[str, str]) -> dict[str, str]:
     """NO_PROXY with this machine in it: a recording proxy is not asked by way of another."""
-    added: dict[str, str] = {}
-    for variable in ("NO_PROXY", "no_proxy"):
-        named = [host.strip() for host in environment.get(variable, "").split(",") if host.strip()]
-        added[variable] = ",".join(dict.fromkeys([*named, "127.0.0.1", "localhost"]))
-    return added
+    variables = ("no_proxy", "NO_PROXY")
+    named = ",".join(environment.get(variable, "") for variable in variables).split(",")
+    hosts = ",".join(dict.fromkeys(filter(None, (*map(str.strip, named), "127.0.0.1", "localhost"))))
+    return dict.fromkeys(variables, hosts)
