@@ -1,7 +1,7 @@
 """What is noted of the requests that a proxy passes on, and never at their expense.
 
-A request is read when it is on its way, an answer's bytes when they have been passed on. A long prompt takes many
-milliseconds to fingerprint, so it is read on a thread, and streams of others go on meanwhile.
+A request is read when it is on its way, a long one in another process (`prompt_reader.py`); an answer's bytes are read
+when they have been passed on.
 
 Each attempt is written twice: when it has been read, still open, and when it has ended. A record that cannot be written
 stops nothing that is passed on.
@@ -9,7 +9,6 @@ stops nothing that is passed on.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Protocol
 
@@ -21,11 +20,9 @@ from tithe.core.part import Part
 from tithe.core.span import Span, new_id
 from tithe.net.attempt import answer_attributes, request_attributes
 from tithe.net.client import Answer
+from tithe.net.prompt_reader import PromptReader
 from tithe.trace.grouping import Grouper, Placement
-from tithe.wire.exchange import AnswerReader, answer_reader, read_request
-
-# Bodies up to this length are read at once: it takes less than handing them to a thread.
-SHORT = 4 * 1024
+from tithe.wire.exchange import AnswerReader, answer_reader
 
 # Why an attempt has no whole answer, where that is the client's doing.
 GONE = "client_closed"
@@ -53,25 +50,7 @@ class Notebook:
         self.content = content
         self.attempts = 0
         self.failure: TitheError | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tithe-prompts")
-        self._reading: set[asyncio.Future[SeenRequest]] = set()
-
-    def read(
-        self, api: Api, headers: Mapping[str, str], body: bytes, then: Callable[[SeenRequest], None]
-    ) -> None:
-        """Read a request, and call `then` with it. Requests are given in the order in which they are read."""
-        if len(body) <= SHORT and not self._reading:
-            then(read_request(api, headers, body))
-            return
-        loop = asyncio.get_running_loop()
-        reading = loop.run_in_executor(self._thread, read_request, api, headers, body)
-        self._reading.add(reading)
-
-        def read(done: asyncio.Future[SeenRequest]) -> None:
-            self._reading.discard(done)
-            then(done.result())
-
-        reading.add_done_callback(read)
+        self.reader = PromptReader()
 
     def write(self, write: Callable[[AttemptRecorder], None]) -> None:
         """Have the recorder keep something, unless it failed before."""
@@ -80,13 +59,6 @@ class Notebook:
                 write(self.recorder)
             except TitheError as error:
                 self.failure = error
-
-    async def settle(self) -> None:
-        """Wait until every request is read, and stop reading more."""
-        while self._reading:
-            await asyncio.wait(list(self._reading))
-            await asyncio.sleep(0)  # what is done with them comes after they are done
-        self._thread.shutdown()
 
 
 class AttemptNotes:
@@ -149,7 +121,7 @@ class AttemptNotes:
     def _begin(self) -> None:
         if self._headers is not None:
             headers, self._headers = self._headers, None
-            self._notebook.read(self._api, headers, self._body, self._opened)
+            self._notebook.reader.read(self._api, headers, self._body, self._opened)
 
     def _opened(self, request: SeenRequest) -> None:
         notebook = self._notebook

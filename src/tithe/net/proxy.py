@@ -110,7 +110,7 @@ class Proxy:
             await self._runner.cleanup()
             self._runner = None
         await self._client.aclose()
-        await self._notebook.settle()
+        await self._notebook.reader.settle()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         came_at = perf_counter()
