@@ -22,7 +22,7 @@ from tithe.wire.exchange import read_request
 
 # Bodies up to this length are read at once: it takes less than handing them over.
 SHORT = 2 * 1024
-NICE = 5
+NICE = 10
 STOP_S = 5.0
 _SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"))
 
