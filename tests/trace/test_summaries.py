@@ -70,7 +70,7 @@ def test_the_newest_come_first_and_lists_are_narrowed(store, span) -> None:
         [
             span("a", trace="one", start=30.0, attributes={"gen_ai.conversation.id": "chat-100%"}),
             span("b", trace="two", start=10.0),
-            span("b2", trace="two", start=50.0, kind="task", name="Fix 'it'"),
+            span("b2", trace="two", start=50.0, kind="task", name="Fix 'it', Änne"),
         ],
     )
     store.add(weka, [span("c", trace="three", start=1.0)])
@@ -81,9 +81,10 @@ def test_the_newest_come_first_and_lists_are_narrowed(store, span) -> None:
     assert ids() == ["three", "one", "two"]
     assert ids(limit=2) == ["three", "one"]
     assert ids(source="proxy") == ["one", "two"]
+    assert ids(recording=proxy) == ["one", "two"]
     assert ids(since=1030.0) == ["three", "one"]
     assert ids(text="nightly") == ["one"]
-    assert ids(text="fix 'it'") == ["two"]
+    assert ids(text="fix 'it', än") == ["two"]
     assert ids(text="CHAT-100%") == ["one"]
     assert ids(text="%") == ["one"]
     assert ids(text="nothing of it") == []

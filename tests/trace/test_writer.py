@@ -133,3 +133,25 @@ def test_what_was_recorded_a_second_before_a_kill_is_there(path: Path) -> None:
         other = store.begin(Anchor.take(0.0), source="proxy")
         store.add(other, [Span(id="b", trace="task-b", kind="task", name="later", start=0.0, end=1.0)])
         assert {one.id for one in store.tasks()} == {"task-a", "task-b"}
+
+
+def test_a_thread_that_breaks_off_leaves_nobody_waiting(store, recording, span, monkeypatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # what it broke off with is printed there
+    writer = store.writer(recording)
+    writer.add_content("a", "text, where bytes belong", None)
+    with pytest.raises(UsageError, match="broke off"):
+        writer.flush()
+    with pytest.raises(UsageError, match="broke off"):
+        writer.record(span("a"))
+    with pytest.raises(UsageError, match="broke off"):
+        writer.close()
+
+
+def test_processes_that_make_the_file_at_once_all_write_to_it(path: Path) -> None:
+    running = [recorder(path, f"task-{number}", 5) for number in range(6)]
+    for each in running:
+        each.communicate()
+    assert [each.returncode for each in running] == [0] * 6
+    with Store.open(path, write=False) as store:
+        assert {len(record.spans) for record in store.task_records()} == {5}
+        assert len(store.tasks()) == 6

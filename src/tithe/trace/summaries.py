@@ -39,8 +39,9 @@ WITH chosen AS (
         tasks.recording, tasks.started, recordings.finished IS NOT NULL AS over
     FROM tasks JOIN recordings ON recordings.number = tasks.recording
     WHERE (:source IS NULL OR recordings.source = :source) AND (:since IS NULL OR tasks.started >= :since)
-        AND (:text IS NULL OR instr(lower(coalesce(tasks.name, recordings.name, '')), lower(:text))
-            OR instr(lower(coalesce(tasks.session, '')), lower(:text)))
+        AND (:recording IS NULL OR tasks.number IN (SELECT task FROM spans WHERE spans.recording = :recording))
+        AND (:text IS NULL OR instr(folded(coalesce(tasks.name, recordings.name, '')), folded(:text))
+            OR instr(folded(coalesce(tasks.session, '')), folded(:text)))
     ORDER BY tasks.started DESC, tasks.number DESC LIMIT :limit),
 calls AS (
     SELECT task, call, max(max(began, coalesce(ended, began))) AS ended,
@@ -68,11 +69,21 @@ def read_summaries(
     *,
     source: str | None,
     since: float | None,
+    recording: int | None,
     text: str | None,
     limit: int | None,
 ) -> Iterator[TaskSummary]:
     """The newest tasks first; see `Store.tasks`."""
-    asked = {"source": source, "since": since, "text": text, "limit": -1 if limit is None else limit}
+    connection.create_function(
+        "folded", 1, str.casefold, deterministic=True
+    )  # SQLite's own knows ASCII alone
+    asked = {
+        "source": source,
+        "since": since,
+        "recording": recording,
+        "text": text,
+        "limit": -1 if limit is None else limit,
+    }
     for row in connection.execute(_SUMMARIES, asked):
         named = dict(zip(TaskSummary.__struct_fields__, row, strict=True))
         named["finished"] = bool(named["finished"])
