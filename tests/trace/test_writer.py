@@ -147,11 +147,34 @@ def test_a_thread_that_breaks_off_leaves_nobody_waiting(store, recording, span, 
         writer.close()
 
 
-def test_processes_that_make_the_file_at_once_all_write_to_it(path: Path) -> None:
-    running = [recorder(path, f"task-{number}", 5) for number in range(6)]
-    for each in running:
-        each.communicate()
-    assert [each.returncode for each in running] == [0] * 6
-    with Store.open(path, write=False) as store:
-        assert {len(record.spans) for record in store.task_records()} == {5}
-        assert len(store.tasks()) == 6
+# Opens each record that it is told of.
+OPENER = """
+import sys
+from tithe.core import Anchor
+from tithe.trace import Store
+
+for line in sys.stdin:
+    with Store.open(line.strip()) as store:
+        print(store.begin(Anchor.take(0.0), source="proxy"), flush=True)
+"""
+
+
+def test_processes_that_make_the_file_at_once_all_get_to_write(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPENER]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        for _ in range(4)
+    ]
+    try:
+        for number in range(15):
+            told: list[str] = []
+            for each in running:
+                assert each.stdin is not None
+                each.stdin.write(f"{tmp_path / f'{number}.db'}\n")
+            for each in running:
+                assert each.stdout is not None
+                told.append(each.stdout.readline().strip())
+            assert sorted(told) == ["1", "2", "3", "4"]
+    finally:
+        for each in running:
+            each.communicate()
