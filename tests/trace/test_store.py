@@ -149,6 +149,15 @@ def test_a_task_that_loses_spans_is_told_from_those_that_are_left(store, recordi
     assert (by_id["task-b"].started, by_id["task-b"].session) == (1_790_000_001.0, "chat-1")
 
 
+def test_a_task_whose_spans_are_all_recorded_elsewhere_again_is_gone(store, recording, span) -> None:
+    store.add(recording, [span("a"), span("b")])
+    store.add(recording, [span("a", trace="task-b"), span("b", trace="task-b")])
+    assert [task.id for task in store.tasks()] == ["task-b"]
+    assert store.find("last") == "task-b"
+    with pytest.raises(UsageError, match="no task task-a"):
+        store.task("task-a")
+
+
 def history(messages: int) -> tuple[Part, ...]:
     return tuple(
         fingerprint(f"message {number}", place=f"messages[{number}]", role="user")
