@@ -48,6 +48,22 @@ def test_a_call_and_its_attempts_are_not_counted_twice(store, recording, span) -
     assert task.finished
 
 
+def test_attempts_that_hang_under_something_else_than_a_call_are_calls_by_themselves(
+    store, recording, span
+) -> None:
+    store.add(
+        recording,
+        [
+            span("s1", kind="step"),
+            span("a1", parent="s1", attributes={INPUT: 1}),
+            span("a2", parent="s1", attributes={INPUT: 2}),
+            span("a3", parent=None, attributes={INPUT: 4}),
+        ],
+    )
+    [task] = store.tasks()
+    assert (task.calls, task.attempts, task.input_tokens) == (3, 3, 7)
+
+
 def test_what_no_call_reported_is_none(store, recording, span) -> None:
     store.add(recording, [span("a"), span("t", trace="task-t", kind="tool")])
     assert [(task.input_tokens, task.output_tokens, task.name) for task in store.tasks()] == [

@@ -32,7 +32,8 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     finished: bool
 
 
-# A call's attempts are counted, and their tokens, unless it has none: then the call's own. `call` is NULL for all else.
+# A call's attempts are counted, and their tokens, unless it has none: then the call's own. `one` is the call, and NULL for
+# all else; an attempt that hangs under something else than a call is one by itself.
 _SUMMARIES = """
 WITH chosen AS (
     SELECT tasks.number, tasks.id, coalesce(tasks.name, recordings.name) AS name, tasks.session, recordings.source,
@@ -44,7 +45,9 @@ WITH chosen AS (
             OR instr(folded(coalesce(tasks.session, '')), folded(:text)))
     ORDER BY tasks.started DESC, tasks.number DESC LIMIT :limit),
 calls AS (
-    SELECT task, call, max(max(began, coalesce(ended, began))) AS ended,
+    SELECT task, CASE WHEN kind = 'attempt' AND
+            (SELECT kind FROM spans AS held WHERE held.id = spans.call AND held.number <> spans.number) <> 'call'
+        THEN spans.number ELSE call END AS one, max(max(began, coalesce(ended, began))) AS ended,
         sum(kind = 'attempt') AS attempts, sum(kind = 'tool') AS tools, max(results) AS results,
         max(kind = 'task' AND spans.ended IS NOT NULL) AS over,
         sum(failed AND kind IN ('attempt', 'tool')) AS errors, max(failed AND kind = 'call') AS call_failed,
@@ -52,11 +55,11 @@ calls AS (
         sum(CASE WHEN kind = 'attempt' THEN output END) AS attempts_output,
         max(CASE WHEN kind = 'call' THEN input END) AS call_input,
         max(CASE WHEN kind = 'call' THEN output END) AS call_output
-    FROM chosen JOIN spans ON spans.task = chosen.number GROUP BY task, call)
+    FROM chosen JOIN spans ON spans.task = chosen.number GROUP BY task, one)
 SELECT chosen.id, name, session, source, recording, started, max(ended) - started,
-    count(call), coalesce(sum(CASE WHEN call IS NOT NULL THEN max(attempts, 1) END), 0),
+    count(one), coalesce(sum(CASE WHEN one IS NOT NULL THEN max(attempts, 1) END), 0),
     max(sum(tools), sum(results)),
-    sum(CASE WHEN call IS NOT NULL AND attempts = 0 THEN call_failed ELSE errors END),
+    sum(CASE WHEN one IS NOT NULL AND attempts = 0 THEN call_failed ELSE errors END),
     sum(coalesce(attempts_input, call_input)), sum(coalesce(attempts_output, call_output)),
     max(max(chosen.over), max(calls.over))
 FROM chosen JOIN calls ON calls.task = chosen.number
