@@ -14,15 +14,19 @@ what a table should be next is a further step.
 
 import os
 import sqlite3
+import time
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 import tithe
 from tithe.core.errors import UsageError
 
 APPLICATION = 0x54495448  # "TITH", SQLite's `application_id`
-BUSY_S = 10.0  # how long a writer waits for another's transaction
+BUSY_S = 30.0  # how long a writer waits for another's transaction
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -84,7 +88,7 @@ def connect(path: Path, *, write: bool, steps: Sequence[Step] = STEPS) -> sqlite
                 # Only a writer can bring it up to date.
                 connect(path, write=True, steps=steps).close()
             elif write:
-                connection.execute("PRAGMA journal_mode = WAL")
+                _log_ahead(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 _upgrade(connection, steps)
         except BaseException:
@@ -116,9 +120,13 @@ def _open(path: Path, *, write: bool) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
     """How many steps the database has been through; 0 for an empty file."""
-    [application] = connection.execute("PRAGMA application_id").fetchone()
-    [found] = connection.execute("PRAGMA user_version").fetchone()
-    [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.execute("BEGIN")  # one look: another process may be making it
+    try:
+        [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        [application] = connection.execute("PRAGMA application_id").fetchone()
+        [found] = connection.execute("PRAGMA user_version").fetchone()
+    finally:
+        connection.rollback()
     if application != APPLICATION and (tables or found or application):
         raise UsageError(
             f"{path} is a database, and not one of Tithe's: it is left as it is. Name another file with --db."
@@ -130,6 +138,20 @@ def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
             f"knows {known}). Read it with that version or a later one, or name another file with --db."
         )
     return found
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. For this alone SQLite doesn't wait its turn when several make the file at once."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _upgrade(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
@@ -160,11 +182,13 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 
 @contextmanager
 def translated(path: Path) -> Generator[None]:
-    """SQLite's errors as `UsageError`, which name the file."""
+    """Errors of SQLite's, and of what it holds, as `UsageError`, which names the file."""
     try:
         yield
     except sqlite3.Error as error:
         raise refusal(path, error) from error
+    except (msgspec.DecodeError, zlib.error) as error:
+        raise _damaged(path, error) from error
 
 
 def refusal(path: Path, error: sqlite3.Error) -> UsageError:
@@ -173,12 +197,16 @@ def refusal(path: Path, error: sqlite3.Error) -> UsageError:
     if code == sqlite3.SQLITE_NOTADB:
         return UsageError(f"{path} is not a record of Tithe's. Name another file with --db.")
     if code == sqlite3.SQLITE_CORRUPT:
-        return UsageError(
-            f"The record {path} is damaged ({error}). Move it away; `sqlite3 FILE .recover` saves what can be read."
-        )
+        return _damaged(path, error)
     if code == sqlite3.SQLITE_BUSY:
         return UsageError(f"The record {path} was locked by another program for {BUSY_S:g} s. Try again.")
     return UsageError(
         f"The record {path} cannot be used: {error}. See that it can be written and that the disk has room, "
         "or name another file with --db."
+    )
+
+
+def _damaged(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"The record {path} is damaged ({error}). Move it away; `sqlite3 FILE .recover` saves what can be read."
     )
