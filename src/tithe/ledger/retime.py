@@ -18,33 +18,29 @@ Slack is the backward pass of the same graph: by how much a span could have take
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 from tithe.ledger.account import Bucket
 from tithe.ledger.attribution import Attribution
 from tithe.trace.node import LINES, Node
 
-
-class Kept(Protocol):
-    """What stays: a factor from 0 (removed) to 1 for a stretch of `node`, or of a gap where node is None."""
-
-    def __call__(self, bucket: Bucket, detail: str | None, node: Node | None) -> float: ...
+# What stays of a stretch of a node, or of a gap where the node is None: from 0, removed, to 1.
+Removal = Callable[[Bucket, str | None, Node | None], float]
 
 
-def saving(attribution: Attribution, kept: Kept) -> float:
+def saving(attribution: Attribution, kept: Removal) -> float:
     """By how many seconds the task would have been shorter with only what is kept."""
     root = attribution.root
     return root.length - _Timing(attribution, kept).length(root)
 
 
 class _Timing:
-    def __init__(self, attribution: Attribution, kept: Kept) -> None:
+    def __init__(self, attribution: Attribution, kept: Removal) -> None:
         self._attribution = attribution
         self._kept = kept
 
     def length(self, node: Node) -> float:
         """The node's new length."""
-        if node.kind == "call" or not node.children:
+        if self._attribution.is_leaf(node):
             return sum(
                 (end - start) * self._kept(bucket, detail, node)
                 for start, end, bucket, detail in self._attribution.own(node)
@@ -80,14 +76,14 @@ class _Timing:
         return seconds * self._kept(bucket, detail, None)
 
 
-def slack(root: Node) -> dict[int, float]:
+def slack(attribution: Attribution) -> dict[int, float]:
     """Seconds by which each node could have taken longer without making the task longer, by the node's `id()`."""
-    found: dict[int, float] = {id(root): 0.0}
-    stack = [root]
+    found: dict[int, float] = {id(attribution.root): 0.0}
+    stack = [attribution.root]
     while stack:
         node = stack.pop()
         children = node.children
-        if not children or node.kind == "call":
+        if attribution.is_leaf(node):
             continue
         latest = max(child.end for child in children)
         bound = latest + found[id(node)]
@@ -109,9 +105,6 @@ def slack(root: Node) -> dict[int, float]:
                 bound = min(bound, ends[place] + found[id(child)])
         stack.extend(children)
     return found
-
-
-Removal = Callable[[Bucket, str | None, Node | None], float]
 
 
 def without(*buckets: Bucket) -> Removal:

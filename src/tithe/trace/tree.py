@@ -56,7 +56,8 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
     _reach_around(root)
     if root.span.end is not None and not root.made:
         mended.beyond = _cut(root)
-    add_what_ran_between(root)
+    if add_what_ran_between(root):
+        _reach_around(root)
     instrumented = any(node.span.attributes.get(at.SOURCE) in _INSTRUMENTED for node in nodes.values())
     return TaskTree(root, instrumented=instrumented, finished=not opened, notes=mended.told(len(opened)))
 
@@ -205,7 +206,7 @@ def _house(root: Node, homeless: list[Node]) -> None:
         key=lambda node: node.length,
     )
     for node in homeless:
-        if node.made and node.children:
+        if node.made and node.kind == "branch":
             _reach_around(node)
         fits = (
             (one for one in holders if one.start <= node.start and node.end <= one.end)
