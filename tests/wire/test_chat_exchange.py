@@ -44,7 +44,14 @@ CALLING = (
     called(0, arguments='"x"}'),
     called(1, id="call_b", type="function", name="look", arguments='{"at": "y"}'),
     chunk("tool_calls"),
-    {"id": "r1", "object": "chat.completion.chunk", "created": 1, "model": "m-1", "choices": [], "usage": USAGE},
+    {
+        "id": "r1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m-1",
+        "choices": [],
+        "usage": USAGE,
+    },
     DONE,
 )
 
@@ -53,7 +60,9 @@ def seen(*chunks: Any, status: int = 200) -> SeenAnswer:
     """The answer whose n-th chunk is stamped n."""
     reader = answer_reader("chat", status=status, headers={})
     for at, given in enumerate(chunks):
-        reader.feed(given if isinstance(given, bytes) else b"data: " + msgspec.json.encode(given) + b"\n\n", float(at))
+        reader.feed(
+            given if isinstance(given, bytes) else b"data: " + msgspec.json.encode(given) + b"\n\n", float(at)
+        )
     return reader.end(100.0)
 
 
@@ -70,7 +79,11 @@ def test_a_streamed_answer_is_stamped_by_its_tokens(tape, openai_client):
     answer = tape.answer()
     assert (answer.id, answer.model) == ("r1", "m-1")
     assert (answer.first_token, answer.first_visible, answer.last_token) == (1.0, 3.0, 8.0)
-    assert answer.phases == (Phase("reasoning", 1.0, 3.0), Phase("answer", 3.0, 5.0), Phase("arguments", 5.0, 8.0))
+    assert answer.phases == (
+        Phase("reasoning", 1.0, 3.0),
+        Phase("answer", 3.0, 5.0),
+        Phase("arguments", 5.0, 8.0),
+    )
     assert answer.finish_reasons == ("tool_calls",)
     assert answer.usage == Usage(prompt_tokens=50, completion_tokens=9, cached_tokens=32, reasoning_tokens=4)
     assert answer.tool_calls == (("call_a", "look"), ("call_b", "look"))
@@ -84,7 +97,9 @@ def test_an_answer_sent_back_by_the_client_is_the_part_that_was_seen(tape, opena
     with openai_client.chat.completions.stream(model="m", messages=messages, tools=[LOOK]) as stream:
         message = stream.get_final_completion().choices[0].message
     messages.append(message)
-    messages += [{"role": "tool", "tool_call_id": call.id, "content": "seen"} for call in message.tool_calls or ()]
+    messages += [
+        {"role": "tool", "tool_call_id": call.id, "content": "seen"} for call in message.tool_calls or ()
+    ]
     tape.stream(chunk(content="Done."), chunk("stop"), DONE)
     openai_client.chat.completions.create(model="m", messages=messages, tools=[LOOK], stream=True).close()
 
@@ -102,14 +117,37 @@ def test_a_message_in_one_piece_is_the_part_that_its_stream_would_be(tape, opena
     call = {"id": "call_a", "type": "function", "function": {"name": "look", "arguments": '{"at": "x"}'}}
     message = {"role": "assistant", "content": None, "refusal": None, "annotations": [], "tool_calls": [call]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls", "logprobs": None}
-    tape.piece({"id": "r", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": USAGE})
-    tape.piece({"id": "r", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": USAGE})
+    tape.piece(
+        {
+            "id": "r",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "m",
+            "choices": [choice],
+            "usage": USAGE,
+        }
+    )
+    tape.piece(
+        {
+            "id": "r",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "m",
+            "choices": [choice],
+            "usage": USAGE,
+        }
+    )
     messages: list[Any] = [{"role": "user", "content": "go"}]
     got = openai_client.chat.completions.create(model="m", messages=messages).choices[0].message
     openai_client.chat.completions.create(model="m", messages=[*messages, got])
     answer = tape.answer(0)
     assert answer.parts[0].digest == tape.request(1).parts[1].digest
-    assert (answer.first_token, answer.first_visible, answer.last_token, answer.phases) == (None, None, None, ())
+    assert (answer.first_token, answer.first_visible, answer.last_token, answer.phases) == (
+        None,
+        None,
+        None,
+        (),
+    )
     assert (answer.finish_reasons, answer.error) == (("tool_calls",), None)
     assert answer.usage is not None
     assert answer.usage.cached_tokens == 32
@@ -119,7 +157,9 @@ def test_the_clients_retries_are_counted_and_have_one_digest(tape, openai_client
     tape.piece({"error": {"message": "it said: go", "type": "server_error", "code": None}}, status=503)
     tape.stream(chunk(content="a"), chunk("stop"), DONE)
     client = openai_client.with_options(max_retries=1)
-    client.chat.completions.create(model="m", messages=[{"role": "user", "content": "go"}], stream=True).close()
+    client.chat.completions.create(
+        model="m", messages=[{"role": "user", "content": "go"}], stream=True
+    ).close()
     assert (tape.request(0).attempt, tape.request(1).attempt) == (0, 1)
     assert tape.request(0).digest == tape.request(1).digest
     assert tape.answer(0).error == "server_error"
@@ -194,9 +234,15 @@ def test_images_are_told_apart_without_their_data():
     [
         ((chunk(content="a"),), "StreamBroken"),
         ((), "StreamBroken"),
-        ((chunk(content="a"), {"error": {"message": "secret", "type": "server_error", "code": "oom"}}), "oom"),
+        (
+            (chunk(content="a"), {"error": {"message": "secret", "type": "server_error", "code": "oom"}}),
+            "oom",
+        ),
         ((b'event: error\ndata: {"message": "secret"}\n\n',), "error"),
-        ((b'{"object": "error", "message": "secret", "type": "BadRequestError", "code": 400}',), "BadRequestError"),
+        (
+            (b'{"object": "error", "message": "secret", "type": "BadRequestError", "code": 400}',),
+            "BadRequestError",
+        ),
         ((chunk("error", content="a"), DONE), "error"),
         ((chunk(content="a"), DONE), None),
         ((chunk("stop", content="a"),), None),
@@ -218,7 +264,12 @@ def test_what_broke_off_a_stream_is_its_error_unless_it_was_whole():
 
 def test_kinds_that_alternate_are_phases_that_tile():
     answer = seen(
-        chunk(reasoning="a"), chunk(content="b"), chunk(reasoning="c"), chunk(content="d"), chunk(content="e"), DONE
+        chunk(reasoning="a"),
+        chunk(content="b"),
+        chunk(reasoning="c"),
+        chunk(content="d"),
+        chunk(content="e"),
+        DONE,
     )
     assert [(phase.kind, phase.start, phase.end) for phase in answer.phases] == [
         ("reasoning", 0.0, 1.0),
@@ -236,7 +287,11 @@ def test_a_tithe_endpoint_tells_its_facts():
 
 def test_of_several_choices_all_are_stamped_and_the_first_is_the_message():
     answer = seen(
-        chunk(content="a", index=1), chunk(content="b", index=0), chunk("length", index=1), chunk("stop", index=0), DONE
+        chunk(content="a", index=1),
+        chunk(content="b", index=0),
+        chunk("length", index=1),
+        chunk("stop", index=0),
+        DONE,
     )
     assert answer.finish_reasons == ("stop", "length")
     assert (answer.first_token, answer.last_token) == (0.0, 1.0)
