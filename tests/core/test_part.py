@@ -36,6 +36,13 @@ def test_what_changes_from_run_to_run_is_found_and_masked():
     assert part.masked == of(text.replace("17", "18").replace(":07", ":59")).masked
 
 
+def test_a_long_name_is_no_id():
+    assert of("get_configuration MAX_CONCURRENCIES my_Documentation").volatile == ()
+    assert [kind for kind, *_ in of("call_oAbdEfghijkL toolu_01AbCdEfGhIj user_session12345").volatile] == [
+        "id"
+    ] * 3
+
+
 def test_json_that_is_only_asked_for_when_it_is_needed_counts_the_same():
     def part(text: str, value: object) -> Part:
         return fingerprint(text, place="tools[0]", role="tool_definition", canonical=value)
