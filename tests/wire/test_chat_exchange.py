@@ -285,6 +285,19 @@ def test_a_tithe_endpoint_tells_its_facts():
     assert seen(chunk("stop", content="a"), told, DONE).facts == facts
 
 
+def test_a_custom_tools_input_is_tokens_and_comes_back_as_it_was():
+    answer = seen(
+        chunk(tool_calls=[{"index": 0, "id": "c", "type": "custom", "custom": {"name": "run", "input": ""}}]),
+        chunk(tool_calls=[{"index": 0, "custom": {"input": "ls -l"}}]),
+        chunk("tool_calls"),
+        DONE,
+    )
+    assert answer.phases == (Phase("arguments", 0.0, 1.0),)
+    assert answer.tool_calls == (("c", "run"),)
+    call = {"id": "c", "type": "custom", "custom": {"name": "run", "input": "ls -l"}}
+    assert answer.parts[0].digest == asked({"role": "assistant", "tool_calls": [call]}).parts[0].digest
+
+
 def test_of_several_choices_all_are_stamped_and_the_first_is_the_message():
     answer = seen(
         chunk(content="a", index=1),
