@@ -262,17 +262,16 @@ class _Block:
 
     def add(self, delta: DeltaPayload) -> PhaseKind | None:
         """Take a delta; return the kind of token it is. A signature is none."""
-        grown = {
-            "text": delta.text,
-            "thinking": delta.thinking,
-            "input": delta.partial_json,
-            "signature": delta.signature,
-        }
         kind: PhaseKind | None = None
-        for field, piece in grown.items():
+        for field, piece in (
+            ("text", delta.text),
+            ("thinking", delta.thinking),
+            ("input", delta.partial_json),
+            ("signature", delta.signature),
+        ):
             if piece:
                 self._pieces.setdefault(field, []).append(piece)
-                kind = _KINDS.get(field, kind)
+                kind = _KINDS.get(field) or kind
         return kind
 
     def whole(self) -> dict[str, Any]:
