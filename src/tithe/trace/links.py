@@ -1,6 +1,7 @@
 """Which span of the agent's a thing that was seen from elsewhere belongs under. Pure; decided by the first that tells:
 
-1. *traceparent*: the request carried the id of the span that it was made in.
+1. *traceparent*: the request carried the id of the span that it was made in. If that is no call, the call is looked for in
+   it, by 2 and 5.
 2. *response*: a call of the agent's and an attempt have the same response id, and overlap.
 3. *tools*: a tool run that the agent tells of has an id that the attempt asked for, or brought the result of.
 4. *session*: the same conversation id.
@@ -13,7 +14,7 @@ decided, and the task only if they are all of one. What is not decided is left a
 """
 
 import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from tithe.core.attributes import (
@@ -39,13 +40,15 @@ By = Literal["traceparent", "response", "tools", "session", "time", "conversatio
 class Link(NamedTuple):
     """Where something belongs. `trace` None: not decided; `owner` None: in the task, and where in it is not decided.
 
-    `by` is the evidence that decided, and None where there is none. `ambiguous`: there was evidence for several.
+    `by` is the evidence that decided, and None where there is none. `ambiguous`: there was evidence for several. `sure` is
+    what remains if `owner`, a call in it, turns out to be another's.
     """
 
     trace: str | None = None
     owner: Span | None = None
     by: By | None = None
     ambiguous: bool = False
+    sure: Span | None = None
 
 
 class Seen(NamedTuple):
@@ -158,6 +161,10 @@ class Field:
             ]
         return found
 
+    def is_in(self, span: Span, other: Span) -> bool:
+        """Whether `span` stands, at whatever depth, under `other`."""
+        return any(each.id == other.id for each in ancestors(span, self._by_id))
+
     def innermost(self, spans: Iterable[Span]) -> list[Span]:
         """Those that are above no other of them."""
         by_id = {span.id: span for span in spans}
@@ -165,7 +172,20 @@ class Field:
         return [span for span in by_id.values() if span.id not in above]
 
 
-def decide(known: Seen, field: Field, around: Iterable[Span]) -> Link:
+def _call_in(owner: Span, span: Span, field: Field, around: Sequence[Span]) -> Link:
+    """The call of the agent's that the span is of, in the one that it says it was made in; else that one."""
+    if owner.kind == "call":
+        return Link(owner.trace, owner, "traceparent")
+    call = field.call_of(span)
+    if call is not None and field.is_in(call, owner):
+        return Link(owner.trace, call, "traceparent")
+    inner = field.innermost(each for each in around if field.is_in(each, owner))
+    if len(inner) == 1 and inner[0].kind == "call":
+        return Link(owner.trace, inner[0], "time", sure=owner)
+    return Link(owner.trace, owner, "traceparent")
+
+
+def decide(known: Seen, field: Field, around: Sequence[Span]) -> Link:
     """Where something belongs, `around` being the agent's spans that it lies within."""
     span = known.span
     narrowed: set[str] | None = None
@@ -174,7 +194,7 @@ def decide(known: Seen, field: Field, around: Iterable[Span]) -> Link:
         trace, span_id = carried
         owner = field.named(span_id)
         if owner is not None:
-            return Link(owner.trace, owner, "traceparent")
+            return _call_in(owner, span, field, around)
         told = field.trace_of(span_id) or (trace if field.has(trace) else None)
         if told is not None:
             narrowed, by = {told}, "traceparent"
