@@ -393,6 +393,23 @@ def test_a_call_in_a_call_is_the_same_if_it_is_alone_there_and_nothing_speaks_ag
         assert not any("tithe.duplicate_of" in span.attributes for span in after.values())
 
 
+def test_what_the_second_instrumentation_knows_more_is_kept() -> None:
+    usage = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.cache_read.input_tokens": 4}
+    inner = span("inner", "call", 2, 4, "outer", response="r", first_token_s=0.5, ttft_from="chunk")
+    after, _ = done(
+        span("outer", "call", 1, 5),
+        msgspec.structs.replace(inner, attributes=inner.attributes | usage),
+        span("attempt", "attempt", 2, 3, "c1", response="r"),
+    )
+    assert after["outer"].attributes == usage | {
+        "tithe.source": "otlp",
+        "gen_ai.response.id": "r",
+        "tithe.first_token_s": 1.5,
+        "tithe.ttft_from": "chunk",
+    }
+    assert after["attempt"].parent == "outer"
+
+
 def test_a_tool_run_told_by_the_agent_and_by_an_exporter_counts_once() -> None:
     after, _ = done(
         span("task", "task", 0, 10),

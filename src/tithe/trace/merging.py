@@ -25,7 +25,7 @@ import msgspec
 from tithe.core.attributes import BRANCH, BRANCH_OF, DUPLICATE_OF, REQUEST_MODEL, SOURCE
 from tithe.core.part import digest
 from tithe.core.span import Span
-from tithe.trace.duplicates import ancestors, duplicates
+from tithe.trace.duplicates import ancestors, united
 from tithe.trace.links import By, Field, Link, Seen, attempt_seen, decide, seen
 
 
@@ -50,12 +50,13 @@ def merge(spans: Iterable[Span]) -> Merged:
     before = {span.id: span for span in spans}
     after = dict(before)
     ambiguous = _place_exported(after)
-    told = _agent(after.values())
-    first = duplicates(told)
-    for span_id, stands in first.items():
-        after[span_id] = _marked(after[span_id], {DUPLICATE_OF: stands})
+    told = united(_agent(after.values()))
+    after |= told
+    first = {
+        span.id: span.attributes[DUPLICATE_OF] for span in told.values() if DUPLICATE_OF in span.attributes
+    }
     attempts = [span for span in after.values() if span.kind == "attempt" and _source(span) == "proxy"]
-    links = _links(attempts, Field(told, first))
+    links = _links(attempts, Field(told.values(), first))
     _place_attempts(attempts, links, after)
     places: dict[str, tuple[str, str | None]] = {}
     changed: list[Span] = []
