@@ -1,23 +1,34 @@
 """OTLP over HTTP: what the real exporter of the real SDK sends is read, in both encodings, to the nanosecond."""
 
+import asyncio
 import contextlib
 import gzip
 import json
+import time
 import zlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
+from openai import AsyncOpenAI
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tithe.core import Anchor, Span
 from tithe.core.errors import InvalidRequest, TooLarge
+from tithe.net.scripted import Reply, ScriptedServer
+from tithe.trace.merging import merge, merged
 from tithe.trace.otel import OtelSpan
 from tithe.trace.otlp import JSON, LIMIT, PROTOBUF, Traces, decode_traces, encode_response, on_clock
 
@@ -225,3 +236,195 @@ def test_a_clock_that_was_set_is_noted() -> None:
     assert skew(start, start + 3_000_000_000, received=2.5) == (3.0, 0.5)
     assert skew(start + 2_000_000_000, start + 1_000_000_000, received=2.5) == (2.0, 1.0)
     assert skew(start, None, received=2.5) == (None, None)
+
+
+# The real SDK, exporter and instrumentations, and a real client.
+
+USAGE = {
+    "prompt_tokens": 10,
+    "completion_tokens": 3,
+    "total_tokens": 13,
+    "prompt_tokens_details": {"cached_tokens": 4},
+}
+TOOL = {"id": "call_1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+
+
+def whole(response: str) -> Reply:
+    """An answer in one piece, which asks for a tool."""
+    message = {"role": "assistant", "content": None, "tool_calls": [TOOL]}
+    answer = {
+        "id": response,
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m-1",
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        "usage": USAGE,
+    }
+    return Reply(chunks=[(0.01, json.dumps(answer).encode())], headers={"content-type": "application/json"})
+
+
+def streamed(response: str) -> Reply:
+    head = {"id": response, "object": "chat.completion.chunk", "created": 1, "model": "m-1"}
+    deltas: list[tuple[dict[str, Any], str | None]] = [
+        ({"role": "assistant", "content": ""}, None),
+        ({"tool_calls": [{"index": 0, **TOOL}]}, None),
+        ({}, "tool_calls"),
+    ]
+    chunks: list[dict[str, Any]] = [
+        head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        for delta, finish in deltas
+    ]
+    chunks.append(head | {"choices": [], "usage": USAGE})
+    lines = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks]
+    return Reply(chunks=[*((0.005, line) for line in lines), (0.0, b"data: [DONE]\n\n")])
+
+
+class Receiver:
+    """A server as the proxy's: it decodes what is posted, and keeps it."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.encodings: list[str | None] = []
+        self.anchor = Anchor.take(time.perf_counter())
+        self.url = ""
+
+    async def post(self, asked: web.Request) -> web.Response:
+        encoding, kind = asked.headers.get("content-encoding"), asked.headers.get("content-type")
+        traces = decode_traces(await asked.read(), kind, encoding)
+        self.encodings.append(encoding)
+        self.spans += on_clock(traces.spans, told, self.anchor, time.perf_counter())
+        body, kind = encode_response(kind, traces)
+        return web.Response(body=body, content_type=kind)
+
+
+def told(otel: OtelSpan) -> Span:
+    """A span by what both conventions agree on: which is a call, of which response and how many tokens."""
+    kept = otel.attributes
+    is_call = kept.get("gen_ai.operation.name") == "chat" or kept.get("openinference.span.kind") == "LLM"
+    attributes = {name: value for name, value in kept.items() if name.startswith("gen_ai.")}
+    for name, ours in (("prompt", "input_tokens"), ("prompt_details.cache_read", "cache_read.input_tokens")):
+        if (count := kept.get(f"llm.token_count.{name}")) is not None:
+            attributes[f"gen_ai.usage.{ours}"] = count
+    return Span(
+        id=otel.span_id,
+        trace=otel.trace_id,
+        kind="call" if is_call else "task",
+        name=otel.name,
+        start=0.0,
+        parent=otel.parent_id,
+        attributes=attributes,
+    )
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    app = web.Application()
+    app.router.add_post("/otlp/v1/traces", made.post)
+    runner = web.AppRunner(app, auto_decompress=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    made.url = f"http://{host}:{port}/otlp/v1/traces"
+    yield made
+    await runner.cleanup()
+
+
+async def run_agent(receiver: Receiver, compression: Compression, *instrumentors: Any) -> None:
+    """An agent of two calls, one streamed, under its own span."""
+    provider = TracerProvider()
+    exporter = OTLPSpanExporter(endpoint=receiver.url, compression=compression)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    for instrumentor in instrumentors:
+        instrumentor.instrument(tracer_provider=provider)
+    asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "the secret"}]}
+    try:
+        async with (
+            ScriptedServer(whole("resp-1"), streamed("resp-2")) as server,
+            AsyncOpenAI(base_url=server.url, api_key="k", max_retries=0) as client,
+        ):
+            with provider.get_tracer("an agent").start_as_current_span("invoke_agent"):
+                await client.chat.completions.create(**asked)
+                options = {"include_usage": True}
+                async for _ in await client.chat.completions.create(
+                    **asked, stream=True, stream_options=options
+                ):
+                    pass
+        await asyncio.to_thread(provider.force_flush)
+    finally:
+        for instrumentor in instrumentors:
+            instrumentor.uninstrument()
+        await asyncio.to_thread(provider.shutdown)
+
+
+def openinference() -> Any:
+    from openinference.instrumentation.openai import OpenAIInstrumentor
+
+    return OpenAIInstrumentor()
+
+
+def opentelemetry() -> Any:
+    # Its 2.4b0 imports httpx, which it does not require, and a module that opentelemetry-util-genai has up to 1.0b0.
+    instrumentation = pytest.importorskip(
+        "opentelemetry.instrumentation.openai_v2", exc_type=ImportError, reason="it cannot be imported"
+    )
+    return instrumentation.OpenAIInstrumentor()
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("instrumentation", [openinference, opentelemetry])
+async def test_an_instrumented_client_s_calls_are_read(
+    receiver: Receiver, instrumentation: Callable[[], Any], compression: Compression
+) -> None:
+    before = time.perf_counter()
+    await run_agent(receiver, compression, instrumentation())
+    assert {encoding or "none" for encoding in receiver.encodings} == {compression.value}
+    [agent] = [span for span in receiver.spans if span.kind == "task"]
+    calls = [span for span in receiver.spans if span.kind == "call"]
+    assert len(calls) == 2
+    assert all(call.parent == agent.id and call.trace == agent.trace for call in calls)
+    assert [call.attributes["gen_ai.usage.input_tokens"] for call in calls] == [10, 10]
+    # The wall clock is read at another instant than the machine's, so they agree to what lies between.
+    slack = 0.05
+    for span in receiver.spans:
+        assert span.end is not None
+        assert before - slack <= span.start <= span.end <= time.perf_counter() + slack
+    assert calls[1].end is not None
+    assert calls[1].end - calls[1].start >= 0.015
+
+
+async def test_attempts_and_two_instrumentations_of_the_same_calls_are_one_run(receiver: Receiver) -> None:
+    await run_agent(receiver, Compression.Gzip, opentelemetry(), openinference())
+    [agent] = [span for span in receiver.spans if span.kind == "task"]
+    attempts = [
+        Span(
+            id=f"attempt-{response}",
+            trace="proxied",
+            kind="attempt",
+            name="m",
+            start=call.start + 0.001,
+            end=call.end,
+            parent=f"call-{response}",
+            attributes={"tithe.source": "proxy", "gen_ai.response.id": response},
+        )
+        for call in receiver.spans
+        if (response := call.attributes.get("gen_ai.response.id"))
+    ]
+    assert len(attempts) == 2
+    spans = [*receiver.spans, *attempts]
+    outcome = merge(spans)
+    after = {span.id: span for span in merged(spans, outcome)}
+    standing = [
+        span for span in after.values() if span.kind == "call" and "tithe.duplicate_of" not in span.attributes
+    ]
+    assert len(standing) == 2
+    assert {span.attributes["gen_ai.response.id"] for span in standing} == {"resp-1", "resp-2"}
+    # One of the two tells the response's id, the other the cached tokens.
+    assert {span.attributes["gen_ai.usage.cache_read.input_tokens"] for span in standing} == {4}
+    assert outcome.linked == {"response": 2}
+    for attempt in attempts:
+        call = after[after[attempt.id].parent or ""]
+        assert call in standing
+        assert call.attributes["gen_ai.response.id"] == attempt.attributes["gen_ai.response.id"]
+        assert call.parent == agent.id
+        assert after[attempt.id].trace == agent.trace
