@@ -1,6 +1,7 @@
 """Merging: what several saw of one run becomes one record of it; nothing is lost, doubled, or put in a circle."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tithe.core import Span
+from tithe.core import Anchor, Span
 from tithe.core.span import SpanKind
+from tithe.trace import Store
 from tithe.trace.merging import Merged, merge, merged
 
 API, OTLP, PROXY = "a" * 32, "b" * 32, "proxied"
@@ -418,6 +420,50 @@ def test_a_tool_run_told_by_the_agent_and_by_an_exporter_counts_once() -> None:
     )
     assert after["execute_tool search"].attributes["tithe.duplicate_of"] == "search"
     assert place(after, "execute_tool search") == (API, "search")
+
+
+# In a store.
+
+
+def test_a_store_holds_what_was_merged_as_one_task(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "run.db") as store:
+        recording = store.begin(Anchor(monotonic=0.0, unix=1e9), source="proxy")
+        store.add(
+            recording,
+            [
+                span("task", "task", 0, 10),
+                span("step", "step", 1, 9, "task"),
+                span("search", "tool", 7, 8, "step", tool="t1"),
+                span("agent", "task", 1.5, 6, source="otlp"),
+                span("outer", "call", 2, 5, "agent", response="r1"),
+                span("inner", "call", 2.5, 4.5, "outer", response="r1"),
+                span("failed", "attempt", 3, 3.5, "c1", error="429"),
+                span("answered", "attempt", 4, 4.4, "c1", response="r1"),
+                span("last", "attempt", 8.2, 8.8, "c2", tool_results=["t1"]),
+            ],
+        )
+        for _ in range(2):
+            outcome = merge([span for record in store.task_records() for span in record.spans])
+            store.add(recording, outcome.spans)
+            store.place(outcome.places)
+        [record] = store.task_records()
+        assert record.id == API
+        parents = {span.id: span.parent for span in record.spans}
+        assert parents == {
+            "task": None,
+            "step": "task",
+            "search": "step",
+            "agent": "step",
+            "outer": "agent",
+            "inner": "outer",
+            "failed": "outer",
+            "answered": "outer",
+            "c2": "step",
+            "last": "c2",
+        }
+        # The proxy's next word of an attempt leaves it where it was put.
+        store.add(recording, [span("last", "attempt", 8.2, 8.9, "c2", tool_results=["t1"])])
+        assert [each.trace for each in next(store.task_records()).spans] == [API] * 10
 
 
 # Whatever was seen.
