@@ -495,9 +495,13 @@ def seen(draw: st.DrawFn) -> list[Span]:
             ("tithe.tool_results", st.lists(few(["t1", "t2"]), max_size=2)),
             ("tithe.trace_parent", st.tuples(few(["T1", "T2"]), few(IDS)).map(list)),
             ("tithe.branch_of", few([*IDS, "c1"])),
+            ("tithe.duplicate_of", few(IDS)),
+            ("tithe.first_token_s", st.floats(0, 1)),
         ):
             if draw(st.integers(0, 3)) == 0:
                 told[key] = draw(values)
+            elif source == "otlp" and draw(st.integers(0, 9)) == 0:
+                told[key] = draw(few([7, 0.5, True, None, "", ["r1"], {"r1": 1}, b"r1"]))
         spans.append(
             Span(
                 id=name,

@@ -168,6 +168,15 @@ def test_an_exception_marks_its_span_and_goes_on(kept: Kept) -> None:
     assert "secret" not in repr(list(kept))
 
 
+@pytest.mark.parametrize(("code", "error"), [(None, None), (0, None), (2, "SystemExit")])
+def test_a_program_that_ends_in_good_order_did_not_fail(
+    kept: Kept, code: int | None, error: str | None
+) -> None:
+    with pytest.raises(SystemExit):
+        task("run")(sys.exit)(code)
+    assert kept.named("run").error == error
+
+
 async def test_gathered_coroutines_stand_beside_each_other(kept: Kept) -> None:
     both = asyncio.Barrier(2)
 

@@ -67,7 +67,7 @@ def _taking_over(first: Span, other: Span) -> Span:
     taken = {name: told[name] for name in _FACTS if name in told and name not in had}
     if not any(name in had for name in _INSTANTS):
         later = other.start - first.start
-        taken |= {name: told[name] + later for name in _INSTANTS if name in told}
+        taken |= {name: at + later for name in _INSTANTS if isinstance(at := told.get(name), int | float)}
         if TTFT_FROM in told:
             taken[TTFT_FROM] = told[TTFT_FROM]
     return msgspec.structs.replace(first, attributes={**had, **taken}) if taken else first
@@ -81,8 +81,8 @@ def duplicates(spans: Iterable[Span]) -> dict[str, str]:
     for kind, name in (("call", RESPONSE_ID), ("tool", TOOL_CALL_ID)):
         told: dict[str, list[Span]] = {}
         for span in ranked:
-            key = span.attributes.get(name)
-            if span.kind == kind and isinstance(key, str) and key:
+            key = text_of(span, name)
+            if span.kind == kind and key is not None:
                 told.setdefault(key, []).append(span)
         for group in told.values():
             found.update(_overlapping(group))
@@ -113,7 +113,7 @@ def _nested(ranked: Iterable[Span], by_id: Mapping[str, Span]) -> Iterator[tuple
                     break
     for outer, inner in inside.items():
         if len(inner) == 1:
-            both = {by_id[outer].attributes.get(RESPONSE_ID), inner[0].attributes.get(RESPONSE_ID)} - {None}
+            both = {text_of(by_id[outer], RESPONSE_ID), text_of(inner[0], RESPONSE_ID)} - {None}
             # A span is marked by one that ranks before it, so that marks never go in a circle.
             if len(both) < 2 and _rank(by_id[outer]) < _rank(inner[0]):
                 yield inner[0].id, outer
@@ -123,6 +123,12 @@ def _standing(span: str, found: Mapping[str, str]) -> str:
     while span in found:
         span = found[span]
     return span
+
+
+def text_of(span: Span, name: str) -> str | None:
+    """An attribute that is a text; None for anything else, which an exporter may have put there."""
+    value = span.attributes.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def ancestors(span: Span, by_id: Mapping[str, Span]) -> Iterator[Span]:

@@ -27,7 +27,7 @@ from tithe.core.attributes import (
     TRACE_PARENT,
 )
 from tithe.core.span import Span, SpanKind
-from tithe.trace.duplicates import ancestors
+from tithe.trace.duplicates import ancestors, text_of
 
 TOLERANCE_S = 0.002  # between the stamps of two processes that mean one instant
 
@@ -69,8 +69,8 @@ def seen(span: Span, telling: Iterable[Span], tools: Iterable[str] = ()) -> Seen
     """`span`, with what is told by it and by others that go where it goes."""
     sessions, ids = set[str](), set(tools)
     for each in telling:
-        sessions.add(each.attributes.get(CONVERSATION, ""))
-        ids.add(each.attributes.get(TOOL_CALL_ID, ""))
+        sessions.add(text_of(each, CONVERSATION) or "")
+        ids.add(text_of(each, TOOL_CALL_ID) or "")
     return Seen(span, frozenset(sessions - {""}), frozenset(ids - {""}))
 
 
@@ -87,12 +87,12 @@ class Field:
         for span in self._by_id.values():
             start, end = self._extents.get(span.trace, (span.start, span.start))
             self._extents[span.trace] = (min(start, span.start), max(end, _end(span)))
-            if session := span.attributes.get(CONVERSATION):
+            if session := text_of(span, CONVERSATION):
                 self._sessions.setdefault(session, set()).add(span.trace)
-            if span.kind == "tool" and (tool := span.attributes.get(TOOL_CALL_ID)):
+            if span.kind == "tool" and (tool := text_of(span, TOOL_CALL_ID)):
                 self._tools.setdefault(tool, set()).add(span.trace)
             if span.kind == "call" and span.id not in duplicates:
-                if response := span.attributes.get(RESPONSE_ID):
+                if response := text_of(span, RESPONSE_ID):
                     self._calls.setdefault(response, []).append(span)
 
     def has(self, trace: str) -> bool:
@@ -121,7 +121,7 @@ class Field:
         """The one call with the attempt's response id that went on at its time."""
         calls = [
             call
-            for call in self._calls.get(attempt.attributes.get(RESPONSE_ID, ""), ())
+            for call in self._calls.get(text_of(attempt, RESPONSE_ID) or "", ())
             if call.start <= _end(attempt) + TOLERANCE_S and attempt.start <= _end(call) + TOLERANCE_S
         ]
         return calls[0] if len(calls) == 1 else None
@@ -190,7 +190,8 @@ def decide(known: Seen, field: Field, around: Sequence[Span]) -> Link:
     span = known.span
     narrowed: set[str] | None = None
     by: By | None = None
-    if carried := span.attributes.get(TRACE_PARENT):
+    # Of an attempt alone: what came from elsewhere may have anything under that name.
+    if span.kind == "attempt" and (carried := span.attributes.get(TRACE_PARENT)):
         trace, span_id = carried
         owner = field.named(span_id)
         if owner is not None:
@@ -231,7 +232,7 @@ def _fits(span: Span, owner: Span) -> bool:
     if owner.kind != "call":
         return True
     for name in (REQUEST_MODEL, RESPONSE_ID):
-        told = {span.attributes.get(name), owner.attributes.get(name)} - {None}
+        told = {text_of(span, name), text_of(owner, name)} - {None}
         if len(told) > 1:
             return False
     return True

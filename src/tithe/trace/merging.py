@@ -25,7 +25,7 @@ import msgspec
 from tithe.core.attributes import BRANCH, BRANCH_OF, DUPLICATE_OF, REQUEST_MODEL, SOURCE
 from tithe.core.part import digest
 from tithe.core.span import Span
-from tithe.trace.duplicates import ancestors, united
+from tithe.trace.duplicates import ancestors, text_of, united
 from tithe.trace.links import By, Field, Link, Seen, attempt_seen, decide, seen
 
 
@@ -52,9 +52,7 @@ def merge(spans: Iterable[Span]) -> Merged:
     ambiguous = _place_exported(after)
     told = united(_agent(after.values()))
     after |= told
-    first = {
-        span.id: span.attributes[DUPLICATE_OF] for span in told.values() if DUPLICATE_OF in span.attributes
-    }
+    first = {span.id: of for span in told.values() if (of := text_of(span, DUPLICATE_OF)) is not None}
     attempts = [span for span in after.values() if span.kind == "attempt" and _source(span) == "proxy"]
     links = _links(attempts, Field(told.values(), first))
     _place_attempts(attempts, links, after)
