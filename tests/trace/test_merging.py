@@ -290,7 +290,7 @@ def test_a_call_takes_one_answer() -> None:
         span("one", "attempt", 1, 4, "c1"),
         span("two", "attempt", 5, 6, "c2"),
     )
-    assert (after["one"].parent, after["two"].parent) == ("c1", "c2")
+    assert (place(after, "one"), place(after, "two")) == ((OTLP, "c1"), (OTLP, "c2"))
     assert outcome.ambiguous == 2
 
 

@@ -207,7 +207,9 @@ def _settle_claims(attempts: Sequence[Span], links: dict[str, Link]) -> None:
                     continue
                 sure = link.sure
                 links[attempt.id] = (
-                    Link(sure.trace, sure, "traceparent") if sure is not None else Link(ambiguous=True)
+                    Link(sure.trace, sure, "traceparent")
+                    if sure is not None
+                    else Link(link.trace, None, link.by, ambiguous=True)  # of that task it is in any case
                 )
 
 
