@@ -21,9 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from openai import AsyncOpenAI
 
 from tithe.core import Anchor, Span, new_id
 from tithe.core.errors import UsageError
+from tithe.net.scripted import Reply, ScriptedServer
 from tithe.trace import (
     JsonlRecorder,
     Store,
@@ -166,6 +168,15 @@ def test_an_exception_marks_its_span_and_goes_on(kept: Kept) -> None:
     assert "secret" not in repr(list(kept))
 
 
+@pytest.mark.parametrize(("code", "error"), [(None, None), (0, None), (2, "SystemExit")])
+def test_a_program_that_ends_in_good_order_did_not_fail(
+    kept: Kept, code: int | None, error: str | None
+) -> None:
+    with pytest.raises(SystemExit):
+        task("run")(sys.exit)(code)
+    assert kept.named("run").error == error
+
+
 async def test_gathered_coroutines_stand_beside_each_other(kept: Kept) -> None:
     both = asyncio.Barrier(2)
 
@@ -267,6 +278,31 @@ def test_headers_name_the_innermost_span(kept: Kept) -> None:
         }
     with step() as turn:
         assert headers() == {"traceparent": f"00-{turn.trace}-{turn.id}-01"}
+
+
+async def test_a_client_carries_them_to_whoever_gets_the_request(kept: Kept) -> None:
+    answer = {
+        "id": "r",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    }
+    reply = Reply(chunks=[(0, json.dumps(answer).encode())], headers={"content-type": "application/json"})
+    async with (
+        ScriptedServer(reply) as server,
+        AsyncOpenAI(base_url=server.url, api_key="k") as client,
+        task("run", session="s"),
+        step() as turn,
+    ):
+        told = headers()
+        await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "q"}], extra_headers=told
+        )
+        assert turn.id is not None
+        assert turn.id in told["traceparent"]
+    [received] = server.received
+    assert {name: received.headers[name] for name in told} == told
 
 
 def test_without_a_recording_nothing_is_kept_and_there_are_no_headers() -> None:

@@ -24,6 +24,7 @@ import msgspec
 from tithe.core.clock import SystemClock
 from tithe.core.errors import UsageError
 from tithe.core.span import Anchor, Recorder, Span
+from tithe.trace.clocks import machine_clock
 from tithe.trace.store import Store
 from tithe.trace.writer import SpanWriter
 
@@ -128,7 +129,7 @@ class Stored:
 
     def _begin(self) -> int:
         with Store.open(self._path) as store:
-            return store.begin(Anchor.take(SystemClock().now()), source="api")
+            return store.begin(Anchor.take(SystemClock().now()), source="api", clock=machine_clock())
 
     def _open(self) -> SpanWriter:
         with Store.open(self._path) as store:

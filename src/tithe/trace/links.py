@@ -1,6 +1,7 @@
 """Which span of the agent's a thing that was seen from elsewhere belongs under. Pure; decided by the first that tells:
 
-1. *traceparent*: the request carried the id of the span that it was made in.
+1. *traceparent*: the request carried the id of the span that it was made in. If that is no call, the call is looked for in
+   it, by 2 and 5.
 2. *response*: a call of the agent's and an attempt have the same response id, and overlap.
 3. *tools*: a tool run that the agent tells of has an id that the attempt asked for, or brought the result of.
 4. *session*: the same conversation id.
@@ -13,7 +14,7 @@ decided, and the task only if they are all of one. What is not decided is left a
 """
 
 import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from tithe.core.attributes import (
@@ -26,7 +27,7 @@ from tithe.core.attributes import (
     TRACE_PARENT,
 )
 from tithe.core.span import Span, SpanKind
-from tithe.trace.duplicates import ancestors
+from tithe.trace.duplicates import ancestors, text_of
 
 TOLERANCE_S = 0.002  # between the stamps of two processes that mean one instant
 
@@ -39,13 +40,15 @@ By = Literal["traceparent", "response", "tools", "session", "time", "conversatio
 class Link(NamedTuple):
     """Where something belongs. `trace` None: not decided; `owner` None: in the task, and where in it is not decided.
 
-    `by` is the evidence that decided, and None where there is none. `ambiguous`: there was evidence for several.
+    `by` is the evidence that decided, and None where there is none. `ambiguous`: there was evidence for several. `sure` is
+    what remains if `owner`, a call in it, turns out to be another's.
     """
 
     trace: str | None = None
     owner: Span | None = None
     by: By | None = None
     ambiguous: bool = False
+    sure: Span | None = None
 
 
 class Seen(NamedTuple):
@@ -66,8 +69,8 @@ def seen(span: Span, telling: Iterable[Span], tools: Iterable[str] = ()) -> Seen
     """`span`, with what is told by it and by others that go where it goes."""
     sessions, ids = set[str](), set(tools)
     for each in telling:
-        sessions.add(each.attributes.get(CONVERSATION, ""))
-        ids.add(each.attributes.get(TOOL_CALL_ID, ""))
+        sessions.add(text_of(each, CONVERSATION) or "")
+        ids.add(text_of(each, TOOL_CALL_ID) or "")
     return Seen(span, frozenset(sessions - {""}), frozenset(ids - {""}))
 
 
@@ -84,12 +87,12 @@ class Field:
         for span in self._by_id.values():
             start, end = self._extents.get(span.trace, (span.start, span.start))
             self._extents[span.trace] = (min(start, span.start), max(end, _end(span)))
-            if session := span.attributes.get(CONVERSATION):
+            if session := text_of(span, CONVERSATION):
                 self._sessions.setdefault(session, set()).add(span.trace)
-            if span.kind == "tool" and (tool := span.attributes.get(TOOL_CALL_ID)):
+            if span.kind == "tool" and (tool := text_of(span, TOOL_CALL_ID)):
                 self._tools.setdefault(tool, set()).add(span.trace)
             if span.kind == "call" and span.id not in duplicates:
-                if response := span.attributes.get(RESPONSE_ID):
+                if response := text_of(span, RESPONSE_ID):
                     self._calls.setdefault(response, []).append(span)
 
     def has(self, trace: str) -> bool:
@@ -118,7 +121,7 @@ class Field:
         """The one call with the attempt's response id that went on at its time."""
         calls = [
             call
-            for call in self._calls.get(attempt.attributes.get(RESPONSE_ID, ""), ())
+            for call in self._calls.get(text_of(attempt, RESPONSE_ID) or "", ())
             if call.start <= _end(attempt) + TOLERANCE_S and attempt.start <= _end(call) + TOLERANCE_S
         ]
         return calls[0] if len(calls) == 1 else None
@@ -158,6 +161,10 @@ class Field:
             ]
         return found
 
+    def is_in(self, span: Span, other: Span) -> bool:
+        """Whether `span` stands, at whatever depth, under `other`."""
+        return any(each.id == other.id for each in ancestors(span, self._by_id))
+
     def innermost(self, spans: Iterable[Span]) -> list[Span]:
         """Those that are above no other of them."""
         by_id = {span.id: span for span in spans}
@@ -165,16 +172,30 @@ class Field:
         return [span for span in by_id.values() if span.id not in above]
 
 
-def decide(known: Seen, field: Field, around: Iterable[Span]) -> Link:
+def _call_in(owner: Span, span: Span, field: Field, around: Sequence[Span]) -> Link:
+    """The call of the agent's that the span is of, in the one that it says it was made in; else that one."""
+    if owner.kind == "call":
+        return Link(owner.trace, owner, "traceparent")
+    call = field.call_of(span)
+    if call is not None and field.is_in(call, owner):
+        return Link(owner.trace, call, "traceparent")
+    inner = field.innermost(each for each in around if field.is_in(each, owner))
+    if len(inner) == 1 and inner[0].kind == "call":
+        return Link(owner.trace, inner[0], "time", sure=owner)
+    return Link(owner.trace, owner, "traceparent")
+
+
+def decide(known: Seen, field: Field, around: Sequence[Span]) -> Link:
     """Where something belongs, `around` being the agent's spans that it lies within."""
     span = known.span
     narrowed: set[str] | None = None
     by: By | None = None
-    if carried := span.attributes.get(TRACE_PARENT):
+    # Of an attempt alone: what came from elsewhere may have anything under that name.
+    if span.kind == "attempt" and (carried := span.attributes.get(TRACE_PARENT)):
         trace, span_id = carried
         owner = field.named(span_id)
         if owner is not None:
-            return Link(owner.trace, owner, "traceparent")
+            return _call_in(owner, span, field, around)
         told = field.trace_of(span_id) or (trace if field.has(trace) else None)
         if told is not None:
             narrowed, by = {told}, "traceparent"
@@ -211,7 +232,7 @@ def _fits(span: Span, owner: Span) -> bool:
     if owner.kind != "call":
         return True
     for name in (REQUEST_MODEL, RESPONSE_ID):
-        told = {span.attributes.get(name), owner.attributes.get(name)} - {None}
+        told = {text_of(span, name), text_of(owner, name)} - {None}
         if len(told) > 1:
             return False
     return True

@@ -22,10 +22,10 @@ from typing import Any
 
 import msgspec
 
-from tithe.core.attributes import BRANCH_OF, DUPLICATE_OF, REQUEST_MODEL, SOURCE
+from tithe.core.attributes import BRANCH, BRANCH_OF, DUPLICATE_OF, REQUEST_MODEL, SOURCE
 from tithe.core.part import digest
 from tithe.core.span import Span
-from tithe.trace.duplicates import ancestors, duplicates
+from tithe.trace.duplicates import ancestors, text_of, united
 from tithe.trace.links import By, Field, Link, Seen, attempt_seen, decide, seen
 
 
@@ -50,12 +50,11 @@ def merge(spans: Iterable[Span]) -> Merged:
     before = {span.id: span for span in spans}
     after = dict(before)
     ambiguous = _place_exported(after)
-    told = _agent(after.values())
-    first = duplicates(told)
-    for span_id, stands in first.items():
-        after[span_id] = _marked(after[span_id], {DUPLICATE_OF: stands})
+    told = united(_agent(after.values()))
+    after |= told
+    first = {span.id: of for span in told.values() if (of := text_of(span, DUPLICATE_OF)) is not None}
     attempts = [span for span in after.values() if span.kind == "attempt" and _source(span) == "proxy"]
-    links = _links(attempts, Field(told, first))
+    links = _links(attempts, Field(told.values(), first))
     _place_attempts(attempts, links, after)
     places: dict[str, tuple[str, str | None]] = {}
     changed: list[Span] = []
@@ -123,8 +122,9 @@ def _place_exported(after: dict[str, Span]) -> int:
     for root, link in links.items():
         if link.trace is None:
             continue
+        owner = link.owner if link.owner is not None and root not in _above(link.owner, after) else None
         for span in families[root]:
-            parent = link.owner.id if span.id == root and link.owner is not None else span.parent
+            parent = owner.id if span.id == root and owner is not None else span.parent
             after[span.id] = msgspec.structs.replace(
                 span, trace=link.trace, parent=parent, kind="branch" if span.kind == "task" else span.kind
             )
@@ -203,8 +203,14 @@ def _settle_claims(attempts: Sequence[Span], links: dict[str, Link]) -> None:
         for rank, attempt in group:
             if rank > best or several:
                 link = links[attempt.id]
-                strong = link.by in ("traceparent", "response")
-                links[attempt.id] = link if strong else Link(ambiguous=True)
+                if link.by in ("traceparent", "response"):
+                    continue
+                sure = link.sure
+                links[attempt.id] = (
+                    Link(sure.trace, sure, "traceparent")
+                    if sure is not None
+                    else Link(link.trace, None, link.by, ambiguous=True)  # of that task it is in any case
+                )
 
 
 def _place_attempts(attempts: Sequence[Span], links: Mapping[str, Link], after: dict[str, Span]) -> None:
@@ -218,9 +224,11 @@ def _place_attempts(attempts: Sequence[Span], links: Mapping[str, Link], after: 
         moved_calls.setdefault(call, set()).add(into)
         if link.trace is None:
             continue
-        if into is None and link.owner is not None:
+        if link.owner is not None and {attempt.id, call} & _above(link.owner, after):
+            continue  # it is above its owner, by whatever mistake, and would be its own ancestor
+        if into is None and link.owner is not None and _makes_call(attempt, link.owner, after):
             made.setdefault((call, link.trace), []).append((attempt, link))
-        else:
+        elif into is not None or not _is_agents_call(after.get(call)):
             after[attempt.id] = msgspec.structs.replace(
                 attempt, trace=link.trace, parent=into or attempt.parent
             )
@@ -243,6 +251,27 @@ def _place_attempts(attempts: Sequence[Span], links: Mapping[str, Link], after: 
             after[span.id] = _marked(span, {BRANCH_OF: gone[branch_of]})
         if span.kind == "call" and span.id in gone and gone[span.id] != span.id:
             after[span.id] = _marked(span, {DUPLICATE_OF: gone[span.id]})
+
+
+def _makes_call(attempt: Span, owner: Span, after: Mapping[str, Span]) -> bool:
+    """Whether the attempt's call is to be a span of its own under `owner`.
+
+    Not where it is one of the agent's already; nor in a branch that only the proxy knows, in which it stays.
+    """
+    if _is_agents_call(after.get(attempt.parent or "")):
+        return False
+    told = (owner, *ancestors(owner, after))
+    return BRANCH not in attempt.attributes or any(each.kind == "branch" for each in told)
+
+
+def _is_agents_call(span: Span | None) -> bool:
+    return span is not None and span.kind == "call" and _source(span) != "proxy"
+
+
+def _above(span: Span, after: Mapping[str, Span]) -> set[str | None]:
+    """The ids of `span` and of all that it says it stands under, seen or not."""
+    line = (span, *ancestors(span, after))
+    return {each.id for each in line} | {each.parent for each in line}
 
 
 def _make_call(

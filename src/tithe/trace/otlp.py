@@ -87,7 +87,8 @@ def on_clock(
         anchor: the recording's.
         received: when they came, in seconds of the recording's clock.
     """
-    unix_ns = round(anchor.unix * NS)
+    numerator, denominator = anchor.unix.as_integer_ratio()
+    unix_ns = numerator * NS // denominator  # exact; a product of floats is 100 ns off
     spans: list[Span] = []
     for each in otel:
         span = to_span(each)

@@ -134,7 +134,9 @@ class Scope:
     ) -> None:
         if self._open is not None:
             ended, self._open = self._open, None
-            _end(ended, kind)
+            # A program that ends itself in good order did not fail.
+            left = isinstance(error, SystemExit) and not error.code
+            _end(ended, None if left else kind)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
