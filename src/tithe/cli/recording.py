@@ -14,8 +14,7 @@ from tithe.core.errors import TitheError
 from tithe.core.span import Anchor
 from tithe.net.notes import Notebook
 from tithe.net.proxy import Proxy
-from tithe.trace import Store, TaskSummary
-from tithe.trace.clocks import machine_clock
+from tithe.trace import Store, TaskSummary, machine_clock
 from tithe.trace.destination import VARIABLE
 from tithe.trace.destination import Recording as Named
 from tithe.trace.grouping import Grouper
