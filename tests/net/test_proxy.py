@@ -6,21 +6,17 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
-from tithe.core import Anchor, Span
-from tithe.core.part import Part
-from tithe.net.notes import Notebook
-from tithe.net.proxy import Proxy, Receipt
-from tithe.net.scripted import Received, Reply, ScriptedServer
+from tithe.core import Span
+from tithe.net.proxy import Receipt
+from tithe.net.scripted import Received, Reply
 from tithe.net.upstream import Upstream
 from tithe.trace import Store
-from tithe.trace.grouping import Grouper
 
 KEY = "sk-a-key-that-is-in-no-file"
 GOAL = "a goal that is in no file: mend the parser's tests"
@@ -75,74 +71,14 @@ def error(status: int, headers: Mapping[str, str] | None = None) -> Reply:
     )
 
 
-class Recorded:
-    """A proxy before a server, and what it wrote."""
-
-    def __init__(self, proxy: Proxy, store: Store, server: ScriptedServer, path: Path) -> None:
-        self.url = proxy.url
-        self.server = server
-        self.path = path
-        self._proxy = proxy
-        self._store = store
-
-    async def spans(self) -> list[Span]:
-        """Every span, in the order of their starts, when all is noted."""
-        await self._proxy.stop()
-        self.writer.flush()
-        spans = [span for record in self._store.task_records() for span in record.spans]
-        return sorted(spans, key=lambda span: span.start)
-
-    def prompt(self, span: Span) -> tuple[Part, ...]:
-        return self._store.prompt(span.id)
-
-    def content(self, span: Span) -> tuple[bytes | None, bytes | None]:
-        return self._store.content(span.id)
-
-    writer: Any
-
-
-Start = Callable[..., Coroutine[Any, Any, Recorded]]
-
-
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    async with AsyncExitStack() as stack:
-
-        async def begin(
-            *answers: Reply,
-            by: Callable[[Received], Reply] | None = None,
-            content: bool = False,
-            nested: bool = True,
-            telemetry: Any = None,
-        ) -> Recorded:
-            server = await stack.enter_async_context(ScriptedServer(*answers, by=by))
-            path = tmp_path / "record.db"
-            store = stack.enter_context(Store.open(path))
-            number = store.begin(Anchor.take(time.perf_counter()), source="proxy")
-            writer = stack.enter_context(store.writer(number))
-            upstream = Upstream(origin=server.url.removesuffix("/v1"))
-            upstreams = {
-                "openai": upstream,
-                "anthropic": upstream,
-                "nowhere": Upstream(origin="http://127.0.0.1:9"),
-            }
-            proxy = Proxy(
-                upstreams, Notebook(writer, Grouper(nested=nested), content=content), telemetry=telemetry
-            )
-            await proxy.start()
-            stack.push_async_callback(proxy.stop)
-            made = Recorded(proxy, store, server, path)
-            made.writer = writer
-            return made
-
-        yield begin
+Start = Callable[..., Coroutine[Any, Any, Any]]
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[Callable[..., openai.AsyncOpenAI]]:
     async with AsyncExitStack() as stack:
 
-        def make(recorded: Recorded, *, name: str = "openai", **options: Any) -> openai.AsyncOpenAI:
+        def make(recorded: Any, *, name: str = "openai", **options: Any) -> openai.AsyncOpenAI:
             given = {"max_retries": 0} | options
             made = openai.AsyncOpenAI(base_url=f"{recorded.url}/{name}/v1", api_key=KEY, **given)
             stack.push_async_callback(made.close)
@@ -588,6 +524,19 @@ async def test_a_websocket_is_refused_by_name(start: Start) -> None:
     head, _ = await exchange(recorded.url, raw("/openai/v1/responses", *upgrade, body=b"", method="GET"))
     assert head[0].split()[1] == b"501"
     assert recorded.server.received == []
+
+
+async def test_an_offer_to_speak_another_http_is_no_websocket(start: Start) -> None:
+    # Java's client makes it with every plain request.
+    recorded = await start(Reply(chunks=[(0.0, b"{}")], headers=JSON))
+    offer = (
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAA",
+    )
+    head, _ = await exchange(recorded.url, raw("/openai/v1/chat/completions", *offer))
+    assert head[0].split()[1] == b"200"
+    assert not {"upgrade", "http2-settings", "connection"} & set(recorded.server.received[0].headers)
 
 
 async def test_a_web_page_may_not_ask(start: Start) -> None:

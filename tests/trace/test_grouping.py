@@ -48,7 +48,9 @@ def request(
     )
 
 
-def answer(text: str = "", *, tools: int = 0, named: str | None = None, error: str | None = None) -> SeenAnswer:
+def answer(
+    text: str = "", *, tools: int = 0, named: str | None = None, error: str | None = None
+) -> SeenAnswer:
     return SeenAnswer(
         id=named,
         error=error,

@@ -182,7 +182,7 @@ def _tell(made: Recording, asked: _Asked) -> None:
         return
 
     def printed(console: Console) -> None:
-        print_tasks(tasks[:SHOWN], console)
+        print_tasks(tasks[:SHOWN], console, more=len(tasks) > SHOWN)
 
     into.write(f"\ntithe: recorded {_counted(len(tasks))} into {made.db}\n\n")
     show(printed, into)

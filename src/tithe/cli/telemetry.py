@@ -74,7 +74,6 @@ class RecordedTelemetry:
         self._recorder = recorder
         self._anchor = anchor
         self._to_span = to_span
-        self.spans = 0
         self.unread = 0
         self.reason = ""
 
@@ -87,7 +86,6 @@ class RecordedTelemetry:
             )
             for span in on_clock(traces.spans, self._to_span, self._anchor, at):
                 self._recorder.record(span)
-                self.spans += 1
         except TitheError as error:
             self.unread, self.reason = self.unread + 1, error.message
             return Receipt(status=error.status, body=error.message.encode(), content_type="text/plain")

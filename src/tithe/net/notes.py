@@ -41,14 +41,13 @@ class AttemptRecorder(Protocol):
 class Notebook:
     """Where all attempts of a recording are noted.
 
-    `failure` is the first error of the recorder's; from then on nothing is written. `attempts` counts what was noted.
+    `failure` is the first error of the recorder's; from then on nothing is written.
     """
 
     def __init__(self, recorder: AttemptRecorder, grouper: Grouper, *, content: bool = False) -> None:
         self.recorder = recorder
         self.grouper = grouper
         self.content = content
-        self.attempts = 0
         self.failure: TitheError | None = None
         self.reader = PromptReader()
 
@@ -126,7 +125,6 @@ class AttemptNotes:
     def _opened(self, request: SeenRequest) -> None:
         notebook = self._notebook
         placement = self._placement = notebook.grouper.place(request)
-        notebook.attempts += 1
         attributes = request_attributes(request, placement, self._server)
         span = self._span = Span(
             id=new_id(),

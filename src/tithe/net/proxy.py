@@ -19,7 +19,7 @@ from tithe.core.errors import InvalidRequest, NotFound, TitheError, UsageError
 from tithe.core.exchange import Api
 from tithe.net.account import CLIENT_CLOSED
 from tithe.net.address import cannot_listen
-from tithe.net.guard import Guard
+from tithe.net.guard import Guard, is_loopback
 from tithe.net.notes import AttemptNotes, Notebook
 from tithe.net.passing import pass_on, without_own_headers
 from tithe.net.refusal import internal
@@ -28,6 +28,8 @@ from tithe.wire.chat_error import encode_error
 from tithe.wire.exchange import api_of
 from tithe.wire.messages_error import encode_messages_error
 
+# An idle connection is the agent's to close: one that is closed from here may have its next request on the way.
+KEPT_S = 3600.0
 _NO_WEBSOCKET = "websocket_not_supported"
 
 
@@ -69,6 +71,11 @@ class Proxy:
         self._notebook = notebook
         self._host, self._port = host, port
         self._telemetry = telemetry
+        if not is_loopback(host):
+            raise UsageError(
+                f"{host} can be reached by other machines, and the keys that agents send pass through here: "
+                "listen on 127.0.0.1"
+            )
         self._guard = Guard(host, ())
         self._client = UpstreamClient()
         self._runner: web.AppRunner | None = None
@@ -93,6 +100,7 @@ class Proxy:
             handler_cancellation=True,
             auto_decompress=False,
             shutdown_timeout=1.0,
+            keepalive_timeout=KEPT_S,
             max_line_size=LONGEST_LINE,
             max_field_size=LONGEST_LINE,
         )
@@ -157,7 +165,7 @@ class Proxy:
 
 
 def _refuse_websocket(request: web.Request) -> None:
-    if "upgrade" in request.headers.get("Connection", "").lower():
+    if "websocket" in request.headers.get("Upgrade", "").lower():
         raise InvalidRequest(
             f"{request.path} was asked for as a WebSocket, which is not recorded: use plain HTTP",
             code=_NO_WEBSOCKET,
