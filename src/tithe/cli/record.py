@@ -5,6 +5,7 @@ What a command prints is its own: everything that is said here goes to standard 
 
 import asyncio
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ LISTEN_PORT = 8384
 SHOWN = 3  # tasks at the end
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the GIL gets it: a stream must not wait Python's own 5 ms for the thread that
-reads another's prompt."""
+writes the record."""
 
 
 class _Asked(NamedTuple):
@@ -93,11 +94,18 @@ def record(
             "Give a command to run (tithe record -- python my_agent.py), or --listen; "
             + ("not both." if listen else "there is neither.")
         )
-    sys.setswitchinterval(SWITCH_INTERVAL)
+    _stall_no_stream()
     into = Into(record_path(db), name, content)
     port = port if port is not None else LISTEN_PORT if listen else 0
     status = run_command(_record(command, _Asked(upstream, listen, host, port, into, json=json, quiet=quiet)))
     sys.exit(status)
+
+
+def _stall_no_stream() -> None:
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    # What was imported lives as long as this process. To look through it for garbage takes tens of milliseconds.
+    gc.collect()
+    gc.freeze()
 
 
 async def _record(command: Sequence[str], asked: _Asked) -> int:

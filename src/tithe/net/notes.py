@@ -24,6 +24,8 @@ from tithe.net.prompt_reader import PromptReader
 from tithe.trace.grouping import Grouper, Placement
 from tithe.wire.exchange import AnswerReader, answer_reader
 
+# An endpoint on this machine gets a core to take the request up before the reading of it wants one.
+READ_AFTER_S = 0.01
 # Why an attempt has no whole answer, where that is the client's doing.
 GONE = "client_closed"
 
@@ -91,9 +93,9 @@ class AttemptNotes:
         self._end: tuple[float, SeenAnswer] | None = None
 
     def sent(self) -> None:
-        """The request has been written: there is time now to read it."""
+        """The request has been written: there will be time to read it."""
         self._sent_at = perf_counter()
-        asyncio.get_running_loop().call_soon(self._begin)
+        asyncio.get_running_loop().call_later(READ_AFTER_S, self._begin)
 
     def head(self, answer: Answer) -> None:
         """The response's head has come."""
