@@ -55,7 +55,8 @@ GAP_S = 0.02
 
 def replies(scenario: list[dict[str, Any]]) -> list[Reply]:
     """What the server answers, in order."""
-    found: list[Reply] = []
+    whole = b'{"id":"w","model":"truth","choices":[{"index":0,"finish_reason":"stop","message":{"content":"up"}}]}'
+    found = [Reply(headers={"content-type": "application/json"}, chunks=[(0.0, whole)])]  # to warm up
     for number, step in enumerate(scenario):
         body = b'{"error":{"message":"busy","type":"rate_limit","code":"rate_limited"}}'
         refused = Reply(
