@@ -199,7 +199,8 @@ def decide(known: Seen, field: Field, around: Sequence[Span]) -> Link:
         told = field.trace_of(span_id) or (trace if field.has(trace) else None)
         if told is not None:
             narrowed, by = {told}, "traceparent"
-    if narrowed is None and (call := field.call_of(span)) is not None:
+    call = field.call_of(span)
+    if call is not None and (narrowed is None or call.trace in narrowed):
         return Link(call.trace, call, "response")
     if narrowed is None and field.has(span.trace):
         narrowed = {span.trace}
