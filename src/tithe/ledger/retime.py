@@ -18,27 +18,23 @@ Slack is the backward pass of the same graph: by how much a span could have take
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 from tithe.ledger.account import Bucket
 from tithe.ledger.attribution import Attribution
 from tithe.trace.node import LINES, Node
 
-
-class Kept(Protocol):
-    """What stays: a factor from 0 (removed) to 1 for a stretch of `node`, or of a gap where node is None."""
-
-    def __call__(self, bucket: Bucket, detail: str | None, node: Node | None) -> float: ...
+# What stays of a stretch of a node, or of a gap where the node is None: from 0, removed, to 1.
+Removal = Callable[[Bucket, str | None, Node | None], float]
 
 
-def saving(attribution: Attribution, kept: Kept) -> float:
+def saving(attribution: Attribution, kept: Removal) -> float:
     """By how many seconds the task would have been shorter with only what is kept."""
     root = attribution.root
     return root.length - _Timing(attribution, kept).length(root)
 
 
 class _Timing:
-    def __init__(self, attribution: Attribution, kept: Kept) -> None:
+    def __init__(self, attribution: Attribution, kept: Removal) -> None:
         self._attribution = attribution
         self._kept = kept
 
@@ -109,9 +105,6 @@ def slack(root: Node) -> dict[int, float]:
                 bound = min(bound, ends[place] + found[id(child)])
         stack.extend(children)
     return found
-
-
-Removal = Callable[[Bucket, str | None, Node | None], float]
 
 
 def without(*buckets: Bucket) -> Removal:

@@ -1,5 +1,6 @@
 """The record of what happened: spans, and the files they are kept in, one file a format."""
 
+from tithe.trace.clocks import machine_clock
 from tithe.trace.destination import record_to
 from tithe.trace.jsonl import JsonlRecorder, Recording, read_jsonl
 from tithe.trace.records import TaskRecord
@@ -17,6 +18,7 @@ __all__ = [
     "TaskSummary",
     "branch",
     "headers",
+    "machine_clock",
     "read_jsonl",
     "record_to",
     "step",
