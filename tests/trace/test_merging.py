@@ -232,6 +232,14 @@ def test_spans_of_the_server_s_are_not_the_agent_s() -> None:
     assert outcome.alone == 1
 
 
+def test_nothing_goes_under_what_stands_under_it() -> None:
+    after, _ = done(
+        span("task", "task", 0, 10, "attempt"),
+        span("attempt", "attempt", 2, 3, "c1"),
+    )
+    assert place(after, "attempt") == (PROXY, "c1")
+
+
 # Calls, retries, conversations.
 
 

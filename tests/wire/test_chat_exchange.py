@@ -262,6 +262,23 @@ def test_what_broke_off_a_stream_is_its_error_unless_it_was_whole():
         assert reader.end(2.0, "ConnectionReset").error == error
 
 
+def test_what_comes_after_the_end_is_not_of_the_answer():
+    after = [chunk(content="b"), {"error": {"code": "late"}}]
+    answer = seen(chunk("stop", content="a"), DONE, *after)
+    assert (answer.last_token, answer.error) == (0.0, None)
+
+
+def test_a_count_that_is_not_whole_leaves_the_one_before():
+    half = {"choices": [], "usage": {"prompt_tokens": 7}}
+    answer = seen(chunk("stop", content="a"), {"choices": [], "usage": USAGE}, half, DONE)
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == 50
+
+
+def test_the_first_of_two_errors_counts():
+    assert seen({"error": {"code": "first"}}, {"error": {"code": "second"}}).error == "first"
+
+
 def test_kinds_that_alternate_are_phases_that_tile():
     answer = seen(
         chunk(reasoning="a"),

@@ -172,9 +172,11 @@ def test_a_message_in_one_piece_is_the_part_that_its_stream_would_be(
 
 
 def test_markers_for_the_cache_may_move():
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+
     def asked_with(first: dict[str, Any], last: dict[str, Any]) -> SeenRequest:
         return asked(
-            {"role": "user", "content": [{"type": "text", "text": "go", **first}]},
+            {"role": "user", "content": [{"type": "text", "text": "go", **first}, {**picture, **last}]},
             {
                 "role": "assistant",
                 "content": [{"type": "tool_use", "id": "t", "name": "look", "input": {}, **first}],
@@ -219,6 +221,17 @@ def test_thoughts_that_are_withheld_are_told_apart_by_their_signatures():
     )
     assert one.digest != other.digest
     assert one.bare == other.bare == ""
+
+
+def test_only_the_results_since_the_last_answer_are_new():
+    def turn(call: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        use = {"type": "tool_use", "id": call, "name": "look", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": call, "content": "x"}
+        return {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}
+
+    request = asked({"role": "user", "content": "go"}, *turn("t1"), *turn("t2"))
+    assert request.results == ("t2",)
+    assert [part.calls for part in request.parts] == [(), ("t1",), ("t1",), ("t2",), ("t2",)]
 
 
 def test_a_failed_result_is_another_result():

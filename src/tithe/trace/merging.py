@@ -119,10 +119,12 @@ def _place_exported(after: dict[str, Span]) -> int:
         root: decide(seen(exported[root], family), field, around[root]) for root, family in families.items()
     }
     _follow([Seen(exported[root], frozenset(), frozenset()) for root in families], links, field)
+    moving = set(exported)
     for root, link in links.items():
         if link.trace is None:
             continue
-        owner = link.owner if link.owner is not None and root not in _above(link.owner, after) else None
+        # Nothing goes under what says it stands under something that moves itself: that could become a circle.
+        owner = link.owner if link.owner is not None and not moving & _above(link.owner, after) else None
         for span in families[root]:
             parent = owner.id if span.id == root and owner is not None else span.parent
             after[span.id] = msgspec.structs.replace(
@@ -190,7 +192,7 @@ def _links(attempts: Sequence[Span], field: Field) -> dict[str, Link]:
 
 def _settle_claims(attempts: Sequence[Span], links: dict[str, Link]) -> None:
     """Leave at most one answered attempt in a call: the one of better evidence, or none."""
-    order: tuple[By, ...] = ("traceparent", "response", "tools", "session", "time", "conversation")
+    order: tuple[By, ...] = ("traceparent", "response", "parent", "tools", "session", "time", "conversation")
     claims: dict[str, list[tuple[int, Span]]] = {}
     for attempt in attempts:
         link = links[attempt.id]
@@ -215,6 +217,12 @@ def _settle_claims(attempts: Sequence[Span], links: dict[str, Link]) -> None:
 
 def _place_attempts(attempts: Sequence[Span], links: Mapping[str, Link], after: dict[str, Span]) -> None:
     """Put each attempt where its link says, and make spans of the calls that need one."""
+    moving = {attempt.id for attempt in attempts} | {
+        attempt.parent
+        for attempt in attempts
+        if attempt.parent is not None
+        and (attempt.parent not in after or _source(after[attempt.parent]) == "proxy")
+    }
     moved_calls: dict[str, set[str | None]] = {}
     made: dict[tuple[str, str], list[tuple[Span, Link]]] = {}
     for attempt in attempts:
@@ -224,8 +232,8 @@ def _place_attempts(attempts: Sequence[Span], links: Mapping[str, Link], after: 
         moved_calls.setdefault(call, set()).add(into)
         if link.trace is None:
             continue
-        if link.owner is not None and {attempt.id, call} & _above(link.owner, after):
-            continue  # it is above its owner, by whatever mistake, and would be its own ancestor
+        if link.owner is not None and moving & _above(link.owner, after):
+            continue  # it stands, by whatever mistake, under something that moves itself: that could become a circle
         if into is None and link.owner is not None and _makes_call(attempt, link.owner, after):
             made.setdefault((call, link.trace), []).append((attempt, link))
         elif into is not None or not _is_agents_call(after.get(call)):
@@ -268,10 +276,10 @@ def _is_agents_call(span: Span | None) -> bool:
     return span is not None and span.kind == "call" and _source(span) != "proxy"
 
 
-def _above(span: Span, after: Mapping[str, Span]) -> set[str | None]:
+def _above(span: Span, after: Mapping[str, Span]) -> set[str]:
     """The ids of `span` and of all that it says it stands under, seen or not."""
     line = (span, *ancestors(span, after))
-    return {each.id for each in line} | {each.parent for each in line}
+    return {each.id for each in line} | {each.parent for each in line if each.parent is not None}
 
 
 def _make_call(

@@ -123,7 +123,7 @@ def _results(parts: tuple[Part, ...]) -> tuple[str, ...]:
         if part.role == "assistant":
             break
         since.append(part)
-    return tuple(call for part in reversed(since) if part.role == "tool" for call in part.calls)
+    return tuple(call for part in reversed(since) for call in part.calls)
 
 
 def _digest(api: Api, body: dict[str, Any], parts: tuple[Part, ...]) -> str:
