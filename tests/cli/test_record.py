@@ -210,6 +210,18 @@ async def test_an_agent_that_heeds_no_ctrl_c_is_ended_by_further_ones(tithe: Tit
     assert process.returncode == 128 + signal.SIGKILL
 
 
+async def test_a_terminal_that_is_closed_ends_the_agent_and_loses_nothing(tithe: Tithe) -> None:
+    async with ScriptedServer(completion(head_after=60.0)) as server:
+        process = await tithe.start(
+            "--", PYTHON, "-c", ASK + CALL % "first", env={"OPENAI_BASE_URL": server.url}
+        )
+        await wait_for(lambda: len(server.received) == 1)
+        os.killpg(process.pid, signal.SIGHUP)
+        await process.communicate()
+    assert process.returncode == 128 + signal.SIGHUP
+    assert [span.error for span in tithe.spans()] == ["client_closed"]
+
+
 async def test_sigterm_is_passed_on(tithe: Tithe) -> None:
     agent = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); print('ready', flush=True); time.sleep(60)"
     process = await tithe.start("--", PYTHON, "-c", agent)

@@ -2,7 +2,7 @@
 
 Ctrl-C reaches it without our doing, as it does every program in the terminal's foreground; we only outlive it. One that
 does not heed Ctrl-C is asked to end (SIGTERM) by a second within `AGAIN_S`, and ended (SIGKILL) by a third.
-SIGTERM is passed on.
+SIGTERM is passed on. A terminal that is closed ends what heeds that, and we outlive it too.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from tithe.cli.loop import heeding
 from tithe.core.errors import UsageError
@@ -53,7 +53,7 @@ async def attend(command: Sequence[str], environment: Mapping[str, str]) -> int:
         elif presses > 2:
             process.kill()
 
-    with heeding(received):
+    with heeding(received), _outliving_the_terminal():
         try:
             process = await asyncio.create_subprocess_exec(*command, env=dict(environment))
         except FileNotFoundError:
@@ -62,6 +62,19 @@ async def attend(command: Sequence[str], environment: Mapping[str, str]) -> int:
             raise NotStarted(f"{command[0]} cannot be run: {error.strerror}.", NOT_RUNNABLE) from error
         status = await process.wait()
     return status if status >= 0 else 128 - status
+
+
+@contextlib.contextmanager
+def _outliving_the_terminal() -> Generator[None]:
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, int)  # any function: the command gets the signal itself
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def _send(process: asyncio.subprocess.Process, which: signal.Signals) -> None:

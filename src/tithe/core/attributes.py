@@ -60,7 +60,9 @@ HAS_TOOLS = "tithe.has_tools"  # whether the request defines tools
 REQUEST_DIGEST = "tithe.request_digest"
 SESSION_FROM = "tithe.session_from"  # the header or field that named the session
 TRACE_PARENT = "tithe.trace_parent"  # [trace id, span id] of the span that the request says it is made in
-UNREAD = "tithe.unread"  # what of an attempt's bodies could not be read, and why; what that would tell is missing
+UNREAD = (
+    "tithe.unread"  # what of an attempt's bodies could not be read, and why; what that would tell is missing
+)
 
 # Any span.
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
