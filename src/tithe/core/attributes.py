@@ -54,6 +54,7 @@ BRANCH = "tithe.branch"  # the id of the branch it is in; absent on the task's o
 BRANCH_OF = "tithe.branch_of"  # the id of the call that the branch came from
 RELATION = "tithe.relation"  # new | extends | retry | repeat | edited | compacted
 ASKED_TOOLS = "tithe.tool_calls"  # [[id, name], ...] that the answer asked for
+ANSWER = "tithe.answer"  # [[role, digest, canonical, masked, bare, size], ...]: the answer as the next prompt may have it
 TOOL_RESULTS = "tithe.tool_results"  # [id, ...] that the request brings for the first time
 NEW_ROLES = "tithe.new_roles"  # roles of the messages that the request has beyond the call it extends
 HAS_TOOLS = "tithe.has_tools"  # whether the request defines tools

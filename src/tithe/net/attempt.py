@@ -67,6 +67,11 @@ def answer_attributes(
         names.CACHE_WRITE_TOKENS: answer.cache_write_tokens,
         names.UNREAD: answer.unread,
         names.ASKED_TOOLS: [list(call) for call in answer.tool_calls] or None,
+        names.ANSWER: [
+            [part.role, part.digest, part.canonical, part.masked, part.bare, part.size]
+            for part in answer.parts
+        ]
+        or None,
     }
     if usage is not None:
         told |= {
