@@ -156,9 +156,9 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """One task's account. `slices` partition [0, wall_s]; `entries` sum to it, over buckets and their kinds.
+    """One task's account. `slices` partition [0, wall_s]; `entries`, one for each kind in each bucket, sum to it.
 
-    `started` is seconds since the epoch, None where the source has no date. `tax` items don't overlap; `tax_s` is what
+    `saves_s`: by how much the task would have been shorter without a bucket, all kinds of it. `started` is seconds since the epoch, None where the source has no date. `tax` items don't overlap; `tax_s` is what
     the task would save without all of them, `work_s` the rest. `notes` say what was repaired or is not reported.
     """
 
@@ -171,6 +171,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     slices: tuple[Slice, ...]
     entries: tuple[Entry, ...]
+    saves_s: dict[Bucket, float]
     tax: tuple[TaxItem, ...]
     tax_s: float
     work_s: float

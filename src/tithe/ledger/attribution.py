@@ -1,0 +1,156 @@
+"""The critical path: a task's wall clock, cut into slices.
+
+Theory. From the end of a span one asks what it waited for. Of the spans inside it, the one that ended last before the
+moment in question is what the next thing waited for, since whatever was still running cannot have caused it. That span
+is on the path from its start to its end, and the question is asked again at its start. (So do CRISP, Zhang et al. 2022,
+and its likes for services.) Two departures:
+
+- A tool that began while the answer that asks for it still streamed was caused by that answer: the path goes on in it.
+- What lies between two spans of the path is a gap only where nothing else ran. Where something did, the gap is that
+  thing's: no moment in which known work was done is called overhead.
+
+Every step of this covers a stretch [a, b] with slices that tile it, by induction the whole task: whatever the spans are,
+the slices' lengths sum to the wall clock (a test holds it to the microsecond for trees that hypothesis makes).
+
+Gaps have a name by what is before and after. Where the agent reports spans of its own they are its framework's, so
+overhead; where only its calls were seen, nobody knows what the agent did there, and they are unattributed.
+"""
+
+from tithe.core import attributes as at
+from tithe.ledger.account import Bucket
+from tithe.ledger.phases import Own, own_slices
+from tithe.trace.node import LINES, Node, asked_tools
+from tithe.trace.tree import TaskTree
+
+# A slice of the path on the tree's clock, with the node that it is of, or None for a gap.
+Cut = tuple[float, float, Bucket, str | None, Node | None]
+
+TOOLS_NOT_REPORTED = "tools not reported"
+
+
+class Attribution:
+    """One tree's path, and what each of its nodes is by itself."""
+
+    def __init__(self, tree: TaskTree) -> None:
+        self._instrumented = tree.instrumented
+        self._own: dict[int, list[Own]] = {}
+        self.root = tree.root
+        cuts: list[Cut] = []
+        self._path(tree.root, tree.root.start, tree.root.end, cuts)
+        cuts.reverse()
+        self.path = cuts
+
+    def own(self, node: Node) -> list[Own]:
+        """What a node without spans in it, or a call, is by itself; see phases.py."""
+        found = self._own.get(id(node))
+        if found is None:
+            found = self._own[id(node)] = own_slices(node)
+        return found
+
+    def _path(self, node: Node, a: float, b: float, cuts: list[Cut]) -> None:
+        """Append slices that tile [a, b], a stretch of the node, from the last to the first."""
+        if b <= a:
+            return
+        if node.kind == "call" or not node.children or node.span.attributes.get(at.SPECULATIVE):
+            self._leaf(node, a, b, cuts)
+            return
+        by_end = sorted(node.children, key=lambda child: (child.end, child.start))
+        running: list[Node] = []
+        place, cursor, after = len(by_end) - 1, b, None
+        while cursor > a:
+            while place >= 0 and (by_end[place].end > cursor or by_end[place].start >= b):
+                if by_end[place].start < cursor:
+                    running.append(by_end[place])
+                place -= 1
+            before = by_end[place] if place >= 0 and by_end[place].end > a else None
+            reach = a if before is None else before.end
+            running = [one for one in running if one.start < cursor]
+            cause = _cause(after, running) if running else None
+            if cause is not None:
+                reach = max(a, cause.start)
+            if cause is not None or (running and reach < cursor):
+                # Beside what caused nothing, the latest to begin says most of that time.
+                beside = cause or max(running, key=lambda one: one.start)
+                until = max(reach, beside.start)
+                self._path(beside, until, cursor, cuts)
+                cursor, after = until, beside
+                continue
+            if before is None:
+                self._gap(node, None, after, a, cursor, cuts)
+                return
+            if before.end < cursor:
+                self._gap(node, before, after, before.end, cursor, cuts)
+            start = max(a, before.start)
+            self._path(before, start, before.end, cuts)
+            cursor, after = start, before
+            place -= 1
+
+    def _leaf(self, node: Node, a: float, b: float, cuts: list[Cut]) -> None:
+        for start, end, bucket, detail in reversed(self.own(node)):
+            start, end = max(start, a), min(end, b)
+            if end > start:
+                cuts.append((start, end, bucket, detail, node))
+
+    def _gap(
+        self, node: Node, before: Node | None, after: Node | None, a: float, b: float, cuts: list[Cut]
+    ) -> None:
+        if b <= a:
+            return
+        if node.kind not in LINES:
+            bucket, detail = self._self_time(node)
+            cuts.append((a, b, bucket, detail, node))
+            return
+        bucket, detail = self.gap(node, before, after)
+        cuts.append((a, b, bucket, detail, None))
+
+    def _self_time(self, node: Node) -> tuple[Bucket, str | None]:
+        """What a span with others in it is where none of them runs."""
+        _, _, bucket, detail = self.own(node)[0]
+        return bucket, detail
+
+    def gap(self, node: Node, before: Node | None, after: Node | None) -> tuple[Bucket, str]:
+        """What lies between two spans of a line, of which one may be missing."""
+        last = _last(before)
+        if last is None:
+            return (
+                "overhead" if self._instrumented or node.kind == "step" else "unattributed",
+                "before the first call",
+            )
+        asks = last.kind == "call" and bool(asked_tools(last))
+        first = _first(after)
+        if asks and (first is None or first.kind != "tool"):
+            return "unattributed", TOOLS_NOT_REPORTED
+        bucket: Bucket = "overhead" if self._instrumented else "unattributed"
+        if first is None:
+            return bucket, "after the last call" if last.kind == "call" else f"after a {last.kind}"
+        if last.kind == "call" and first.kind == "call":
+            return bucket, "between an answer and the next request"
+        if last.kind == "tool" or first.kind == "tool":
+            return "overhead", f"between a {last.kind} and a {first.kind}"
+        return bucket, f"between a {last.kind} and a {first.kind}"
+
+
+def _cause(after: Node | None, running: list[Node]) -> Node | None:
+    """The call, still streaming, whose answer asked for the tool that came after."""
+    if after is None or after.kind != "tool":
+        return None
+    wanted = after.span.attributes.get(at.TOOL_CALL_ID)
+    if wanted is None:
+        return None
+    for one in running:
+        if one.kind == "call" and any(wanted == id_ for id_, _ in asked_tools(one) or ()):
+            return one
+    return None
+
+
+def _last(node: Node | None) -> Node | None:
+    """The last thing that ran in a node."""
+    while node is not None and node.kind in LINES and node.children:
+        node = max(node.children, key=lambda child: child.end)
+    return node
+
+
+def _first(node: Node | None) -> Node | None:
+    while node is not None and node.kind in LINES and node.children:
+        node = min(node.children, key=lambda child: child.start)
+    return node

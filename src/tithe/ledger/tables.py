@@ -1,0 +1,189 @@
+"""A task by step, by tool and by model."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+from tithe.core import attributes as at
+from tithe.ledger.account import Bucket, Entry, ModelRow, StepRow, ToolRow
+from tithe.ledger.attribution import Attribution, Cut
+from tithe.ledger.retime import saving, without_spans
+from tithe.trace.node import Node, answering, walk
+
+UNNAMED = "not reported"
+
+
+def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
+    """The steps of the task's own line, then those of each branch.
+
+    A step that was reported is one; elsewhere each call begins one. It reaches to the next of its line, so that
+    the steps of a line tile it; what of the critical path lies in that time, and in that branch, is the step's.
+    """
+    rows: list[StepRow] = []
+    root = attribution.root
+    branches = [node for node in walk(root) if node.kind == "branch"]
+    for line in (root, *branches):
+        within = None if line is root else {id(node) for node in walk(line)}
+        path = [
+            cut for cut in attribution.path if within is None or (cut[4] is not None and id(cut[4]) in within)
+        ]
+        begins = sorted(_steps(line), key=lambda step: step.start)
+        place = 0
+        for number, step in enumerate(begins, start=1):
+            end = begins[number].start if number < len(begins) else max(line.end, step.end)
+            cuts: list[Cut] = []
+            while place < len(path) and path[place][0] < end:
+                if path[place][1] > step.start:
+                    cuts.append(path[place])
+                if path[place][1] > end:
+                    break
+                place += 1
+            name = None if line is root else line.span.name
+            rows.append(_step(number, name, step, end, cuts, root.start))
+    return tuple(rows)
+
+
+def _steps(line: Node) -> list[Node]:
+    steps = [child for child in line.children if child.kind == "step"]
+    return steps + [child for child in line.children if child.kind == "call"]
+
+
+def _step(number: int, line: str | None, step: Node, end: float, cuts: list[Cut], zero: float) -> StepRow:
+    inside = list(walk(step)) if step.kind == "step" else [step, *step.children]
+    calls = [node for node in inside if node.kind == "call"]
+    told = calls[0].attributes if calls else {}
+    clipped: list[tuple[float, float, Bucket, str | None]] = [
+        (max(start, step.start), min(until, end), bucket, detail) for start, until, bucket, detail, _ in cuts
+    ]
+    tools = [node for _, _, bucket, _, node in cuts if bucket == "tool" and node is not None]
+    return StepRow(
+        number=number,
+        line=line,
+        start_s=step.start - zero,
+        length_s=end - step.start,
+        wall_s=sum(until - start for start, until, _, _ in clipped),
+        entries=_entries(clipped),
+        model=model_name(told) if calls else None,
+        ttft_s=_ttft(told),
+        input_tokens=total(call.attributes.get(at.INPUT_TOKENS) for call in calls),
+        cached_tokens=total(call.attributes.get(at.CACHE_READ_TOKENS) for call in calls),
+        output_tokens=total(call.attributes.get(at.OUTPUT_TOKENS) for call in calls),
+        attempts=sum(attempts(call) for call in calls),
+        tools=tuple(dict.fromkeys(tool_name(tool) for tool in tools)),
+        error=next((call.span.error for call in calls if failed(call)), None),
+    )
+
+
+def _entries(cuts: Iterable[tuple[float, float, Bucket, str | None]]) -> tuple[Entry, ...]:
+    sums: dict[tuple[Bucket, str | None], float] = defaultdict(float)
+    for start, end, bucket, detail in cuts:
+        sums[bucket, detail] += end - start
+    return tuple(
+        Entry(bucket=bucket, detail=detail, wall_s=seconds, busy_s=seconds)
+        for (bucket, detail), seconds in sums.items()
+    )
+
+
+def tool_rows(attribution: Attribution) -> tuple[ToolRow, ...]:
+    """A row for each tool, those that take most of the wall clock first."""
+    runs: dict[str, list[Node]] = defaultdict(list)
+    for node in walk(attribution.root):
+        if node.kind == "tool":
+            runs[tool_name(node)].append(node)
+    wall = _wall(attribution)
+    rows = [
+        ToolRow(
+            name=name,
+            runs=len(nodes),
+            errors=sum(node.span.error is not None for node in nodes),
+            outside=sum(at.SEEN in node.span.attributes for node in nodes),
+            wall_s=sum(wall.get(id(node), 0.0) for node in nodes),
+            busy_s=sum(node.length for node in nodes),
+            saves_s=saving(attribution, without_spans(frozenset(id(node) for node in nodes))),
+            p50_s=median(node.length for node in nodes),
+            longest_s=max(node.length for node in nodes),
+        )
+        for name, nodes in runs.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.wall_s, -row.busy_s)))
+
+
+def model_rows(attribution: Attribution) -> tuple[ModelRow, ...]:
+    """A row for each model, those that take most of the wall clock first."""
+    calls: dict[str, list[Node]] = defaultdict(list)
+    for node in walk(attribution.root):
+        if node.kind == "call":
+            calls[model_name(node.attributes)].append(node)
+    wall = _wall(attribution)
+    rows = [_model(name, nodes, wall, attribution) for name, nodes in calls.items()]
+    return tuple(sorted(rows, key=lambda row: (-row.wall_s, -row.busy_s)))
+
+
+def _model(name: str, nodes: list[Node], wall: dict[int, float], attribution: Attribution) -> ModelRow:
+    told = [node.attributes for node in nodes]
+    ttfts = [ttft for one in told if (ttft := _ttft(one)) is not None]
+    rates = [rate for one in told if (rate := _decode_rate(one)) is not None]
+    return ModelRow(
+        name=name,
+        calls=len(nodes),
+        attempts=sum(attempts(node) for node in nodes),
+        failed=sum(failed(node) for node in nodes),
+        wall_s=sum(wall.get(id(node), 0.0) for node in nodes),
+        busy_s=sum(node.length for node in nodes),
+        saves_s=saving(attribution, without_spans(frozenset(id(node) for node in nodes))),
+        input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
+        cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
+        output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
+        ttft_p50_s=median(ttfts) if ttfts else None,
+        decode_tokens_per_s=median(rates) if rates else None,
+    )
+
+
+def _wall(attribution: Attribution) -> dict[int, float]:
+    sums: dict[int, float] = defaultdict(float)
+    for start, end, _, _, node in attribution.path:
+        if node is not None:
+            sums[id(node)] += end - start
+    return sums
+
+
+def model_name(told: dict[str, Any]) -> str:
+    """The model that answered, or else that was asked for."""
+    return told.get(at.RESPONSE_MODEL) or told.get(at.REQUEST_MODEL) or UNNAMED
+
+
+def tool_name(tool: Node) -> str:
+    """The tool's name, or else its span's."""
+    return tool.span.attributes.get(at.TOOL_NAME) or tool.span.name
+
+
+def attempts(call: Node) -> int:
+    """How many attempts a call had; one where none were told apart."""
+    return sum(child.kind == "attempt" for child in call.children) or 1
+
+
+def failed(call: Node) -> bool:
+    """Whether a call ended without an answer."""
+    tried = [child for child in call.children if child.kind == "attempt"]
+    return answering(tried) is None if tried else call.span.error is not None
+
+
+def _ttft(told: dict[str, Any]) -> float | None:
+    first, sent = told.get(at.FIRST_TOKEN), told.get(at.SENT)
+    if first is None:
+        return told.get(at.TIME_TO_FIRST_CHUNK)
+    return first - (sent or 0.0)
+
+
+def _decode_rate(told: dict[str, Any]) -> float | None:
+    first, last, tokens = told.get(at.FIRST_TOKEN), told.get(at.LAST_TOKEN), told.get(at.OUTPUT_TOKENS)
+    if first is None or last is None or tokens is None or tokens < 2 or last <= first:
+        return None
+    return (tokens - 1) / (last - first)
+
+
+def total(values: Iterable[int | None]) -> int | None:
+    """The sum of what was reported; None where nothing was."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

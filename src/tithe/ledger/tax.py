@@ -1,0 +1,181 @@
+"""The tax: what of a task's wall clock was avoidable.
+
+    retries       failed attempts and backoff; without them the task still has the attempt that answered
+    queueing      waiting that the endpoint reports; on an idle endpoint there is none
+    serial tools  an answer asked for several tools, and they ran one after the other; since one answer asked for all, none of them
+                  was asked for because of another's result, so the longest alone would have had to be waited for
+    lost prefix   prompt tokens that had been paid for and were computed again, at the endpoint's own seconds a token
+    speculation   work that was thrown away, where it held something up
+
+No moment is in two of them, since each is of a bucket or of spans of its own. What each saves is the task timed again without it
+(retime.py); together they may save more or less than one by one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from tithe.core import attributes as at
+from tithe.ledger.account import Bucket, TaxItem
+from tithe.ledger.attribution import Attribution
+from tithe.ledger.breaks import Break
+from tithe.ledger.retime import Removal, saving, without, without_spans
+from tithe.trace.node import Node, asked_tools, walk
+
+_BUCKETS: tuple[tuple[str, Bucket], ...] = (
+    ("retries", "retry"),
+    ("queueing", "queue"),
+    ("speculation", "speculation"),
+)
+
+
+class Tax:
+    """The avoidable parts of one task, and what removing all of them saves."""
+
+    def __init__(self, attribution: Attribution, breaks: Iterable[Break]) -> None:
+        self._attribution = attribution
+        removals: list[Removal] = []
+        items: list[TaxItem] = []
+        for found in (
+            self._retries(),
+            self._queueing(),
+            self._serial(),
+            self._lost(breaks),
+            self._speculation(),
+        ):
+            if found is not None:
+                item, removal = found
+                items.append(item)
+                removals.append(removal)
+        self.items = tuple(sorted(items, key=lambda item: -item.saves_s))
+        self.seconds = saving(attribution, _all_of(removals)) if removals else 0.0
+
+    def _retries(self) -> tuple[TaxItem, Removal] | None:
+        causes: dict[str, list[float]] = defaultdict(list)
+        for start, end, bucket, detail, _ in self._attribution.path:
+            if bucket == "retry":
+                causes[detail or "abandoned"].append(end - start)
+        if not causes:
+            return None
+        removal = without("retry")
+        failed = sum(node.kind == "attempt" and node.span.error is not None for node in self._nodes())
+        alone = sum(
+            node.kind == "call" and node.span.error is not None and not node.children
+            for node in self._nodes()
+        )
+        return self._item("retries", causes, failed + alone, removal), removal
+
+    def _queueing(self) -> tuple[TaxItem, Removal] | None:
+        waits = [end - start for start, end, bucket, _, _ in self._attribution.path if bucket == "queue"]
+        if not waits:
+            return None
+        removal = without("queue")
+        return self._item("queueing", {"waiting at the endpoint": waits}, len(waits), removal), removal
+
+    def _speculation(self) -> tuple[TaxItem, Removal] | None:
+        waste: dict[str, list[float]] = defaultdict(list)
+        for start, end, bucket, _, node in self._attribution.path:
+            if bucket == "speculation" and node is not None:
+                waste[node.span.name].append(end - start)
+        if not waste:
+            return None
+        removal = without("speculation")
+        return self._item("speculation", waste, sum(map(len, waste.values())), removal), removal
+
+    def _serial(self) -> tuple[TaxItem, Removal] | None:
+        gone: list[Node] = []
+        groups = 0
+        for group in _series(self._attribution.root):
+            groups += 1
+            longest = max(group, key=lambda tool: tool.length)
+            gone += [tool for tool in group if tool is not longest]
+        if not gone:
+            return None
+        ids = frozenset(id(tool) for tool in gone)
+        causes: dict[str, list[float]] = defaultdict(list)
+        for start, end, bucket, _, node in self._attribution.path:
+            if bucket == "tool" and node is not None and id(node) in ids:
+                causes[node.span.name].append(end - start)
+        removal = without_spans(ids)
+        return (self._item("serial tools", causes, groups, removal), removal) if causes else None
+
+    def _lost(self, breaks: Iterable[Break]) -> tuple[TaxItem, Removal] | None:
+        priced = {one.call: one for one in breaks if one.cost_s}
+        if not priced:
+            return None
+        shares: dict[int, float] = {}
+        causes: dict[str, list[float]] = defaultdict(list)
+        for node in self._nodes():
+            found = (
+                next((priced[id_] for id_ in _ids(node) if id_ in priced), None)
+                if node.kind == "call"
+                else None
+            )
+            if found is None or found.cost_s is None:
+                continue
+            prefill = sum(
+                end - start for start, end, bucket, _ in self._attribution.own(node) if bucket == "prefill"
+            )
+            if prefill > 0:
+                shares[id(node)] = min(1.0, found.cost_s / prefill)
+                on_path = sum(
+                    end - start
+                    for start, end, bucket, _, of in self._attribution.path
+                    if of is node and bucket == "prefill"
+                )
+                causes[found.cause].append(on_path * shares[id(node)])
+        if not shares:
+            return None
+
+        def removal(bucket: Bucket, _detail: str | None, node: Node | None) -> float:
+            return 1.0 - shares.get(id(node), 0.0) if bucket == "prefill" else 1.0
+
+        return self._item("lost prefix", causes, len(shares), removal), removal
+
+    def _item(self, kind: str, causes: dict[str, list[float]], count: int, removal: Removal) -> TaxItem:
+        told = sorted(
+            ((name, len(times), sum(times)) for name, times in causes.items()), key=lambda one: -one[2]
+        )
+        return TaxItem(
+            kind=kind,  # pyright: ignore[reportArgumentType] - one of TaxKind, each written out above
+            wall_s=sum(seconds for _, _, seconds in told),
+            saves_s=saving(self._attribution, removal),
+            count=count,
+            causes=tuple(told),
+        )
+
+    def _nodes(self) -> Iterable[Node]:
+        return walk(self._attribution.root)
+
+
+def _ids(call: Node) -> Iterator[str]:
+    yield call.span.id
+    for child in call.children:
+        yield child.span.id
+
+
+def _all_of(removals: list[Removal]) -> Removal:
+    def removal(bucket: Bucket, detail: str | None, node: Node | None) -> float:
+        kept = 1.0
+        for one in removals:
+            kept *= one(bucket, detail, node)
+        return kept
+
+    return removal
+
+
+def _series(root: Node) -> Iterator[list[Node]]:
+    """Groups of tools that one answer asked for and that ran one after the other, none beside another."""
+    asked: dict[str, Node] = {}
+    for node in walk(root):
+        if node.kind == "call":
+            asked.update((id_, node) for id_, _ in asked_tools(node) or () if id_)
+    groups: dict[int, list[Node]] = defaultdict(list)
+    for node in walk(root):
+        wanted = node.span.attributes.get(at.TOOL_CALL_ID) if node.kind == "tool" else None
+        if wanted in asked and at.SEEN not in node.span.attributes:
+            groups[id(asked[wanted])].append(node)
+    for group in groups.values():
+        group.sort(key=lambda tool: tool.start)
+        if len(group) > 1 and all(one.end <= other.start for one, other in pairwise(group)):
+            yield group

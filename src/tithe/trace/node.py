@@ -1,0 +1,68 @@
+"""A span in its tree."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tithe.core import attributes as at
+from tithe.core.span import Span, SpanKind
+
+# What stands around others and has no time of its own.
+LINES: frozenset[SpanKind] = frozenset(("task", "branch", "step"))
+
+
+class Node:
+    """A span with its children. `start` and `end` are mended, on the span's own clock; `made`: the record has no such span."""
+
+    __slots__ = ("children", "end", "kind", "made", "span", "start")
+
+    def __init__(self, span: Span, start: float, end: float, *, made: bool = False) -> None:
+        self.span = span
+        self.kind: SpanKind = span.kind
+        self.start = start
+        self.end = end
+        self.made = made
+        self.children: list[Node] = []
+
+    @property
+    def length(self) -> float:
+        """Seconds from start to end."""
+        return self.end - self.start
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The span's attributes; of a call, those of the attempt that answered, or the last, below its own."""
+        if self.kind != "call" or not self.children:
+            return self.span.attributes
+        attempts = [child for child in self.children if child.kind == "attempt"]
+        if not attempts:
+            return self.span.attributes
+        told = answering(attempts) or attempts[-1]
+        return told.span.attributes if self.made else {**told.span.attributes, **self.span.attributes}
+
+
+def answering(attempts: list[Node]) -> Node | None:
+    """The attempt that brought the call's answer: the last to begin of those without an error. None: all failed."""
+    good = [attempt for attempt in attempts if attempt.span.error is None]
+    return max(good, key=lambda attempt: attempt.start) if good else None
+
+
+def walk(node: Node) -> Iterable[Node]:
+    """The node and everything under it, parents first."""
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        yield one
+        if one.children:
+            stack.extend(reversed(one.children))
+
+
+def asked_tools(call: Node) -> list[tuple[str, str]] | None:
+    """(id, name) of the tools that a call's answer asked for; [] for none, None where that is not reported."""
+    told = call.attributes
+    asked = told.get(at.ASKED_TOOLS)
+    if asked is not None:
+        return [(str(id_), str(name)) for id_, name in asked]
+    reasons = told.get(at.FINISH_REASONS)
+    if reasons is None:
+        return None
+    return [("", "")] if "tool_calls" in reasons else []

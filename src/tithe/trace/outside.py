@@ -1,0 +1,136 @@
+"""What ran between two calls, told from the calls: tools and people that no one reported.
+
+An answer asked for tools, and the next request of the same line brings their results: whatever the agent did to have
+them, it did in between. So each of those tools ran no sooner than the answer's end and no later than the request, and
+the whole of that time is an upper bound on its own. A tool that the agent reported itself, by its call's id or in that
+time, needs no such guess and gets none.
+
+An answer that asked for nothing, although it had tools to ask for, is the end of a turn. Where the next request goes on
+with a user's message, what lies between is waiting for whoever wrote it: a person, or a program in a person's place.
+Without tools to ask for nothing tells a person's message from a tool's result that is sent as one, so that time stays
+unattributed.
+
+A branch that began at a call (a sub-agent) ran inside the first of the tools that the call asked for.
+"""
+
+from bisect import bisect_left
+from itertools import accumulate, pairwise
+from typing import Any
+
+from tithe.core import attributes as at
+from tithe.core.span import Span, SpanKind
+from tithe.trace.node import LINES, Node, asked_tools, walk
+
+
+def add_what_ran_between(root: Node) -> None:
+    """Add to each line of the tree the tools and pauses that its calls tell of."""
+    lines = [node for node in walk(root) if node.kind in ("task", "branch")]
+    reported: set[str] | None = None
+    for line in lines:
+        calls = sorted(_calls(line), key=lambda pair: pair[0].start)
+        if not any(at.RELATION in call.attributes for call, _ in calls):
+            continue
+        if reported is None:
+            reported = {
+                node.span.attributes[at.TOOL_CALL_ID]
+                for node in walk(root)
+                if node.kind == "tool" and at.TOOL_CALL_ID in node.span.attributes
+            }
+        _Line(line, calls, reported).fill()
+
+
+def _calls(line: Node) -> list[tuple[Node, Node]]:
+    """The calls of a line and of its steps, each with what it stands in; not those of its branches."""
+    found: list[tuple[Node, Node]] = []
+    stack = [line]
+    while stack:
+        holder = stack.pop()
+        for child in holder.children:
+            if child.kind == "call":
+                found.append((child, holder))
+            elif child.kind == "step":
+                stack.append(child)
+    return found
+
+
+class _Line:
+    """One line's calls in order, and what else was reported in it."""
+
+    def __init__(self, line: Node, calls: list[tuple[Node, Node]], reported: set[str]) -> None:
+        self._line = line
+        self._calls = calls
+        self._reported = reported
+        self._branches = [node for node in line.children if node.kind == "branch" and node.made]
+        holders = {id(holder): holder for _, holder in calls}
+        others = [
+            child
+            for holder in (line, *holders.values())
+            for child in holder.children
+            if child.kind not in LINES and child.kind != "call"
+        ]
+        spans = sorted({id(one): (one.start, one.end) for one in others}.values())
+        self._starts = [start for start, _ in spans]
+        self._latest_ends = list(accumulate((end for _, end in spans), max))
+
+    def fill(self) -> None:
+        """Add what ran between each two calls."""
+        for (before, holder), (after, _) in pairwise(self._calls):
+            if after.start > before.end:
+                self._between(before, after, holder)
+
+    def _between(self, before: Node, after: Node, holder: Node) -> None:
+        told = _first_told(after)
+        results: list[str] = told.get(at.TOOL_RESULTS) or []
+        asked = asked_tools(before)
+        if results:
+            names = dict(asked or ())
+            tools = [(one, names.get(one) or "tool") for one in results if one not in self._reported]
+            if tools and not self._covered(before.end, after.start):
+                self._add_tools(tools, before, after, holder)
+        elif asked == [] and told.get(at.HAS_TOOLS) and "user" in (told.get(at.NEW_ROLES) or ()):
+            if not self._covered(before.end, after.start):
+                holder.children.append(_made("user", "user", f"{after.span.id}-user", before, after, {}))
+
+    def _add_tools(self, tools: list[tuple[str, str]], before: Node, after: Node, holder: Node) -> None:
+        made = [
+            _made(
+                "tool",
+                name,
+                f"{after.span.id}-tool-{place}",
+                before,
+                after,
+                {at.TOOL_NAME: name, at.TOOL_CALL_ID: id_},
+            )
+            for place, (id_, name) in enumerate(tools)
+        ]
+        for branch in self._branches:
+            began = branch.span.attributes.get(at.BRANCH_OF) == before.span.id
+            if began and branch.start >= before.end and branch.end <= after.start:
+                self._line.children.remove(branch)
+                made[0].children.append(branch)
+        self._branches = [branch for branch in self._branches if branch not in made[0].children]
+        holder.children.extend(made)
+
+    def _covered(self, start: float, end: float) -> bool:
+        """Whether the agent reported something of its own in between."""
+        begun = bisect_left(self._starts, end)
+        return begun > 0 and self._latest_ends[begun - 1] > start
+
+
+def _first_told(call: Node) -> dict[str, Any]:
+    """What a call's first attempt told: a retry brings nothing for the first time."""
+    attempts = [child for child in call.children if child.kind == "attempt"]
+    return min(attempts, key=lambda one: one.start).span.attributes if attempts else call.span.attributes
+
+
+def _made(kind: SpanKind, name: str, id_: str, before: Node, after: Node, told: dict[str, str]) -> Node:
+    span = Span(
+        id=id_,
+        trace=before.span.trace,
+        kind=kind,
+        name=name,
+        start=before.end,
+        end=after.start,
+        attributes={**told, at.SEEN: "outside"},
+    )
+    return Node(span, before.end, after.start, made=True)

@@ -1,0 +1,101 @@
+"""Tasks read from the store, whole: their spans on one clock."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from tithe.core.span import Anchor, Span
+
+
+class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as it was recorded.
+
+    `spans` are in the order in which they were first recorded, on the clock of `anchor`; those that came from another
+    recording were moved to it. `source`: proxy | otlp | api | server | import:FORMAT, of the recording that has it first.
+    """
+
+    id: str
+    anchor: Anchor
+    source: str
+    name: str | None
+    session: str | None
+    spans: tuple[Span, ...]
+
+
+class _Clock(msgspec.Struct, frozen=True):
+    """What a recording's stamps are on. `offset`: what the clock is behind the epoch, in seconds."""
+
+    anchor: Anchor
+    source: str
+    name: str | None
+    clock: str | None
+
+    def shift(self, other: "_Clock") -> float:
+        """What to add to a stamp of the other clock's to have it on this one."""
+        if self.clock is not None and self.clock == other.clock:
+            return 0.0
+        return (other.anchor.unix - self.anchor.unix) - (other.anchor.monotonic - self.anchor.monotonic)
+
+
+def read_records(connection: sqlite3.Connection, ids: list[str] | None) -> Iterator[TaskRecord]:
+    """Tasks by their whole ids, or all, in the order in which they were first recorded. A task is decoded when it is asked for."""
+    clocks = {
+        number: _Clock(Anchor(monotonic=monotonic, unix=unix), source, name, clock)
+        for number, source, name, clock, monotonic, unix in connection.execute(
+            "SELECT number, source, name, clock, monotonic, unix FROM recordings"
+        )
+    }
+    only = "" if ids is None else "WHERE id IN (SELECT value FROM json_each(:ids))"
+    asked = {} if ids is None else {"ids": msgspec.json.encode(ids).decode()}
+    tasks: dict[int, tuple[str, int, str | None, str | None]] = {
+        number: (name, recording, title, session)
+        for number, name, recording, title, session in connection.execute(
+            f"SELECT number, id, recording, name, session FROM tasks {only}",  # noqa: S608 - no text of anyone's
+            asked,
+        )
+    }
+    for number, group in _groups(connection, ids, list(tasks)):
+        if number not in tasks:
+            continue  # recorded since
+        task, recording, name, session = tasks[number]
+        clock = clocks[recording]
+        yield TaskRecord(
+            id=task,
+            anchor=clock.anchor,
+            source=clock.source,
+            name=name if name is not None else clock.name,
+            session=session,
+            spans=tuple(
+                span if of == recording else _moved(span, clock.shift(clocks[of])) for of, span in group
+            ),
+        )
+
+
+def _moved(span: Span, by: float) -> Span:
+    if not by:
+        return span
+    return msgspec.structs.replace(
+        span, start=span.start + by, end=None if span.end is None else span.end + by
+    )
+
+
+def _groups(
+    connection: sqlite3.Connection, ids: list[str] | None, tasks: list[int]
+) -> Iterator[tuple[int, list[tuple[int, Span]]]]:
+    """Each task's number, and its spans with the recording that they are of, in one scan."""
+    only = "" if ids is None else "WHERE task IN (SELECT value FROM json_each(:tasks))"
+    asked = {} if ids is None else {"tasks": msgspec.json.encode(tasks).decode()}
+    decode = msgspec.msgpack.Decoder(Span).decode
+    current, group = -1, list[tuple[int, Span]]()
+    for task, recording, body in connection.execute(
+        f"SELECT task, recording, body FROM spans {only} ORDER BY task, number",  # noqa: S608 - no text of anyone's
+        asked,
+    ):
+        if task != current:
+            if group:
+                yield current, group
+            current, group = task, []
+        group.append((recording, decode(body)))
+    if group:
+        yield current, group

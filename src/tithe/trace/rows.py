@@ -1,0 +1,185 @@
+"""A span as a row of the store, and rows written."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from tithe.core.attributes import (
+    CONVERSATION,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    RELATION,
+    TOOL_RESULTS,
+)
+from tithe.core.errors import UsageError
+from tithe.core.span import Span
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Span)
+_AGAIN = ("retry", "repeat")  # relations of requests that bring nothing for the first time
+
+
+class SpanRow(NamedTuple):
+    """What the store keeps of a span; `began` and `ended` in seconds since the epoch, so that clocks compare."""
+
+    id: str
+    trace: str
+    kind: str
+    call: str | None
+    began: float
+    ended: float | None
+    failed: bool
+    input: int | None
+    output: int | None
+    results: int
+    name: str | None
+    session: str | None
+    body: bytes
+
+
+def row_of(span: Span, offset: float) -> SpanRow:
+    """The row of `span`; `offset` is what its clock is behind the epoch.
+
+    Raises `UsageError` when an attribute holds something that is no data.
+    """
+    told = span.attributes
+    try:
+        body = _ENCODER.encode(span)
+    except (TypeError, OverflowError, ValueError, RecursionError) as error:
+        raise UsageError(f"The span {span.id} ({span.name}) cannot be recorded: {error}.") from error
+    results: Any = told.get(TOOL_RESULTS)
+    session = told.get(CONVERSATION)
+    return SpanRow(
+        id=span.id,
+        trace=span.trace,
+        kind=span.kind,
+        call=span.id if span.kind == "call" else (span.parent or span.id) if span.kind == "attempt" else None,
+        began=span.start + offset,
+        ended=None if span.end is None else span.end + offset,
+        failed=span.error is not None,
+        input=_count(told.get(INPUT_TOKENS)),
+        output=_count(told.get(OUTPUT_TOKENS)),
+        results=len(cast("list[Any]", results))
+        if isinstance(results, list | tuple) and told.get(RELATION) not in _AGAIN
+        else 0,
+        name=span.name if span.kind == "task" else None,
+        session=session if isinstance(session, str) else None,
+        body=body,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and abs(value) < 2**63 else None
+
+
+def span_of(body: bytes) -> Span:
+    """The span of a row's body."""
+    return _DECODER.decode(body)
+
+
+def write_rows(
+    connection: sqlite3.Connection, recording: int, offset: float, rows: Iterable[SpanRow]
+) -> None:
+    """Write spans, each in place of an earlier one with its id, in the transaction that is open.
+
+    A span that was placed elsewhere since it was first recorded stays there.
+    """
+    by_id = {row.id: row for row in rows}  # the last of each
+    for span, trace, parent in connection.execute(
+        "SELECT span, trace, parent FROM placed WHERE span IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(list(by_id)).decode(),),
+    ).fetchall():
+        moved = msgspec.structs.replace(span_of(by_id[span].body), trace=trace, parent=parent)
+        by_id[span] = row_of(moved, offset)
+    by_trace: dict[str, list[SpanRow]] = {}
+    for row in by_id.values():
+        by_trace.setdefault(row.trace, []).append(row)
+    for trace, group in by_trace.items():
+        task = _task(connection, trace, recording, group)
+        connection.executemany(
+            """INSERT INTO spans (id, task, recording, kind, call, began, ended, failed, input, output, results, body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET
+                task = excluded.task, recording = excluded.recording, kind = excluded.kind, call = excluded.call,
+                began = excluded.began, ended = excluded.ended, failed = excluded.failed, input = excluded.input,
+                output = excluded.output, results = excluded.results, body = excluded.body""",
+            [
+                (
+                    row.id,
+                    task,
+                    recording,
+                    row.kind,
+                    row.call,
+                    row.began,
+                    row.ended,
+                    row.failed,
+                    row.input,
+                    row.output,
+                    row.results,
+                    row.body,
+                )
+                for row in group
+            ],
+        )
+
+
+def _task(connection: sqlite3.Connection, trace: str, recording: int, rows: Sequence[SpanRow]) -> int:
+    """The number of the task that `rows` belong to, which is made if it is new."""
+    [number] = connection.execute(
+        """INSERT INTO tasks (id, recording, started, name, session) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET started = min(started, excluded.started),
+            name = coalesce(excluded.name, name), session = coalesce(session, excluded.session)
+        RETURNING number""",
+        (
+            trace,
+            recording,
+            min(row.began for row in rows),
+            next((row.name for row in rows if row.name is not None), None),
+            next((row.session for row in rows if row.session is not None), None),
+        ),
+    ).fetchone()
+    return number
+
+
+def place_rows(connection: sqlite3.Connection, places: Mapping[str, tuple[str, str | None]]) -> None:
+    """Move spans to a trace and a parent, in the transaction that is open; a task that is left empty is gone."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO placed VALUES (?, ?, ?)",
+        [(span, trace, parent) for span, (trace, parent) in places.items()],
+    )
+    moving: dict[int, list[SpanRow]] = {}
+    offsets: dict[int, float] = {}
+    left: set[int] = set()
+    for task, recording, body, monotonic, unix in connection.execute(
+        """SELECT task, recording, body, monotonic, unix
+        FROM spans JOIN recordings ON recordings.number = recording WHERE id IN (SELECT value FROM json_each(?))""",
+        (msgspec.json.encode(list(places)).decode(),),
+    ).fetchall():
+        left.add(task)
+        offsets[recording] = unix - monotonic
+        moving.setdefault(recording, []).append(row_of(span_of(body), offsets[recording]))
+    for recording, rows in moving.items():
+        write_rows(connection, recording, offsets[recording], rows)
+    for task in left:
+        _renew(connection, task)
+
+
+def _renew(connection: sqlite3.Connection, task: int) -> None:
+    """Tell a task anew from the spans that it still has; without any it is gone."""
+    rows = [
+        row_of(span_of(body), 0.0)
+        for (body,) in connection.execute("SELECT body FROM spans WHERE task = ? ORDER BY number", (task,))
+    ]
+    if not rows:
+        connection.execute("DELETE FROM tasks WHERE number = ?", (task,))
+        return
+    connection.execute(
+        "UPDATE tasks SET started = (SELECT min(began) FROM spans WHERE task = ?1), name = ?2, session = ?3 WHERE number = ?1",
+        (
+            task,
+            next((row.name for row in rows if row.name is not None), None),
+            next((row.session for row in rows if row.session is not None), None),
+        ),
+    )

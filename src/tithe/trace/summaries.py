@@ -1,0 +1,79 @@
+"""What a list of tasks shows of each, counted in SQL from the columns beside the spans, so that no span is decoded."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+
+class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A task in a list.
+
+    `started` is in seconds since the epoch, `wall_s` from its first span's start to its last one's end (or start, while
+    that is open). `calls` counts logical calls, `attempts` their HTTP requests (a call without attempts is one). `tools`
+    are tool runs that were reported or, if there are more of those, tool results that requests brought. `errors` are
+    attempts and tool runs that failed. Tokens are None where no call reported any. `finished`: its end was seen, or
+    that of its recording; if not, it is still going on or its recorder was killed.
+    """
+
+    id: str
+    name: str | None
+    session: str | None
+    source: str
+    recording: int
+    started: float
+    wall_s: float
+    calls: int
+    attempts: int
+    tools: int
+    errors: int
+    input_tokens: int | None
+    output_tokens: int | None
+    finished: bool
+
+
+# A call's attempts are counted, and their tokens, unless it has none: then the call's own. `call` is NULL for all else.
+_SUMMARIES = """
+WITH chosen AS (
+    SELECT tasks.number, tasks.id, coalesce(tasks.name, recordings.name) AS name, tasks.session, recordings.source,
+        tasks.recording, tasks.started, recordings.finished IS NOT NULL AS over
+    FROM tasks JOIN recordings ON recordings.number = tasks.recording
+    WHERE (:source IS NULL OR recordings.source = :source) AND (:since IS NULL OR tasks.started >= :since)
+        AND (:text IS NULL OR instr(lower(coalesce(tasks.name, recordings.name, '')), lower(:text))
+            OR instr(lower(coalesce(tasks.session, '')), lower(:text)))
+    ORDER BY tasks.started DESC, tasks.number DESC LIMIT :limit),
+calls AS (
+    SELECT task, call, max(max(began, coalesce(ended, began))) AS ended,
+        sum(kind = 'attempt') AS attempts, sum(kind = 'tool') AS tools, max(results) AS results,
+        max(kind = 'task' AND spans.ended IS NOT NULL) AS over,
+        sum(failed AND kind IN ('attempt', 'tool')) AS errors, max(failed AND kind = 'call') AS call_failed,
+        sum(CASE WHEN kind = 'attempt' THEN input END) AS attempts_input,
+        sum(CASE WHEN kind = 'attempt' THEN output END) AS attempts_output,
+        max(CASE WHEN kind = 'call' THEN input END) AS call_input,
+        max(CASE WHEN kind = 'call' THEN output END) AS call_output
+    FROM chosen JOIN spans ON spans.task = chosen.number GROUP BY task, call)
+SELECT chosen.id, name, session, source, recording, started, max(ended) - started,
+    count(call), coalesce(sum(CASE WHEN call IS NOT NULL THEN max(attempts, 1) END), 0),
+    max(sum(tools), sum(results)),
+    sum(CASE WHEN call IS NOT NULL AND attempts = 0 THEN call_failed ELSE errors END),
+    sum(coalesce(attempts_input, call_input)), sum(coalesce(attempts_output, call_output)),
+    max(max(chosen.over), max(calls.over))
+FROM chosen JOIN calls ON calls.task = chosen.number
+GROUP BY chosen.number ORDER BY started DESC, chosen.number DESC
+"""
+
+
+def read_summaries(
+    connection: sqlite3.Connection,
+    *,
+    source: str | None,
+    since: float | None,
+    text: str | None,
+    limit: int | None,
+) -> Iterator[TaskSummary]:
+    """The newest tasks first; see `Store.tasks`."""
+    asked = {"source": source, "since": since, "text": text, "limit": -1 if limit is None else limit}
+    for row in connection.execute(_SUMMARIES, asked):
+        named = dict(zip(TaskSummary.__struct_fields__, row, strict=True))
+        named["finished"] = bool(named["finished"])
+        yield TaskSummary(**named)
