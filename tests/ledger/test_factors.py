@@ -97,4 +97,6 @@ def test_shapley_is_the_mean_over_all_orders(pairs):
             values[place] = pairs[place][1]
             expected[place] += (math.prod(values) - before) / len(orders)
     for share, wanted in zip(shares, expected, strict=True):
-        assert share[0] == pytest.approx(wanted, rel=1e-6, abs=1e-6 * max(1.0, math.prod(max(p) for p in pairs)))
+        assert share[0] == pytest.approx(
+            wanted, rel=1e-6, abs=1e-6 * max(1.0, math.prod(max(p) for p in pairs))
+        )

@@ -22,6 +22,7 @@ from tithe.ledger.account import BUCKETS, INFERENCE, Account, Bucket, Ledger
 from tithe.ledger.factors import Factor, Link, Share, split
 
 Unit = Literal["call", "tool run", "retry"]
+Tokens = Literal["uncached", "input", "output"]
 Tasks = Ledger | Account | Sequence[Ledger] | Sequence[Account]
 
 # What the seconds of a bucket are counted by.
@@ -31,7 +32,7 @@ UNITS: dict[Bucket, Unit] = {
     "retry": "retry",
 }
 # The tokens that a bucket's time goes by; the first that both sides report.
-_TOKENS: dict[Bucket, tuple[str, ...]] = {
+_TOKENS: dict[Bucket, tuple[Tokens, ...]] = {
     "prefill": ("uncached", "input"),
     "decode": ("output",),
     "inference": ("output",),
@@ -60,10 +61,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the wall clock: its seconds a task on both sides, and the change from A to B.
 
     `more` and `each` sum to the change, `within` to `each`. Where there is nothing to count by they are None and empty.
+    `tokens` are those that `within` counts (None: none, or of several buckets).
     """
 
     name: str
     unit: Unit | None
+    tokens: Tokens | None = None
     a_s: float
     b_s: float
     change_s: Estimate
@@ -136,8 +139,8 @@ class _Both:
         return [one for one in buckets if any(_point(side, (one, "wall")) for side in (self._a, self._b))]
 
     def bucket(self, bucket: Bucket) -> Change:
-        unit = UNITS.get(bucket)
-        return self._told(bucket, unit, [(bucket, "wall")], self._split(bucket))
+        unit, walls = UNITS.get(bucket), [(bucket, "wall")]
+        return self._told(bucket, unit, walls, self._split(bucket), self._tokens(bucket))
 
     def parts(self) -> tuple[Change, ...]:
         """The wall clock by what its buckets are counted by."""
@@ -154,13 +157,16 @@ class _Both:
 
     def named(self, what: str, unit: Unit, counted: tuple[str, ...]) -> tuple[Change, ...]:
         """The same for each model, or each tool, the greatest change first."""
-        names = {name[1]: None for side in (self._a, self._b) for name in side if name[0] == what}
+        names = {
+            one[1]: None for side in (self._a, self._b) for one in side if one[0] == what and len(one) == 3
+        }
         changes = [
             self._told(
                 name,
                 unit,
                 [(what, name, "wall")],
                 self._links([(what, name, figure) for figure in (*counted, "busy", "wall")]),
+                "output" if "output" in counted else None,
             )
             for name in names
         ]
@@ -170,36 +176,42 @@ class _Both:
         unit = UNITS.get(bucket)
         if unit is None:
             return {}
-        tokens = [(bucket, name) for name in _TOKENS.get(bucket, ())]
-        reported = [
-            name
-            for name in tokens
-            if all(math.isfinite(_point(side, name)) for side in (self._a, self._b))
-        ]
-        return self._links([(unit,), *reported[:1], (bucket, "busy"), (bucket, "wall")])
+        tokens = self._tokens(bucket)
+        counted = [(unit,)] if tokens is None else [(unit,), (bucket, tokens)]
+        return self._links([*counted, (bucket, "busy"), (bucket, "wall")])
+
+    def _tokens(self, bucket: Bucket) -> Tokens | None:
+        """What both sides report of the tokens that the bucket's time goes by."""
+        for tokens in _TOKENS.get(bucket, ()):
+            if all(math.isfinite(_point(side, (bucket, tokens))) for side in (self._a, self._b)):
+                return tokens
+        return None
 
     def _together(self, unit: Unit, buckets: list[Bucket]) -> dict[Factor, Share]:
         """The split of several buckets with the same unit; what is within `each` is the sum of theirs."""
         if len(buckets) == 1:
             return self._split(buckets[0])
         splits = [self._split(bucket) for bucket in buckets]
-        walls = [[self._of(side, (bucket, "wall")) for bucket in buckets] for side in (self._a, self._b)]
-        whole = split(
-            [
-                Link("count", self._of(self._a, (unit,)), self._of(self._b, (unit,))),
-                Link("overlap", sum(walls[0], self._none), sum(walls[1], self._none)),
-            ]
-        )
+
+        def together(factor: Factor, figure: str) -> Link:
+            a, b = (
+                sum((self._of(side, (bucket, figure)) for bucket in buckets), self._none)
+                for side in (self._a, self._b)
+            )
+            return Link(factor, a, b)
+
+        units = Link("count", self._of(self._a, (unit,)), self._of(self._b, (unit,)))
+        whole = split([units, together("speed", "busy"), together("overlap", "wall")])
         if not whole:
             return {}
-        found = {factor: whole[factor] for factor in ("count", "each")}
+        found: dict[Factor, Share] = {"count": whole["count"], "each": whole["each"]}
         for factor in _WITHIN:
             shares = [one[factor].seconds for one in splits if factor in one]
             if shares:
                 found[factor] = Share(sum(shares, self._none), math.nan, math.nan)
         return found
 
-    def _links(self, names: list[_Name]) -> dict[Factor, Share]:
+    def _links(self, names: Sequence[_Name]) -> dict[Factor, Share]:
         """The split of a chain of figures: units, tokens if there are four, busy and wall seconds."""
         factors: tuple[Factor, ...] = ("count", *_WITHIN) if len(names) == 4 else ("count", *_WITHIN[1:])
         return split(
@@ -209,11 +221,19 @@ class _Both:
             ]
         )
 
-    def _told(self, name: str, unit: Unit | None, walls: list[_Name], found: dict[Factor, Share]) -> Change:
+    def _told(
+        self,
+        name: str,
+        unit: Unit | None,
+        walls: Sequence[_Name],
+        found: dict[Factor, Share],
+        tokens: Tokens | None = None,
+    ) -> Change:
         effects = {factor: self._effect(factor, share) for factor, share in found.items()}
         return Change(
             name=name,
             unit=unit,
+            tokens=tokens if "tokens" in effects else None,
             a_s=sum(_point(self._a, wall) for wall in walls),
             b_s=sum(_point(self._b, wall) for wall in walls),
             change_s=bootstrapped_estimate(self.change(walls), self._n),
@@ -268,10 +288,11 @@ def _of_ledger(ledger: Ledger) -> _Figures:
         ("tool run",): sum(tool.runs for tool in ledger.tools),
         ("retry",): sum(max(model.attempts - model.calls, 0) for model in ledger.models),
     }
+    answered = [model for model in ledger.models if model.failed < model.calls]
     tokens = _tokens(
-        _total(model.input_tokens for model in ledger.models),
-        _total(model.cached_tokens for model in ledger.models),
-        _total(model.output_tokens for model in ledger.models),
+        _total(model.input_tokens for model in answered),
+        _total(model.cached_tokens for model in answered),
+        _total(model.output_tokens for model in answered),
     )
     for bucket in BUCKETS:
         busy = sum(entry.busy_s for entry in ledger.entries if entry.bucket == bucket)
@@ -289,7 +310,8 @@ def _of_ledger(ledger: Ledger) -> _Figures:
 def _total(counts: Iterable[int | None]) -> int | None:
     """None where one is not reported: the rest of a sum tells nothing of a token's time."""
     told = list(counts)
-    return None if None in told else sum(count for count in told if count is not None)
+    known = [count for count in told if count is not None]
+    return sum(known) if known and len(known) == len(told) else None
 
 
 def _tokens(prompt: int | None, cached: int | None, output: int | None) -> dict[str, int | None]:
@@ -298,10 +320,10 @@ def _tokens(prompt: int | None, cached: int | None, output: int | None) -> dict[
 
 
 def _add(found: _Figures, bucket: Bucket, wall: float, busy: float, tokens: dict[str, int | None]) -> None:
+    busy = max(busy, 0.0)
     if not wall and not busy:
         return
-    found[bucket, "wall"] = wall
-    found[bucket, "busy"] = busy
+    found |= {(bucket, "wall"): wall, (bucket, "busy"): busy}
     for name in _TOKENS.get(bucket, ()):
         found[bucket, name] = _reported(tokens[name], busy)
 

@@ -10,19 +10,20 @@ Intervals are by order statistics (core/statistics.py): with thousands of tasks 
 from collections.abc import Sequence
 
 from tithe.core.statistics import order_quantile, order_tail
-from tithe.ledger.account import BUCKETS, Account, ManyTasks, Spread
+from tithe.ledger.account import BUCKETS, Account, Bucket, ManyTasks, Spread
 
 
 def many_tasks(accounts: Sequence[Account]) -> ManyTasks:
     """The accounts' wall clock, buckets and steps. Buckets that no task has are left out. p95 takes 20 tasks."""
     total = sum(account.wall_s for account in accounts)
-    used = [bucket for bucket in BUCKETS if any(account.wall.get(bucket) for account in accounts)]
+    used: list[Bucket] = [
+        bucket for bucket in BUCKETS if any(account.wall.get(bucket) for account in accounts)
+    ]
     return ManyTasks(
         accounts=tuple(accounts),
         wall=_spread("wall clock", [account.wall_s for account in accounts]),
         buckets=tuple(
-            _spread(bucket, [account.wall.get(bucket, 0.0) for account in accounts], total)
-            for bucket in used
+            _spread(bucket, [account.wall.get(bucket, 0.0) for account in accounts], total) for bucket in used
         ),
         steps=_spread("steps", [float(account.steps) for account in accounts]),
     )
