@@ -213,7 +213,8 @@ def _factors_table(found: Difference) -> Table:
         if effect is None or abs(effect.change_s.value) < _NOTHING_S:
             continue
         name, scale = _factor(change, effect)
-        a, b = (_count(one * scale) if one is not None else NOTHING for one in (effect.a, effect.b))
+        write = _count if effect.factor == "count" else number
+        a, b = (write(one * scale) if one is not None else NOTHING for one in (effect.a, effect.b))
         table.add_row(name, a, b, _change(effect.change_s, unit))
     return table
 
