@@ -66,3 +66,11 @@ SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT
 BUCKET = "tithe.bucket"  # what an `other` span was, in the ledger's words
 SPECULATIVE = "tithe.speculative"  # True: the work was thrown away
 RUNS_OUT = "tithe.open"  # True: no end was seen, and the one it has is of what came last
+
+# What an export says of its spans, so that an import has back what was recorded.
+KIND = "tithe.kind"  # the span's kind
+NAME = "tithe.name"  # its name, where the conventions give it another
+MADE = "tithe.made"  # True: no such span was recorded; it was made so that the tree is whole
+OF_ATTEMPT = (
+    "tithe.attempt."  # before an attempt's `gen_ai.*` names: the call's own say the same, and are counted
+)

@@ -5,6 +5,7 @@ from tithe.report.calls_csv import calls_csv, compared_calls_csv
 from tithe.report.comparison import print_comparison
 from tithe.report.comparison_page import comparison_page
 from tithe.report.scenarios import print_scenarios, print_self_test
+from tithe.report.tasks import print_tasks
 from tithe.report.terminal import print_audit
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "print_comparison",
     "print_scenarios",
     "print_self_test",
+    "print_tasks",
 ]

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -49,6 +50,10 @@ def row_of(span: Span, offset: float) -> SpanRow:
         body = _ENCODER.encode(span)
     except (TypeError, OverflowError, ValueError, RecursionError) as error:
         raise UsageError(f"The span {span.id} ({span.name}) cannot be recorded: {error}.") from error
+    if not (isfinite(span.start) and isfinite(span.start if span.end is None else span.end)):
+        raise UsageError(
+            f"The span {span.id} ({span.name}) cannot be recorded: it has a stamp that is no number."
+        )
     results: Any = told.get(TOOL_RESULTS)
     session = told.get(CONVERSATION)
     return SpanRow(
@@ -71,7 +76,7 @@ def row_of(span: Span, offset: float) -> SpanRow:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and abs(value) < 2**63 else None
+    return value if type(value) is int and 0 <= value < 2**63 else None
 
 
 def span_of(body: bytes) -> Span:

@@ -14,15 +14,18 @@ what a table should be next is a further step.
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 import tithe
 from tithe.core.errors import UsageError
 
 APPLICATION = 0x54495448  # "TITH", SQLite's `application_id`
-BUSY_S = 10.0  # how long a writer waits for another's transaction
+BUSY_S = 30.0  # how long a writer waits for another's transaction
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -160,11 +163,13 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 
 @contextmanager
 def translated(path: Path) -> Generator[None]:
-    """SQLite's errors as `UsageError`, which name the file."""
+    """Errors of SQLite's, and of what it holds, as `UsageError`, which names the file."""
     try:
         yield
     except sqlite3.Error as error:
         raise refusal(path, error) from error
+    except (msgspec.DecodeError, zlib.error) as error:
+        raise _damaged(path, error) from error
 
 
 def refusal(path: Path, error: sqlite3.Error) -> UsageError:
@@ -173,12 +178,16 @@ def refusal(path: Path, error: sqlite3.Error) -> UsageError:
     if code == sqlite3.SQLITE_NOTADB:
         return UsageError(f"{path} is not a record of Tithe's. Name another file with --db.")
     if code == sqlite3.SQLITE_CORRUPT:
-        return UsageError(
-            f"The record {path} is damaged ({error}). Move it away; `sqlite3 FILE .recover` saves what can be read."
-        )
+        return _damaged(path, error)
     if code == sqlite3.SQLITE_BUSY:
         return UsageError(f"The record {path} was locked by another program for {BUSY_S:g} s. Try again.")
     return UsageError(
         f"The record {path} cannot be used: {error}. See that it can be written and that the disk has room, "
         "or name another file with --db."
+    )
+
+
+def _damaged(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"The record {path} is damaged ({error}). Move it away; `sqlite3 FILE .recover` saves what can be read."
     )

@@ -125,7 +125,9 @@ class SpanWriter:
             try:
                 self._commit(batch)
             except sqlite3.Error as error:
-                failure = refusal(self._path, error)
+                failure = UsageError(
+                    f"{refusal(self._path, error).message} {len(batch):,} records were lost."
+                )
             with self._changed:
                 self._failure = self._failure or failure
                 self._written += len(batch)

@@ -1,0 +1,96 @@
+"""The list of tasks: what it counts, how it is narrowed, and that a call is counted once with all its attempts."""
+
+import pytest
+
+from tithe.core import Anchor
+
+INPUT, OUTPUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
+
+
+def test_attempts_that_name_a_call_without_a_span_are_one_call(store, recording, span) -> None:
+    store.add(
+        recording,
+        [
+            span("a1", parent="call-1", start=101.0, end=102.0, error="http_500"),
+            span("a2", parent="call-1", start=103.0, end=104.5, attributes={INPUT: 10, OUTPUT: 3}),
+            span(
+                "a3", parent="call-2", start=106.0, end=107.0,
+                attributes={INPUT: 30, OUTPUT: 5, "tithe.tool_results": ["t1", "t2"]},
+            ),
+            span(
+                "a4", parent="call-3", start=108.0, end=None,
+                attributes={"tithe.tool_results": ["t1", "t2"], "tithe.relation": "repeat"},
+            ),
+        ],
+    )  # fmt: skip
+    [task] = store.tasks()
+    assert (task.calls, task.attempts, task.tools, task.errors) == (3, 4, 2, 1)
+    assert (task.input_tokens, task.output_tokens) == (40, 8)
+    assert (task.started, task.wall_s) == (1_790_000_001.0, 7.0)
+
+
+def test_a_call_and_its_attempts_are_not_counted_twice(store, recording, span) -> None:
+    store.add(
+        recording,
+        [
+            span("root", kind="task", name="fix the bug", start=100.0, end=120.0),
+            span("c1", kind="call", start=101.0, end=105.0, error="x", attributes={INPUT: 10, OUTPUT: 3}),
+            span("a1", parent="c1", start=101.0, end=102.0, error="http_500"),
+            span("a2", parent="c1", start=103.0, end=105.0, error="x", attributes={INPUT: 10, OUTPUT: 3}),
+            span("c2", kind="call", start=106.0, end=109.0, error="x", attributes={INPUT: 7}),
+            span("t1", kind="tool", start=110.0, end=111.0, error="exit_1"),
+            span("t2", kind="tool", start=110.0, end=111.0),
+        ],
+    )
+    [task] = store.tasks()
+    assert (task.name, task.calls, task.attempts, task.tools, task.errors) == ("fix the bug", 2, 3, 2, 4)
+    assert (task.input_tokens, task.output_tokens) == (17, 3)
+    assert task.finished
+
+
+def test_what_no_call_reported_is_none(store, recording, span) -> None:
+    store.add(recording, [span("a"), span("t", trace="task-t", kind="tool")])
+    assert [(task.input_tokens, task.output_tokens, task.name) for task in store.tasks()] == [
+        (None, None, None)
+    ] * 2
+
+
+def test_a_task_is_finished_when_its_recording_is(store, recording, span) -> None:
+    store.add(recording, [span("a", end=None)])
+    assert not store.tasks()[0].finished
+    store.finish(recording, at=130.0, exit_status=3)
+    assert store.tasks()[0].finished
+
+
+def test_the_newest_come_first_and_lists_are_narrowed(store, span) -> None:
+    proxy = store.begin(Anchor(monotonic=0.0, unix=1000.0), source="proxy", name="Nightly run")
+    weka = store.begin(Anchor(monotonic=0.0, unix=5000.0), source="import:weka")
+    store.add(
+        proxy,
+        [
+            span("a", trace="one", start=30.0, attributes={"gen_ai.conversation.id": "chat-100%"}),
+            span("b", trace="two", start=10.0),
+            span("b2", trace="two", start=50.0, kind="task", name="Fix 'it'"),
+        ],
+    )
+    store.add(weka, [span("c", trace="three", start=1.0)])
+
+    def ids(**narrowed: object) -> list[str]:
+        return [task.id for task in store.tasks(**narrowed)]
+
+    assert ids() == ["three", "one", "two"]
+    assert ids(limit=2) == ["three", "one"]
+    assert ids(source="proxy") == ["one", "two"]
+    assert ids(since=1030.0) == ["three", "one"]
+    assert ids(text="nightly") == ["one"]
+    assert ids(text="fix 'it'") == ["two"]
+    assert ids(text="CHAT-100%") == ["one"]
+    assert ids(text="%") == ["one"]
+    assert ids(text="nothing of it") == []
+
+
+@pytest.mark.parametrize("bad", [True, 2.5, "12", -1, 2**63])
+def test_a_count_that_is_none_is_not_counted(store, recording, span, bad) -> None:
+    store.add(recording, [span("a", attributes={INPUT: bad, "tithe.tool_results": "t1"})])
+    [task] = store.tasks()
+    assert (task.input_tokens, task.tools) == (None, 0)
