@@ -15,7 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +37,18 @@ from rich.console import Console
 from tithe.ledger import accounts, many_tasks
 from tithe.report import print_many
 from tithe.trace import Store
-began = time.perf_counter()
 with Store.open(Path(sys.argv[1]), write=False) as store:
-    read = list(store.task_records())
-got = time.perf_counter()
-told = list(accounts(read))
-attributed = time.perf_counter()
-console = Console(width=100)
-with console.capture() as printed:
-    print_many(many_tasks(told), console)
-done = time.perf_counter()
-assert len(told) == int(sys.argv[2]) and printed.get()
-print(json.dumps([done - began, got - began, attributed - got, done - attributed]))
+    began = time.perf_counter()
+    told = list(accounts(store.task_records()))
+    attributed = time.perf_counter()
+    console = Console(width=100)
+    with console.capture() as printed:
+        print_many(many_tasks(told), console)
+    done = time.perf_counter()
+    assert len(told) == int(sys.argv[2]) and printed.get()
+    read = sum(1 for _ in store.task_records())
+    again = time.perf_counter()
+print(json.dumps([done - began, attributed - began, done - attributed, again - done]))
 """
 
 
@@ -58,7 +58,11 @@ def task(number: int, start: float) -> list[Span]:
     trace, spans, now, prompt = f"{number:016x}", list[Span](), start, 1500
     results: list[str] = []
     for step in range(STEPS):
-        asked = [] if step == STEPS - 1 else [f"call_{trace}_{step}_{n}" for n in range(1 + (draw.random() < 0.2))]
+        asked = (
+            []
+            if step == STEPS - 1
+            else [f"call_{trace}_{step}_{n}" for n in range(1 + (draw.random() < 0.2))]
+        )
         told = _told(draw, prompt, asked, results)
         if draw.random() < 1 / (5 * STEPS):
             failed = {key: told[key] for key in (at.REQUEST_MODEL, at.SOURCE, at.API, at.RELATION)}
@@ -121,15 +125,19 @@ def _told(draw: random.Random, prompt: int, asked: list[str], results: list[str]
 def make_record(path: Path, tasks: int) -> None:
     """A record of so many tasks."""
     with Store.open(path, write=True) as store:
-        recording = store.begin(Anchor(monotonic=0.0, unix=1.79e9), source="proxy", command="agent", name="agent")
+        recording = store.begin(
+            Anchor(monotonic=0.0, unix=1.79e9), source="proxy", command="agent", name="agent"
+        )
         for first in range(0, tasks, 500):
             numbers = range(first, min(first + 500, tasks))
             store.add(recording, [span for number in numbers for span in task(number, 30.0 * number)])
 
 
 def sample(path: Path, tasks: int) -> list[float]:
-    """Seconds: of everything, of reading, of attribution, of statistics and printing."""
-    ran = subprocess.run([sys.executable, "-c", SAMPLE, str(path), str(tasks)], check=True, stdout=subprocess.PIPE)
+    """Seconds: of everything, of reading and attribution, of figures and printing, and of reading once more, alone."""
+    ran = subprocess.run(
+        [sys.executable, "-c", SAMPLE, str(path), str(tasks)], check=True, stdout=subprocess.PIPE
+    )
     return json.loads(ran.stdout)
 
 
@@ -146,11 +154,13 @@ def measure(sizes: list[int], repeats: int) -> None:
     print(f"read, attribute and print tasks of {STEPS} steps: {repeats} samples of each size, interleaved")
     print(machine())
     print("p50 [p5 to p95], s")
-    print(f"  {'tasks':>7}  {'all':<24}{'read':<24}{'attribute':<24}{'figures and print':<24}ms a task")
+    print(
+        f"  {'tasks':>7}  {'all':<24}{'read, attribute':<24}{'figures, print':<24}{'(read alone)':<24}ms a task"
+    )
     for size, rows in taken.items():
         columns = "".join(f"{spread(list(column)):<24}" for column in zip(*rows, strict=True))
         print(f"  {size:>7,}  {columns}{1e3 * _middle(rows) / size:.3f}")
-    for small, large in zip(sizes, sizes[1:], strict=False):
+    for small, large in pairwise(sizes):
         ratios = [(b[0] / large) / (a[0] / small) for a, b in zip(taken[small], taken[large], strict=True)]
         print(f"  time a task, {large:,} against {small:,} tasks: {spread(ratios)} times")
     largest = _middle(taken[sizes[-1]])

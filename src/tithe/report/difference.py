@@ -14,6 +14,7 @@ from tithe.core.statistics import Estimate
 from tithe.ledger.difference import Change, Difference, Effect, Side
 from tithe.report.figures import NOTHING, TimeUnit, counted, number, seconds
 from tithe.report.tables import calm_table
+from tithe.report.task import plain
 
 _INDENT = 2
 _PLURALS = {"call": "calls", "tool run": "tool runs", "retry": "retries"}
@@ -134,7 +135,7 @@ def _reason(effect: Effect) -> str:
 def _legend(found: Difference) -> Table:
     legend = Table.grid(padding=(0, 2))
     for letter, side in (("A", found.a), ("B", found.b)):
-        legend.add_row(Text(letter, style="bold"), Text(side.name), Text(_size(side), style="dim"))
+        legend.add_row(Text(letter, style="bold"), Text(plain(side.name)), Text(_size(side), style="dim"))
     return legend
 
 
@@ -192,7 +193,7 @@ def _changes_table(unit: TimeUnit) -> Table:
 def _cells(change: Change, name: str, unit: TimeUnit, *, counts: bool = True) -> tuple[Text | str, ...]:
     more, each = change.more, change.each
     return (
-        Text(name),
+        Text(plain(name)),
         _pair(more) if more is not None and counts else "",
         number(change.a_s * unit.scale),
         number(change.b_s * unit.scale),
