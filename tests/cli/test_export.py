@@ -1,6 +1,8 @@
 """`tithe export`: the format that was meant, the tasks that were named, and a whole file or none."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +88,43 @@ def test_a_file_that_was_there_stays_whole_when_the_export_fails(db, tmp_path, c
     assert "damaged" in capsys.readouterr().err
     assert out.read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir() if "csv" in path.name) == ["x.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_link_and_a_pipe_are_written_through_and_not_replaced(db, tmp_path):
+    link, kept, pipe = tmp_path / "link.csv", tmp_path / "kept.csv", tmp_path / "pipe.csv"
+    kept.write_text("before")
+    link.symlink_to(kept)
+    assert run(["export", "--db", db, "--out", str(link)]) == 0
+    assert link.is_symlink()
+    assert kept.read_bytes().startswith(b"task,")
+    os.mkfifo(pipe)
+    reading = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    assert run(["export", "--db", db, "--out", str(pipe)]) == 0
+    assert reading.communicate()[0] == kept.read_bytes()
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_an_export_that_is_ended_in_its_midst_leaves_nothing(db, tmp_path):
+    with Store.open(db) as store:
+        store.add(
+            store.begin(Anchor(monotonic=0.0, unix=0.0), source="proxy"),
+            [
+                Span(id=f"x{n}", trace=f"x{n}", kind="attempt", name="chat", start=0.0, end=1.0)
+                for n in range(20_000)
+            ],
+        )
+    for ended, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        out = tmp_path / "out" / "x.json"
+        out.parent.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "tithe", "export", "--db", db, "--out", str(out)]
+        running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while not list(out.parent.iterdir()):
+            assert running.poll() is None
+        running.send_signal(ended)
+        assert running.wait() == status
+        assert list(out.parent.iterdir()) == []
 
 
 def test_a_reader_that_has_enough_is_no_error(db):

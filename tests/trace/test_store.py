@@ -92,8 +92,9 @@ def test_a_task_is_found_by_its_id_by_a_beginning_of_it_and_as_the_last(store, r
         store.find("ab")
     with pytest.raises(UsageError, match=r"There is no task abc3 in .* The nearest: abc, abc2, abc1"):
         store.task("abc3")
-    with pytest.raises(UsageError, match="no task % in"):
-        store.find("%")
+    for nothing in ("%", ""):
+        with pytest.raises(UsageError, match=f"no task {nothing} in"):
+            store.find(nothing)
 
 
 def test_the_last_of_nothing_says_what_to_do(store) -> None:
@@ -148,6 +149,15 @@ def test_a_task_that_loses_spans_is_told_from_those_that_are_left(store, recordi
     assert (by_id["task-b"].started, by_id["task-b"].session) == (1_790_000_001.0, "chat-1")
 
 
+def test_a_task_whose_spans_are_all_recorded_elsewhere_again_is_gone(store, recording, span) -> None:
+    store.add(recording, [span("a"), span("b")])
+    store.add(recording, [span("a", trace="task-b"), span("b", trace="task-b")])
+    assert [task.id for task in store.tasks()] == ["task-b"]
+    assert store.find("last") == "task-b"
+    with pytest.raises(UsageError, match="no task task-a"):
+        store.task("task-a")
+
+
 def history(messages: int) -> tuple[Part, ...]:
     return tuple(
         fingerprint(f"message {number}", place=f"messages[{number}]", role="user")
@@ -197,6 +207,20 @@ def test_what_is_deleted_is_gone_and_what_it_shared_stays(store, recording, span
         for table in ("recordings", "tasks", "spans", "placed", "nodes", "prompts", "contents")
     }
     assert not any(counts.values()), counts
+
+
+def test_what_is_deleted_is_overwritten_in_the_file(store, recording, span) -> None:
+    store.add(
+        recording, [span("a", name="a-name-to-forget"), span("b", trace="task-b", name="a-name-to-keep")]
+    )
+    assert b"a-name-to-forget" in everything(store._path)
+    store.delete(["task-a"])
+    assert b"a-name-to-forget" not in everything(store._path)
+    assert b"a-name-to-keep" in everything(store._path)
+
+
+def everything(path: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in path.parent.iterdir())
 
 
 def test_a_scan_under_way_does_not_keep_the_store_from_being_written(store, recording, span) -> None:

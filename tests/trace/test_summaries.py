@@ -48,6 +48,22 @@ def test_a_call_and_its_attempts_are_not_counted_twice(store, recording, span) -
     assert task.finished
 
 
+def test_attempts_that_hang_under_something_else_than_a_call_are_calls_by_themselves(
+    store, recording, span
+) -> None:
+    store.add(
+        recording,
+        [
+            span("s1", kind="step"),
+            span("a1", parent="s1", attributes={INPUT: 1}),
+            span("a2", parent="s1", attributes={INPUT: 2}),
+            span("a3", parent=None, attributes={INPUT: 4}),
+        ],
+    )
+    [task] = store.tasks()
+    assert (task.calls, task.attempts, task.input_tokens) == (3, 3, 7)
+
+
 def test_what_no_call_reported_is_none(store, recording, span) -> None:
     store.add(recording, [span("a"), span("t", trace="task-t", kind="tool")])
     assert [(task.input_tokens, task.output_tokens, task.name) for task in store.tasks()] == [
@@ -70,7 +86,7 @@ def test_the_newest_come_first_and_lists_are_narrowed(store, span) -> None:
         [
             span("a", trace="one", start=30.0, attributes={"gen_ai.conversation.id": "chat-100%"}),
             span("b", trace="two", start=10.0),
-            span("b2", trace="two", start=50.0, kind="task", name="Fix 'it'"),
+            span("b2", trace="two", start=50.0, kind="task", name="Fix 'it', Änne"),
         ],
     )
     store.add(weka, [span("c", trace="three", start=1.0)])
@@ -81,9 +97,10 @@ def test_the_newest_come_first_and_lists_are_narrowed(store, span) -> None:
     assert ids() == ["three", "one", "two"]
     assert ids(limit=2) == ["three", "one"]
     assert ids(source="proxy") == ["one", "two"]
+    assert ids(recording=proxy) == ["one", "two"]
     assert ids(since=1030.0) == ["three", "one"]
     assert ids(text="nightly") == ["one"]
-    assert ids(text="fix 'it'") == ["two"]
+    assert ids(text="fix 'it', än") == ["two"]
     assert ids(text="CHAT-100%") == ["one"]
     assert ids(text="%") == ["one"]
     assert ids(text="nothing of it") == []

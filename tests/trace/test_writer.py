@@ -133,3 +133,48 @@ def test_what_was_recorded_a_second_before_a_kill_is_there(path: Path) -> None:
         other = store.begin(Anchor.take(0.0), source="proxy")
         store.add(other, [Span(id="b", trace="task-b", kind="task", name="later", start=0.0, end=1.0)])
         assert {one.id for one in store.tasks()} == {"task-a", "task-b"}
+
+
+def test_a_thread_that_breaks_off_leaves_nobody_waiting(store, recording, span, monkeypatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # what it broke off with is printed there
+    writer = store.writer(recording)
+    writer.add_content("a", "text, where bytes belong", None)
+    with pytest.raises(UsageError, match="broke off"):
+        writer.flush()
+    with pytest.raises(UsageError, match="broke off"):
+        writer.record(span("a"))
+    with pytest.raises(UsageError, match="broke off"):
+        writer.close()
+
+
+# Opens each record that it is told of.
+OPENER = """
+import sys
+from tithe.core import Anchor
+from tithe.trace import Store
+
+for line in sys.stdin:
+    with Store.open(line.strip()) as store:
+        print(store.begin(Anchor.take(0.0), source="proxy"), flush=True)
+"""
+
+
+def test_processes_that_make_the_file_at_once_all_get_to_write(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPENER]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        for _ in range(4)
+    ]
+    try:
+        for number in range(15):
+            told: list[str] = []
+            for each in running:
+                assert each.stdin is not None
+                each.stdin.write(f"{tmp_path / f'{number}.db'}\n")
+            for each in running:
+                assert each.stdout is not None
+                told.append(each.stdout.readline().strip())
+            assert sorted(told) == ["1", "2", "3", "4"]
+    finally:
+        for each in running:
+            each.communicate()

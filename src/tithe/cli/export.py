@@ -91,13 +91,18 @@ def _write(out: Path, pieces: Iterable[bytes]) -> None:
     """Write beside `out` and put it in its place when it is whole; what was there stays until then."""
     _end_in_order()
     try:
-        written, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+        if out.exists() and not out.is_file():  # a pipe or a device has no other place
+            with out.open("wb") as file:
+                file.writelines(pieces)
+            return
+        target = out.resolve()
+        written, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         beside = Path(name)
         try:
             with os.fdopen(written, "wb") as file:
                 file.writelines(pieces)
             beside.chmod(0o666 & ~_umask())
-            beside.replace(out)
+            beside.replace(target)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise

@@ -86,6 +86,9 @@ class Attribution:
             place -= 1
 
     def _leaf(self, node: Node, a: float, b: float, cuts: list[Cut]) -> None:
+        if a <= node.start and b >= node.end:
+            cuts.extend((*own, node) for own in reversed(self.own(node)))
+            return
         for start, end, bucket, detail in reversed(self.own(node)):
             start, end = max(start, a), min(end, b)
             if end > start:

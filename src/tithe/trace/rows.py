@@ -89,18 +89,22 @@ def write_rows(
 ) -> None:
     """Write spans, each in place of an earlier one with its id, in the transaction that is open.
 
-    A span that was placed elsewhere since it was first recorded stays there.
+    A span that was placed elsewhere since it was first recorded stays there. A task that loses its last span is gone.
     """
     by_id = {row.id: row for row in rows}  # the last of each
+    ids = msgspec.json.encode(list(by_id)).decode()
+    was_in: dict[str, int] = dict(
+        connection.execute("SELECT id, task FROM spans WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+    )
     for span, trace, parent in connection.execute(
-        "SELECT span, trace, parent FROM placed WHERE span IN (SELECT value FROM json_each(?))",
-        (msgspec.json.encode(list(by_id)).decode(),),
+        "SELECT span, trace, parent FROM placed WHERE span IN (SELECT value FROM json_each(?))", (ids,)
     ).fetchall():
         moved = msgspec.structs.replace(span_of(by_id[span].body), trace=trace, parent=parent)
         by_id[span] = row_of(moved, offset)
     by_trace: dict[str, list[SpanRow]] = {}
     for row in by_id.values():
         by_trace.setdefault(row.trace, []).append(row)
+    left: set[int] = set()
     for trace, group in by_trace.items():
         task = _task(connection, trace, recording, group)
         connection.executemany(
@@ -128,6 +132,9 @@ def write_rows(
                 for row in group
             ],
         )
+        left.update(was_in[row.id] for row in group if was_in.get(row.id, task) != task)
+    for task in left:
+        _renew(connection, task)
 
 
 def _task(connection: sqlite3.Connection, trace: str, recording: int, rows: Sequence[SpanRow]) -> int:
@@ -149,26 +156,22 @@ def _task(connection: sqlite3.Connection, trace: str, recording: int, rows: Sequ
 
 
 def place_rows(connection: sqlite3.Connection, places: Mapping[str, tuple[str, str | None]]) -> None:
-    """Move spans to a trace and a parent, in the transaction that is open; a task that is left empty is gone."""
+    """Move spans to a trace and a parent, in the transaction that is open."""
     connection.executemany(
         "INSERT OR REPLACE INTO placed VALUES (?, ?, ?)",
         [(span, trace, parent) for span, (trace, parent) in places.items()],
     )
     moving: dict[int, list[SpanRow]] = {}
     offsets: dict[int, float] = {}
-    left: set[int] = set()
-    for task, recording, body, monotonic, unix in connection.execute(
-        """SELECT task, recording, body, monotonic, unix
+    for recording, body, monotonic, unix in connection.execute(
+        """SELECT recording, body, monotonic, unix
         FROM spans JOIN recordings ON recordings.number = recording WHERE id IN (SELECT value FROM json_each(?))""",
         (msgspec.json.encode(list(places)).decode(),),
     ).fetchall():
-        left.add(task)
         offsets[recording] = unix - monotonic
         moving.setdefault(recording, []).append(row_of(span_of(body), offsets[recording]))
     for recording, rows in moving.items():
         write_rows(connection, recording, offsets[recording], rows)
-    for task in left:
-        _renew(connection, task)
 
 
 def _renew(connection: sqlite3.Connection, task: int) -> None:

@@ -14,6 +14,7 @@ what a table should be next is a further step.
 
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ def connect(path: Path, *, write: bool, steps: Sequence[Step] = STEPS) -> sqlite
                 # Only a writer can bring it up to date.
                 connect(path, write=True, steps=steps).close()
             elif write:
-                connection.execute("PRAGMA journal_mode = WAL")
+                _log_ahead(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 _upgrade(connection, steps)
         except BaseException:
@@ -119,9 +120,13 @@ def _open(path: Path, *, write: bool) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
     """How many steps the database has been through; 0 for an empty file."""
-    [application] = connection.execute("PRAGMA application_id").fetchone()
-    [found] = connection.execute("PRAGMA user_version").fetchone()
-    [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.execute("BEGIN")  # one look: another process may be making it
+    try:
+        [tables] = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        [application] = connection.execute("PRAGMA application_id").fetchone()
+        [found] = connection.execute("PRAGMA user_version").fetchone()
+    finally:
+        connection.rollback()
     if application != APPLICATION and (tables or found or application):
         raise UsageError(
             f"{path} is a database, and not one of Tithe's: it is left as it is. Name another file with --db."
@@ -133,6 +138,20 @@ def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
             f"knows {known}). Read it with that version or a later one, or name another file with --db."
         )
     return found
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. For this alone SQLite doesn't wait its turn when several make the file at once."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _upgrade(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:

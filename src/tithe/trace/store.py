@@ -112,10 +112,14 @@ class Store:
             place_rows(self._connection, places)
 
     def delete(self, task_ids: Iterable[str]) -> None:
-        """Forget tasks, by whole ids, with all that was kept of them."""
+        """Forget tasks, by whole ids, with all that was kept of them; it is overwritten in the file."""
         with self._writing():
+            self._connection.execute("PRAGMA secure_delete = ON")
             for task_id in task_ids:
                 self._delete(task_id)
+        with self._reading():
+            # The log has the pages as they were, too. Whoever is reading may keep it from being emptied just now.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _delete(self, task_id: str) -> None:
         run = self._connection.execute
@@ -144,6 +148,7 @@ class Store:
         *,
         source: str | None = None,
         since: float | None = None,
+        recording: int | None = None,
         text: str | None = None,
         limit: int | None = None,
     ) -> list[TaskSummary]:
@@ -151,10 +156,20 @@ class Store:
 
         Args:
             since: only those that started at this instant or later, in seconds since the epoch.
+            recording: only those that it has a span of.
             text: only those with it in their name or session; case does not matter.
         """
         with self._reading():
-            return list(read_summaries(self._connection, source=source, since=since, text=text, limit=limit))
+            return list(
+                read_summaries(
+                    self._connection,
+                    source=source,
+                    since=since,
+                    recording=recording,
+                    text=text,
+                    limit=limit,
+                )
+            )
 
     def find(self, named: str) -> str:
         """The whole id of a task, from its id, a beginning of it that no other has, or `last`.
@@ -209,12 +224,12 @@ class Store:
         # By the index, and for thousands of whole ids.
         if run("SELECT 1 FROM tasks WHERE id = ?", (named,)).fetchone() is not None:
             return named
-        found = [
+        found: list[str] = [
             each for (each,) in run("SELECT id FROM tasks WHERE substr(id, 1, length(?1)) = ?1", (named,))
         ]
-        if len(found) == 1:
+        if named and len(found) == 1:
             return found[0]
-        if found and named:
+        if named and found:
             shown = ", ".join(sorted(found)[:5])
             raise UsageError(f"{len(found)} tasks begin with {named}: {shown}. Give more of the id.")
         newest = [each for (each,) in run("SELECT id FROM tasks ORDER BY started DESC LIMIT 200")]

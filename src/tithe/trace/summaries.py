@@ -32,18 +32,22 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     finished: bool
 
 
-# A call's attempts are counted, and their tokens, unless it has none: then the call's own. `call` is NULL for all else.
+# A call's attempts are counted, and their tokens, unless it has none: then the call's own. `one` is the call, and NULL for
+# all else; an attempt that hangs under something else than a call is one by itself.
 _SUMMARIES = """
 WITH chosen AS (
     SELECT tasks.number, tasks.id, coalesce(tasks.name, recordings.name) AS name, tasks.session, recordings.source,
         tasks.recording, tasks.started, recordings.finished IS NOT NULL AS over
     FROM tasks JOIN recordings ON recordings.number = tasks.recording
     WHERE (:source IS NULL OR recordings.source = :source) AND (:since IS NULL OR tasks.started >= :since)
-        AND (:text IS NULL OR instr(lower(coalesce(tasks.name, recordings.name, '')), lower(:text))
-            OR instr(lower(coalesce(tasks.session, '')), lower(:text)))
+        AND (:recording IS NULL OR tasks.number IN (SELECT task FROM spans WHERE spans.recording = :recording))
+        AND (:text IS NULL OR instr(folded(coalesce(tasks.name, recordings.name, '')), folded(:text))
+            OR instr(folded(coalesce(tasks.session, '')), folded(:text)))
     ORDER BY tasks.started DESC, tasks.number DESC LIMIT :limit),
 calls AS (
-    SELECT task, call, max(max(began, coalesce(ended, began))) AS ended,
+    SELECT task, CASE WHEN kind = 'attempt' AND
+            (SELECT kind FROM spans AS held WHERE held.id = spans.call AND held.number <> spans.number) <> 'call'
+        THEN spans.number ELSE call END AS one, max(max(began, coalesce(ended, began))) AS ended,
         sum(kind = 'attempt') AS attempts, sum(kind = 'tool') AS tools, max(results) AS results,
         max(kind = 'task' AND spans.ended IS NOT NULL) AS over,
         sum(failed AND kind IN ('attempt', 'tool')) AS errors, max(failed AND kind = 'call') AS call_failed,
@@ -51,11 +55,11 @@ calls AS (
         sum(CASE WHEN kind = 'attempt' THEN output END) AS attempts_output,
         max(CASE WHEN kind = 'call' THEN input END) AS call_input,
         max(CASE WHEN kind = 'call' THEN output END) AS call_output
-    FROM chosen JOIN spans ON spans.task = chosen.number GROUP BY task, call)
+    FROM chosen JOIN spans ON spans.task = chosen.number GROUP BY task, one)
 SELECT chosen.id, name, session, source, recording, started, max(ended) - started,
-    count(call), coalesce(sum(CASE WHEN call IS NOT NULL THEN max(attempts, 1) END), 0),
+    count(one), coalesce(sum(CASE WHEN one IS NOT NULL THEN max(attempts, 1) END), 0),
     max(sum(tools), sum(results)),
-    sum(CASE WHEN call IS NOT NULL AND attempts = 0 THEN call_failed ELSE errors END),
+    sum(CASE WHEN one IS NOT NULL AND attempts = 0 THEN call_failed ELSE errors END),
     sum(coalesce(attempts_input, call_input)), sum(coalesce(attempts_output, call_output)),
     max(max(chosen.over), max(calls.over))
 FROM chosen JOIN calls ON calls.task = chosen.number
@@ -68,11 +72,21 @@ def read_summaries(
     *,
     source: str | None,
     since: float | None,
+    recording: int | None,
     text: str | None,
     limit: int | None,
 ) -> Iterator[TaskSummary]:
     """The newest tasks first; see `Store.tasks`."""
-    asked = {"source": source, "since": since, "text": text, "limit": -1 if limit is None else limit}
+    connection.create_function(
+        "folded", 1, str.casefold, deterministic=True
+    )  # SQLite's own knows ASCII alone
+    asked = {
+        "source": source,
+        "since": since,
+        "recording": recording,
+        "text": text,
+        "limit": -1 if limit is None else limit,
+    }
     for row in connection.execute(_SUMMARIES, asked):
         named = dict(zip(TaskSummary.__struct_fields__, row, strict=True))
         named["finished"] = bool(named["finished"])

@@ -205,7 +205,7 @@ def _house(root: Node, homeless: list[Node]) -> None:
         key=lambda node: node.length,
     )
     for node in homeless:
-        if node.made and node.children:
+        if node.made and node.kind == "branch":
             _reach_around(node)
         fits = (
             (one for one in holders if one.start <= node.start and node.end <= one.end)

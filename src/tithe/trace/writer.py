@@ -110,6 +110,19 @@ class SpanWriter:
             raise self._failure
 
     def _run(self) -> None:
+        try:
+            self._write_until_closed()
+        finally:
+            # Whatever ended this thread: nobody waits for it.
+            with self._changed:
+                if not self._closed:
+                    self._failure = self._failure or UsageError(
+                        f"The writer of {self._path} broke off: what was handed over since is lost."
+                    )
+                self._written = self._taken
+                self._changed.notify_all()
+
+    def _write_until_closed(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)

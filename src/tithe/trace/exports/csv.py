@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from tithe.trace.exports.columns import COLUMNS, Cell, rows
 from tithe.trace.records import TaskRecord
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def to_csv(records: Iterable[TaskRecord]) -> Iterator[bytes]:

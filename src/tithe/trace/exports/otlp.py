@@ -31,11 +31,11 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 
 def to_otlp(records: Iterable[TaskRecord]) -> Iterator[bytes]:
-    """One JSON object (`TracesData`), with a member of `resourceSpans` for each task."""
+    """One JSON object (`TracesData`) on one line, as collectors read files; each task is a member of `resourceSpans`."""
     yield b'{"resourceSpans":['
     for place, record in enumerate(records):
-        yield (b",\n" if place else b"\n") + msgspec.json.encode(_task(record))
-    yield b"\n]}\n"
+        yield (b"," if place else b"") + msgspec.json.encode(_task(record))
+    yield b"]}\n"
 
 
 def _task(record: TaskRecord) -> dict[str, Any]:
