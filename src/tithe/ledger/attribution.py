@@ -47,11 +47,15 @@ class Attribution:
             found = self._own[id(node)] = own_slices(node)
         return found
 
+    def is_leaf(self, node: Node) -> bool:
+        """Whether all of a node's time is its own: what stands in it, if anything, is told by its slices."""
+        return node.kind == "call" or not node.children or bool(node.span.attributes.get(at.SPECULATIVE))
+
     def _path(self, node: Node, a: float, b: float, cuts: list[Cut]) -> None:
         """Append slices that tile [a, b], a stretch of the node, from the last to the first."""
         if b <= a:
             return
-        if node.kind == "call" or not node.children or node.span.attributes.get(at.SPECULATIVE):
+        if self.is_leaf(node):
             self._leaf(node, a, b, cuts)
             return
         by_end = sorted(node.children, key=lambda child: (child.end, child.start))

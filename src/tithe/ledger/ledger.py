@@ -73,7 +73,7 @@ def make_account(record: TaskRecord) -> Account:
         else None,
         wall_s=tree.root.length,
         wall=dict(wall),
-        busy=_by_bucket(_busy(attribution, nodes)),
+        busy=_by_bucket(_busy(attribution)),
         steps=len(_numbers(tree.root)),
         calls=len(calls),
         retries=sum(attempts_of(call) - 1 for call in calls),
@@ -105,7 +105,7 @@ def _entries(attribution: Attribution) -> tuple[Entry, ...]:
     wall: dict[Kind, float] = defaultdict(float)
     for start, end, bucket, detail, _ in attribution.path:
         wall[bucket, detail] += end - start
-    busy = _busy(attribution, walk(attribution.root))
+    busy = _busy(attribution)
     kinds = sorted(
         {*wall, *busy}, key=lambda kind: (BUCKETS.index(kind[0]), -wall.get(kind, 0.0), kind[1] or "")
     )
@@ -125,16 +125,21 @@ def _without_kind(bucket: Bucket, detail: str | None) -> Removal:
     return lambda one, kind, _node: 0.0 if one == bucket and kind == detail else 1.0
 
 
-def _busy(attribution: Attribution, nodes: Iterable[Node]) -> dict[Kind, float]:
+def _busy(attribution: Attribution) -> dict[Kind, float]:
     """All work in full: every span's own time, and of the gaps those that the path has."""
     sums: dict[Kind, float] = defaultdict(float)
     for start, end, bucket, detail, node in attribution.path:
         if node is None:
             sums[bucket, detail] += end - start
-    for node in nodes:
-        if node.kind in LINES or node.kind == "attempt":
+    stack = [attribution.root]
+    while stack:
+        node = stack.pop()
+        whole = attribution.is_leaf(node)
+        if not whole:
+            stack += node.children
+        if node.kind in LINES and not whole:
             continue
-        inside = _covered(node) if node.children and node.kind != "call" else 0.0
+        inside = 0.0 if whole else _covered(node)
         for start, end, bucket, detail in attribution.own(node):
             sums[bucket, detail] += max(0.0, end - start - inside)
     return sums

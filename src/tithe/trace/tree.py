@@ -56,7 +56,8 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
     _reach_around(root)
     if root.span.end is not None and not root.made:
         mended.beyond = _cut(root)
-    add_what_ran_between(root)
+    if add_what_ran_between(root):
+        _reach_around(root)
     instrumented = any(node.span.attributes.get(at.SOURCE) in _INSTRUMENTED for node in nodes.values())
     return TaskTree(root, instrumented=instrumented, finished=not opened, notes=mended.told(len(opened)))
 
