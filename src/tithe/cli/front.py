@@ -31,6 +31,7 @@ COMMANDS = (
         "Run an agent, and record where its time goes; nothing in it changes.",
         "tithe.cli.record:record",
     ),
+    Command("diff", "Tell what changed between two tasks or groups of them.", "tithe.cli.diff:diff"),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
     Command(
         "export", "Write recorded tasks as OTLP, Chrome trace, CSV or Parquet.", "tithe.cli.export:export"
