@@ -62,8 +62,7 @@ def make_account(record: TaskRecord) -> Account:
     wall: dict[Bucket, float] = defaultdict(float)
     for start, end, bucket, _, _ in attribution.path:
         wall[bucket] += end - start
-    nodes = list(walk(tree.root))
-    calls = [node for node in nodes if node.kind == "call"]
+    calls = [node for node in attribution.nodes if node.kind == "call"]
     told = [call.attributes for call in calls]
     return Account(
         task=record.id,
@@ -77,7 +76,7 @@ def make_account(record: TaskRecord) -> Account:
         steps=len(_numbers(tree.root)),
         calls=len(calls),
         retries=sum(attempts_of(call) - 1 for call in calls),
-        tools=sum(node.kind == "tool" for node in nodes),
+        tools=sum(node.kind == "tool" for node in attribution.nodes),
         input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
