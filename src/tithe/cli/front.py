@@ -26,6 +26,7 @@ COMMANDS = (
         "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents.",
         "tithe.cli.serve:serve",
     ),
+    Command("ledger", "Tell where a task's wall clock went, or many tasks'.", "tithe.cli.ledger:ledger"),
     Command("diff", "Tell what changed between two tasks or groups of them.", "tithe.cli.diff:diff"),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
     Command(
