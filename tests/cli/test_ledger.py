@@ -95,7 +95,7 @@ def test_many_are_narrowed(db: Path, narrowing: tuple[str, ...], left: int, caps
         (("task00",), "tasks begin with task00"),
         (("nothing",), "There is no task nothing in"),
         (("task0001", "--all"), "task0001 is one task; leave it out"),
-        (("--all", "--steps"), "--steps and --html are for one task"),
+        (("--all", "--html", "x.html"), "--html is for one task"),
         (("--name", "nobody"), "There is no such task"),
         (("--since", "soon"), "--since is 'soon'"),
         (("--html", "/nowhere/x.html"), "/nowhere/x.html"),

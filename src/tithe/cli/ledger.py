@@ -27,7 +27,6 @@ def ledger(
     name: str | None = None,
     since: str | None = None,
     source: str | None = None,
-    steps: Annotated[bool, _Switch] = False,
     html: Path | None = None,
     db: Db = None,
     json: Annotated[bool, _Switch] = False,
@@ -46,8 +45,6 @@ def ledger(
         The same of the tasks that started since then: 90s, 30m, 2h, 3d or 1w ago, or a date (2026-05-01, 2026-05-01T14:30).
     source
         The same of the tasks from this source: proxy, otlp, api, server or import:FORMAT.
-    steps
-        Print every step.
     html
         Write the ledger to this file as a page as well, with all that it needs in it.
     db
@@ -57,18 +54,18 @@ def ledger(
     """
     path, after = record_path(db), None if since is None else instant(since, time.time())
     if not (all_ or name is not None or source is not None or since is not None):
-        _one(path, task or "last", steps=steps, html=html, json=json)
+        _one(path, task or "last", html=html, json=json)
         return
     if task is not None:
         raise UsageError(
             f"{task} is one task; leave it out with --all, --name, --since or --source, which choose several."
         )
-    if steps or html is not None:
-        raise UsageError("--steps and --html are for one task: name it, and leave out what chooses several.")
+    if html is not None:
+        raise UsageError("--html is for one task: name it, and leave out what chooses several.")
     _many(path, name=name, source=source, since=after, json=json)
 
 
-def _one(path: Path, named: str, *, steps: bool, html: Path | None, json: bool) -> None:
+def _one(path: Path, named: str, *, html: Path | None, json: bool) -> None:
     if html is not None:
         check_writable(html, "--html")
     with Store.open(path, write=False) as store:
@@ -87,7 +84,7 @@ def _one(path: Path, named: str, *, steps: bool, html: Path | None, json: bool) 
     else:
         from tithe.report import print_ledger
 
-        show(lambda console: print_ledger(found, console, steps=steps))
+        show(lambda console: print_ledger(found, None, console))
     if unwritten is not None:
         raise unwritten
 
