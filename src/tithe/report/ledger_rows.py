@@ -6,13 +6,14 @@ import msgspec
 
 from tithe.ledger import Diagnosis, Ledger, StepRow
 from tithe.report.buckets import LOOKS
-from tithe.report.figures import NOT_REPORTED, NOTHING, TimeUnit, number, percent
+from tithe.report.figures import NOT_REPORTED, NOTHING, TimeUnit, number
 from tithe.report.ledger_words import (
     TAX_NAMES,
     bucket_seconds,
     finding_where,
     findings,
     kind_name,
+    of_all,
     visible,
 )
 
@@ -54,7 +55,7 @@ def cost_cells(ledger: Ledger) -> Cells:
             (
                 kind_name(bucket, kinds[0].detail) if alone else LOOKS[bucket].name,
                 _time(wall, unit),
-                percent(wall, ledger.wall_s),
+                of_all(wall, ledger.wall_s),
                 _time(sum(one.busy_s for one in kinds), unit),
                 _time(ledger.saves_s.get(bucket), unit),
             )
@@ -63,13 +64,13 @@ def cost_cells(ledger: Ledger) -> Cells:
             (
                 f"  {visible(one.detail or 'not told apart')}",
                 _time(one.wall_s, unit),
-                percent(one.wall_s, ledger.wall_s),
+                of_all(one.wall_s, ledger.wall_s),
                 _time(one.busy_s, unit),
                 _time(one.saves_s, unit),
             )
             for one in ([] if alone else kinds)
         ]
-    rows.append(("wall clock", _time(ledger.wall_s, unit), percent(ledger.wall_s, ledger.wall_s), "", ""))
+    rows.append(("wall clock", _time(ledger.wall_s, unit), of_all(ledger.wall_s, ledger.wall_s), "", ""))
     heads = ("bucket", f"wall ({unit.name})", "share", f"busy ({unit.name})", f"saves ({unit.name})")
     return Cells(title="By cost", heads=heads, rows=tuple(rows), total=True)
 

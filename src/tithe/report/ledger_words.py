@@ -5,6 +5,7 @@ Names come from an agent, its tools and an endpoint, and pass `visible` before t
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -12,6 +13,8 @@ from tithe.ledger import BUCKETS, INFERENCE, Break, Bucket, Diagnosis, Ledger, T
 from tithe.report.buckets import LOOKS
 from tithe.report.figures import counted, percent, seconds
 from tithe.report.headline import Headline
+
+Number = TypeVar("Number", int, float)
 
 _LONGEST = 300
 # Of the wall clock, what a bucket has to be to be named in a sentence, or to be a reason for doubt.
@@ -59,6 +62,11 @@ def visible(text: str, longest: int = _LONGEST) -> str:
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
+def of_all(part: float, whole: float) -> str:
+    """A share in per cent; one that is little is never called none."""
+    return "<1 %" if 0 < part < 0.005 * whole else percent(part, whole)
+
+
 def kind_name(bucket: Bucket, detail: str | None) -> str:
     """A bucket with its kind, where it has one."""
     name = LOOKS[bucket].name
@@ -94,7 +102,7 @@ def avoidable(ledger: Ledger) -> str:
     if not ledger.tax:
         return "nothing of it is known to be avoidable"
     parts = ", ".join(f"{TAX_NAMES[item.kind]} {seconds(item.saves_s)}" for item in ledger.tax)
-    return f"{seconds(ledger.tax_s)} ({percent(ledger.tax_s, ledger.wall_s)}) was avoidable: {parts}"
+    return f"{seconds(ledger.tax_s)} ({of_all(ledger.tax_s, ledger.wall_s)}) was avoidable: {parts}"
 
 
 def tax_sentence(item: TaxItem) -> str:
@@ -115,17 +123,16 @@ def findings(diagnosis: Diagnosis) -> tuple[Finding, ...]:
         Finding(
             first=group[0],
             breaks=len(group),
-            lost_tokens=_total(one.lost_tokens for one in group),
-            cost_s=_total(one.cost_s for one in group),
+            lost_tokens=sum(lost) if (lost := _known(one.lost_tokens for one in group)) else None,
+            cost_s=sum(costs) if (costs := _known(one.cost_s for one in group)) else None,
         )
         for group in groups.values()
     ]
     return tuple(sorted(found, key=lambda one: (-(one.cost_s or 0.0), -(one.lost_tokens or 0))))
 
 
-def _total[T: (int, float)](values: Iterable[T | None]) -> T | None:
-    known = [value for value in values if value is not None]
-    return sum(known[1:], known[0]) if known else None
+def _known(values: Iterable[Number | None]) -> list[Number]:
+    return [value for value in values if value is not None]
 
 
 def finding_where(found: Finding) -> str:
@@ -171,7 +178,7 @@ CLOCK, TAX, PREFIX, TOOLS, BLIND = "Wall clock", "Tax", "Prefix", "Tools", "Not 
 def _clock(ledger: Ledger) -> Headline:
     sums = sorted(bucket_seconds(ledger).items(), key=lambda one: -one[1])
     named = [(bucket, value) for bucket, value in sums if value >= _NAMED * ledger.wall_s]
-    parts = ", ".join(f"{percent(value, ledger.wall_s)} {LOOKS[bucket].name}" for bucket, value in named)
+    parts = ", ".join(f"{of_all(value, ledger.wall_s)} {LOOKS[bucket].name}" for bucket, value in named)
     share = percent(inference_seconds(ledger), ledger.wall_s)
     return Headline(
         about=CLOCK,
@@ -190,7 +197,7 @@ def _tax(ledger: Ledger) -> Headline:
     rest = f"; without all of it the task takes {seconds(ledger.work_s)}"
     return Headline(
         about=TAX,
-        outcome=f"{seconds(ledger.tax_s)}, {percent(ledger.tax_s, ledger.wall_s)}",
+        outcome=f"{seconds(ledger.tax_s)}, {of_all(ledger.tax_s, ledger.wall_s)}",
         sentence=f"{parts[:1].upper()}{parts[1:]}{rest}.",
         good=ledger.tax_s < _NAMED * ledger.wall_s,
     )
@@ -226,7 +233,7 @@ def _dearest_tool(ledger: Ledger) -> list[Headline]:
     return [
         Headline(
             about=TOOLS,
-            outcome=f"{seconds(ledger.bucket_s('tool'))}, {percent(ledger.bucket_s('tool'), ledger.wall_s)}",
+            outcome=f"{seconds(ledger.bucket_s('tool'))}, {of_all(ledger.bucket_s('tool'), ledger.wall_s)}",
             sentence=f"Removing {visible(row.name, 60)} ({counted(row.runs, 'run')}) saves {seconds(row.saves_s)}{bound}.",
             good=None,
         )
