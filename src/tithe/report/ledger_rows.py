@@ -133,7 +133,8 @@ def kept_steps(steps: Sequence[StepRow]) -> list[int]:
     if len(steps) <= _FIRST + _LAST + _DEAREST:
         return list(range(len(steps)))
     dearest = sorted(range(len(steps)), key=lambda place: -steps[place].wall_s)[:_DEAREST]
-    return sorted({*range(_FIRST), *range(len(steps) - _LAST, len(steps)), *dearest})
+    own = [place for place, step in enumerate(steps) if step.line is None] or list(range(len(steps)))
+    return sorted({*own[:_FIRST], *own[-_LAST:], *dearest})
 
 
 def step_cells(ledger: Ledger) -> Cells:
