@@ -184,7 +184,7 @@ def diagnosis(steps: int = 8, evil: str | None = None) -> Diagnosis:
                     shared_tokens=512,
                     lost_tokens=shared - 512,
                     estimated=False,
-                    cost_s=0.00018 * (shared - 512),
+                    cost_s=min(0.9, 0.00018 * (shared - 512)),
                     sentence=evil
                     or (
                         "The same tools stand in another order than in the call before."

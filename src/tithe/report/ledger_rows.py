@@ -106,7 +106,7 @@ def break_cells(diagnosis: Diagnosis) -> Cells:
     unit = unit_of(one.cost_s for one in found)
     return Cells(
         title="Prefix breaks, by cause and place",
-        heads=("where", "place", "cause", "breaks", "tokens again", f"cost ({unit.name})", "what", "fix"),
+        heads=("where", "place", "cause", "breaks", "tokens again", f"cost ({unit.name})", "what happened, and what to do"),
         rows=tuple(
             (
                 finding_where(one),
@@ -115,8 +115,7 @@ def break_cells(diagnosis: Diagnosis) -> Cells:
                 f"{one.breaks:,}",
                 f"{'about ' if one.first.estimated else ''}{_count(one.lost_tokens)}",
                 _time(one.cost_s, unit, NOT_REPORTED),
-                visible(one.first.sentence),
-                visible(one.first.fix),
+                f"{visible(one.first.sentence)} {visible(one.first.fix)}",
             )
             for one in found
         ),

@@ -211,7 +211,7 @@
     return Plot.plot({
       width,
       height: 300,
-      marginLeft: 56,
+      marginLeft: 62,
       marginRight: 12,
       marginTop: 26,
       marginBottom: 40,
@@ -222,7 +222,7 @@
         Plot.gridY({ ticks: 5 }),
         Plot.axisX({ label: drawing.position, labelArrow: "none", labelAnchor: "right", labelOffset: 36, ticks: Math.min(ticks("x", width), drawing.columns.length), tickFormat: whole, tickSize: 4 }),
         Plot.axisY({ label: drawing.label, labelArrow: "none", labelAnchor: "top", ticks: 5, tickSize: 4 }),
-        Plot.rectY(cells, Plot.stackY({ x1: (one) => one.at - 0.5, x2: (one) => one.at + 0.5, y: "amount", fill: "part", order: drawing.parts.map((part) => part.name), inset: rim, ariaLabel: null })),
+        Plot.rectY(cells, Plot.stackY({ x1: (one) => one.at - 0.5, x2: (one) => one.at + 0.5, y: "amount", fill: "part", order: drawing.parts.map((part) => part.name), inset: rim, shapeRendering: rim ? "auto" : "crispEdges" })),
         signed.length ? Plot.dot(signed, { x: "at", y: "total", dy: -7, symbol: "triangle", rotate: 180, fill: "var(--ink)", r: 3 }) : null,
         Plot.ruleX(totals, Plot.pointerX({ x: "at", y: "total", stroke: "var(--ink)", strokeOpacity: 0.6 })),
         Plot.tip(totals, Plot.pointerX({ x: "at", y: "total", title: "told", lineWidth: tipWidth(width) })),

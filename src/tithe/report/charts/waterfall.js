@@ -160,7 +160,7 @@
       const pieces = shape("g", {}, ...this.pieces(this.data.over, place, { top: 4, height: 22 }));
       this.brush = d3.brushX().extent([[0, 1], [this.room, 29]]).on("brush end", (event) => {
         if (!event.sourceEvent) return;
-        if (event.selection && event.selection[1] - event.selection[0] > 2) this.look(event.selection.map(place.invert), true);
+        if (event.selection && event.selection[1] - event.selection[0] > 2) this.look(event.selection.map(place.invert), { brushed: true, held: event.type !== "end" });
         else if (event.type === "end") this.look(this.whole);
       });
       const brush = shape("g", { class: "brush" });
@@ -168,8 +168,8 @@
       this.selection = d3.select(brush).call(this.brush);
     }
 
-    // Look at a stretch of time; `brushed`: the brush is there already.
-    look([from, to], brushed = false) {
+    // Look at a stretch of time; `brushed`: the brush is there already, `held`: the rows stay where they are.
+    look([from, to], { brushed = false, held = false } = {}) {
       const all = this.whole[1];
       const size = between(all * LEAST, to - from, all);
       const start = between(0, from, all - size);
@@ -184,7 +184,19 @@
         const anchor = x < 12 ? "start" : x > this.room - 24 ? "end" : "middle";
         return shape("text", { x, y: 15, "text-anchor": anchor }, written(tick) + (last ? ` ${this.data.unit}` : ""));
       }));
+      if (!held) this.follow();
       this.soon();
+    }
+
+    // Where nothing of the rows in view is in the time in view, go to the first row that is.
+    follow() {
+      const { lines } = this.data;
+      const inTime = (row) => lines[row].above !== null && lines[row].end >= this.seen[0] && lines[row].start <= this.seen[1];
+      const first = Math.floor(this.rows.scrollTop / ROW);
+      const last = first + Math.ceil(this.rows.clientHeight / ROW);
+      if (this.shown.slice(first, last).some(inTime)) return;
+      const at = this.shown.findIndex(inTime);
+      if (at >= 0) this.rows.scrollTop = Math.max(0, at - 2) * ROW;
     }
 
     zoom(factor, at = (this.seen[0] + this.seen[1]) / 2) {
@@ -238,6 +250,9 @@
       const marks = this.ticks.map((tick) => shape("rect", { x: place(tick), width: 1, height: ROW, class: "grid" }));
       for (const gap of data.gaps.filter(inView))
         marks.push(shape("rect", { x: place(gap[0]), width: Math.max(1, place(gap[1]) - place(gap[0])), height: ROW, class: "gap", fill: "url(#hatch-grey)" }));
+      const beyond = line.end < this.seen[0] ? `M6,${ROW / 2 - 4}l-5,4l5,4` : line.start > this.seen[1] ? `M${room - 6},${ROW / 2 - 4}l5,4l-5,4` : null;
+      // An arrow to where the bar is, when that is not in view.
+      if (beyond) return shape("svg", { class: "track", width: room, height: ROW, "aria-hidden": "true" }, ...marks, shape("path", { class: "beyond", d: beyond }));
       const [x1, x2] = [place(line.start), place(line.end)].map((x) => between(-5, x, room + 5));
       if (!line.pieces.length && line.end > line.start)
         marks.push(shape("path", { class: "around", d: `M${x1},${ROW / 2 - 4}v8m0,-4H${Math.max(x2, x1 + 1)}m0,-4v8` }));
@@ -347,7 +362,7 @@
         moved = moved || Math.abs(now.clientX - x) > 4;
         if (!moved || event.pointerType === "touch") return;
         const by = ((x - now.clientX) / this.room) * (seen[1] - seen[0]);
-        this.look(seen.map((end) => end + by));
+        this.look(seen.map((end) => end + by), { held: true });
       };
       const done = (now) => {
         removeEventListener("pointermove", move);
