@@ -59,6 +59,7 @@ NEW_ROLES = "tithe.new_roles"  # roles of the messages that the request has beyo
 HAS_TOOLS = "tithe.has_tools"  # whether the request defines tools
 REQUEST_DIGEST = "tithe.request_digest"
 SESSION_FROM = "tithe.session_from"  # the header or field that named the session
+TRACE_PARENT = "tithe.trace_parent"  # [trace id, span id] of the span that the request says it is made in
 
 # Any span.
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
@@ -66,6 +67,10 @@ SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT
 BUCKET = "tithe.bucket"  # what an `other` span was, in the ledger's words
 SPECULATIVE = "tithe.speculative"  # True: the work was thrown away
 RUNS_OUT = "tithe.open"  # True: no end was seen, and the one it has is of what came last
+DUPLICATE_OF = (
+    "tithe.duplicate_of"  # the id of the span that tells of the same thing; this one does not count
+)
+CLOCK_SKEW = "tithe.clock_skew_s"  # an exported span ends so much after it was received, or before its start
 
 # What an export says of its spans, so that an import has back what was recorded.
 KIND = "tithe.kind"  # the span's kind
