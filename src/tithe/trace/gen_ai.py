@@ -183,7 +183,7 @@ def with_attempts(spans: Iterable[Span]) -> list[Span]:
     requests: dict[str, list[Span]] = {}
     for span in spans:
         if span.parent in calls and span.kind == "other" and at.STATUS in span.attributes | _failed(span):
-            requests.setdefault(cast("str", span.parent), []).append(span)
+            requests.setdefault(span.parent, []).append(span)
     changed: dict[str, Span] = {}
     for parent, tried in requests.items():
         if all(span.error is None for span in tried):
@@ -260,13 +260,12 @@ def _derive(otel: OtelSpan, kind: SpanKind, kept: dict[str, Any]) -> None:
     if kind != "call":
         return
     told, events = otel.attributes, otel.events
-    for name, found in (
-        (at.FINISH_REASONS, finish_reasons(told, events)),
-        (at.ASKED_TOOLS, asked_tools(told, events)),
-        (at.TOOL_RESULTS, tool_results(told)),
-    ):
-        if found:
-            kept[name] = found
+    found = {
+        at.FINISH_REASONS: finish_reasons(told, events),
+        at.ASKED_TOOLS: asked_tools(told, events),
+        at.TOOL_RESULTS: tool_results(told),
+    }
+    kept |= {name: value for name, value in found.items() if value}
     if at.FIRST_TOKEN in kept:
         return
     chunk = kept.get(at.TIME_TO_FIRST_CHUNK)

@@ -35,18 +35,15 @@ def asked_tools(told: Mapping[str, Any], events: Iterable[OtelEvent]) -> list[li
     asked = [[each.get("id", ""), each["name"]] for _, each in sorted(flat.items()) if "name" in each]
     for message in _messages(told.get("gen_ai.output.messages")):
         for part in _dicts(message.get("parts")):
-            if part.get("type") == "tool_call" and isinstance(part.get("name"), str):
-                asked.append([_text(part.get("id")), part["name"]])
+            name = part.get("name")
+            if part.get("type") == "tool_call" and isinstance(name, str):
+                asked.append([_text(part.get("id")), name])
     for choice in events:
         if choice.name != "gen_ai.choice":
             continue
-        message = _decoded(choice.attributes.get("message"))
-        called = (
-            message.get("tool_calls") if isinstance(message, dict) else choice.attributes.get("tool_calls")
-        )
-        for call in _dicts(_decoded(called)):
-            function = _decoded(call.get("function"))
-            name = function.get("name") if isinstance(function, dict) else None
+        called = _dict(choice.attributes.get("message")).get("tool_calls", choice.attributes.get("tool_calls"))
+        for call in _messages(called):
+            name = _dict(call.get("function")).get("name")
             if isinstance(name, str):
                 asked.append([_text(call.get("id")), name])
     return list({(id_ or place, name): [id_, name] for place, (id_, name) in enumerate(asked)}.values())
@@ -68,9 +65,11 @@ def tool_results(told: Mapping[str, Any]) -> list[str]:
     for message in _messages(told.get("gen_ai.input.messages")):
         if message.get("role") == "assistant":
             results.clear()
-        for part in _dicts(message.get("parts")):
-            if part.get("type") == "tool_call_response" and isinstance(part.get("id"), str):
-                results.append(part["id"])
+        results += [
+            part["id"]
+            for part in _dicts(message.get("parts"))
+            if part.get("type") == "tool_call_response" and isinstance(part.get("id"), str)
+        ]
     return list(dict.fromkeys(results))
 
 
@@ -99,6 +98,11 @@ def _decoded(value: Any) -> Any:
         return msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    decoded = _decoded(value)
+    return cast("dict[str, Any]", decoded) if isinstance(decoded, dict) else {}
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
