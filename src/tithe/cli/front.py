@@ -28,6 +28,9 @@ COMMANDS = (
     ),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
     Command(
+        "import", "Read what other programs recorded: traces and agents' logs.", "tithe.cli.imports:import_"
+    ),
+    Command(
         "export", "Write recorded tasks as OTLP, Chrome trace, CSV or Parquet.", "tithe.cli.export:export"
     ),
 )

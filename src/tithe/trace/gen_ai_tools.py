@@ -41,7 +41,9 @@ def asked_tools(told: Mapping[str, Any], events: Iterable[OtelEvent]) -> list[li
     for choice in events:
         if choice.name != "gen_ai.choice":
             continue
-        called = _dict(choice.attributes.get("message")).get("tool_calls", choice.attributes.get("tool_calls"))
+        called = _dict(choice.attributes.get("message")).get(
+            "tool_calls", choice.attributes.get("tool_calls")
+        )
         for call in _messages(called):
             name = _dict(call.get("function")).get("name")
             if isinstance(name, str):

@@ -48,7 +48,13 @@ class Draft(msgspec.Struct, kw_only=True):
 
 
 def task_of(
-    own: str, drafts: Sequence[Draft], *, source: str, name: str | None, session: str | None, dated: bool = True
+    own: str,
+    drafts: Sequence[Draft],
+    *,
+    source: str,
+    name: str | None,
+    session: str | None,
+    dated: bool = True,
 ) -> ImportedTask:
     """The task that `drafts` are, of which there is at least one. `dated`: they count from the epoch."""
     first = min(draft.start for draft in drafts)

@@ -101,11 +101,12 @@ def _one_after_the_other(data: bytes, name: str, broken: tuple[int, ...]) -> Sou
     while place >= 0:
         line = text.count("\n", 0, place) + 1
         try:
-            value, place = decoder.raw_decode(text, place)
+            _, end = decoder.raw_decode(text, place)  # where it ends; msgspec tells what it is, as everywhere
+            value = msgspec.json.decode(text[place:end])
         except (ValueError, RecursionError):
             return Source(name=name, records=tuple(records), broken=(line,) if records else broken)
         records += _records(value, line)
-        place = text.find("{", place)
+        place = text.find("{", end)
     return Source(name=name, records=tuple(records))
 
 
@@ -137,6 +138,14 @@ def count(value: Any) -> int | None:
     return int(found) if found is not None and found >= 0 and found == int(found) else None
 
 
+def ids(value: Any) -> list[int] | None:
+    """An array of whole numbers."""
+    if not isinstance(value, list):
+        return None
+    found = cast("list[Any]", value)
+    return found if all(type(one) is int and -(2**62) < one < 2**62 for one in found) else None
+
+
 def fields(value: Any) -> dict[str, Any]:
     """An object; empty where it is none."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
@@ -149,7 +158,12 @@ def objects(value: Any) -> list[dict[str, Any]]:
     return [cast("dict[str, Any]", one) for one in cast("list[Any]", value) if isinstance(one, dict)]
 
 
-def nanoseconds(seconds: float | int) -> int:
+def reported(told: dict[str, Any]) -> dict[str, Any]:
+    """What is there of a span's attributes: None is not reported."""
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def nanoseconds(seconds: float) -> int:
     """Seconds as whole nanoseconds."""
     return round(seconds * 1_000_000_000)
 

@@ -18,8 +18,19 @@ from typing import Any
 
 from tithe.core import attributes as at
 from tithe.core.errors import UsageError
-from tithe.trace.formats.imported import Draft, Imported, runs, span_id, task_id, task_of
-from tithe.trace.formats.source import Source, count, fields, left_out, nanoseconds, number, objects, text
+from tithe.trace.formats.imported import Draft, Imported, ImportedTask, runs, span_id, task_id, task_of
+from tithe.trace.formats.source import (
+    Source,
+    count,
+    fields,
+    ids,
+    left_out,
+    nanoseconds,
+    number,
+    objects,
+    reported,
+    text,
+)
 
 NAME = "weka"
 SAYS = "WEKA KV cache tester traces (.json)"
@@ -37,7 +48,7 @@ def recognizes(record: dict[str, Any]) -> bool:
 
 def read(source: Source) -> Imported:
     """One task a session. Raises `UsageError` when there is none."""
-    tasks = []
+    tasks: list[ImportedTask] = []
     notes = source.notes()
     without_ttft = 0
     for record in source.records:
@@ -61,7 +72,9 @@ def read(source: Source) -> Imported:
             notes.append(f"left out: {session.bad:,} requests without a time or a duration")
         without_ttft += session.without_ttft
     if not tasks:
-        raise UsageError(f"{source.name} has no requests of a {NAME} session: an object with `requests` was expected.")
+        raise UsageError(
+            f"{source.name} has no requests of a {NAME} session: an object with `requests` was expected."
+        )
     notes.insert(0, _NOT_REPORTED)
     if without_ttft:
         notes.insert(1, f"not reported: the first token of {without_ttft:,} calls (type n)")
@@ -104,23 +117,20 @@ class _Session:
 
     def _call(self, told: dict[str, Any], own: str, parent: str, start: int, took: int) -> None:
         model = text(told.get("model"))
-        kept: dict[str, Any] = {at.REQUEST_STREAM: told.get("type") == "s"}
-        for name, value in (
-            (at.REQUEST_MODEL, model),
-            (at.INPUT_TOKENS, count(told.get("in"))),
-            (at.OUTPUT_TOKENS, count(told.get("out"))),
-            (at.FINISH_REASONS, [reason] if (reason := text(told.get("stop"))) else None),
-        ):
-            if value is not None:
-                kept[name] = value
-        first = number(told.get("ttft"))
-        if first is not None:
-            kept |= {at.FIRST_TOKEN: first, at.TTFT_FROM: "chunk"}
-        else:
-            self.without_ttft += 1
-        blocks = told.get("hash_ids")
-        if isinstance(blocks, list) and all(type(block) is int for block in blocks) and self._block:
-            kept |= {at.BLOCKS: runs(blocks), at.BLOCK_TOKENS: self._block}
+        first, stop, blocks = number(told.get("ttft")), text(told.get("stop")), ids(told.get("hash_ids"))
+        blocked = blocks is not None and bool(self._block)
+        self.without_ttft += first is None
+        kept = {
+            at.REQUEST_STREAM: told.get("type") == "s",
+            at.REQUEST_MODEL: model,
+            at.INPUT_TOKENS: count(told.get("in")),
+            at.OUTPUT_TOKENS: count(told.get("out")),
+            at.FINISH_REASONS: None if stop is None else [stop],
+            at.FIRST_TOKEN: first,
+            at.TTFT_FROM: None if first is None else "chunk",
+            at.BLOCKS: runs(blocks) if blocks is not None and blocked else None,
+            at.BLOCK_TOKENS: self._block if blocked else None,
+        }
         self.drafts.append(
             Draft(
                 id=own,
@@ -129,7 +139,7 @@ class _Session:
                 start=start,
                 end=start + took,
                 parent=parent,
-                attributes=kept,
+                attributes=reported(kept),
             )
         )
 
@@ -137,7 +147,11 @@ class _Session:
         took = number(told.get("duration_ms"))
         began = ended if took is None else ended - round(took * 1_000_000)
         asked = max(
-            (one for one in self.drafts if one.kind == "call" and one.parent == parent and (one.end or 0) <= began),
+            (
+                one
+                for one in self.drafts
+                if one.kind == "call" and one.parent == parent and (one.end or 0) <= began
+            ),
             key=lambda one: one.end or 0,
             default=None,
         )
