@@ -1,7 +1,6 @@
 """`tithe import`: what other programs recorded, as tasks of the record."""
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +20,15 @@ _SUFFIXES = frozenset((".json", ".jsonl", ".ndjson", ".traj"))
 
 
 class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What one file gave. `tasks` are their ids; `notes` what its format does not tell, and what was left out."""
+    """What one file gave. `tasks` are their ids; `notes` what it does not tell, of which `lacks` is what no file of its format
+    does, and what was left out."""
 
     file: str
     format: str
     tasks: tuple[str, ...]
     calls: int
     tools: int
+    lacks: str | None
     notes: tuple[str, ...]
 
 
@@ -49,8 +50,8 @@ def import_(
     It reads OpenTelemetry traces by the GenAI or OpenInference conventions (otlp), logs of Claude Code (claude-code) and of
     Codex (codex), Langfuse observations (langfuse), OpenAI Agents SDK traces (openai-agents), SWE-agent trajectories
     (swe-agent), WEKA (weka) and Mooncake (mooncake) request traces, and recordings of tithe serve --trace (tithe). What a format does
-    not tell is said, and is "not reported" from then on. A file without dates has that of its last change. Importing
-    a file again doubles nothing.
+    not tell is said, and is "not reported" from then on. Tasks without a date are listed last. Importing a file again
+    doubles nothing.
 
     Parameters
     ----------
@@ -66,6 +67,9 @@ def import_(
     """
     if not files:
         raise UsageError("No file is named: give files or folders to import, or - for standard input.")
+    unknown = next((name for name in files if name.startswith("-") and name != _STDIN), None)
+    if unknown is not None:  # let through with the hyphen of standard input
+        raise UsageError(f"There is no option {unknown}: `tithe import --help` lists those that there are.")
     path = record_path(db)
     read: list[ImportedFile] = []
     unread: list[UnreadFile] = []
@@ -103,35 +107,34 @@ def _found(named: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _import(name: str, format_: str | None, path: Path) -> ImportedFile:
-    data, changed = _contents(name)
-    source = parse(data, "standard input" if name == _STDIN else Path(name).name)
+    source = parse(_contents(name), "standard input" if name == _STDIN else Path(name).name)
     format_found, imported = read_guessed(source) if format_ is None else read_as(format_, source)
     with Store.open(path) as store:
         for task in imported.tasks:
-            _add(store, task, f"import:{format_found.name}", changed, name)
+            _add(store, task, f"import:{format_found.name}", name)
     return ImportedFile(
         file=name,
         format=format_found.name,
         tasks=tuple(task.id for task in imported.tasks),
         calls=_count(imported, "call"),
         tools=_count(imported, "tool"),
+        lacks=format_found.lacks,
         notes=imported.notes,
     )
 
 
-def _contents(name: str) -> tuple[bytes, float]:
-    """What a file holds, and when it was last changed."""
+def _contents(name: str) -> bytes:
     if name == _STDIN:
-        return sys.stdin.buffer.read(), time.time()
-    path = Path(name)
+        return sys.stdin.buffer.read()
     try:
-        return path.read_bytes(), path.stat().st_mtime
+        return Path(name).read_bytes()
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}. Name a file or a folder.") from error
 
 
-def _add(store: Store, task: ImportedTask, source: str, changed: float, file: str) -> None:
-    anchor = Anchor(monotonic=0.0, unix=changed if task.began is None else task.began)
+def _add(store: Store, task: ImportedTask, source: str, file: str) -> None:
+    # Without a date, at the epoch: readers take that for not reported.
+    anchor = Anchor(monotonic=0.0, unix=0.0 if task.began is None else task.began)
     recording = store.begin(anchor, source=source, command=file, name=task.name)
     store.add(recording, task.spans, task.prompts)
     ends = (span.start if span.end is None else span.end for span in task.spans)
@@ -150,6 +153,7 @@ def _print(imported: ImportedFile, told: set[str]) -> None:
     )
     sys.stdout.write(f"{imported.file}: {imported.format}, {', '.join(counts)}\n")
     for note in imported.notes:
-        if note not in told:  # many files of one format lack the same
-            sys.stdout.write(f"  {note}\n")
-    told.update(imported.notes)
+        if note == imported.lacks and imported.format in told:
+            continue  # many files of one format lack the same
+        sys.stdout.write(f"  {note}\n")
+    told.add(imported.format)

@@ -1,6 +1,7 @@
 """What other programs recorded, as tasks: one file a format, and the list of them.
 
-A format's module has `NAME`, `SAYS` (what it reads, for people), `recognizes(record)`, and `read(source)`.
+A format's module has `NAME`, `SAYS` (what it reads, for people), `LACKS` (what no file of it tells, or None),
+`recognizes(record)`, and `read(source)`.
 """
 
 from tithe.trace.formats.imported import Imported, ImportedTask

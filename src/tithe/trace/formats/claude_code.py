@@ -24,7 +24,7 @@ from tithe.core import attributes as at
 from tithe.core.errors import UsageError
 from tithe.core.part import digest
 from tithe.trace.formats.imported import Draft, Imported, ImportedTask, span_id, task_id, task_of
-from tithe.trace.formats.logged import Line, LoggedCall
+from tithe.trace.formats.logged import Line, LoggedCall, LoggedTool
 from tithe.trace.formats.source import (
     Source,
     count,
@@ -39,7 +39,7 @@ from tithe.trace.formats.source import (
 
 NAME = "claude-code"
 SAYS = "Claude Code session logs (.jsonl)"
-_NOT_REPORTED = "not reported: when a request was sent (taken: the record that it answers), the first token, retries within the client"
+LACKS = "not reported: when a request was sent (taken: the record that it answers), the first token, retries within the client"
 _ASKS = frozenset(("AskUserQuestion", "ExitPlanMode"))
 # What the client writes on a person's behalf.
 _NOT_SAID = ("[Request interrupted", "<local-command-", "<bash-std", "<task-notification", "<system-reminder")
@@ -74,7 +74,7 @@ def read(source: Source) -> Imported:
         raise UsageError(
             f"{source.name} has no message of a Claude Code session: `user` or `assistant` records were expected."
         )
-    notes = [_NOT_REPORTED, *source.notes()]
+    notes = [LACKS, *source.notes()]
     if undated:
         notes.append(left_out("record", "without a timestamp", undated))
     return Imported(tasks=tuple(tasks), notes=tuple(notes))
@@ -134,13 +134,14 @@ class _Session:
     def _around(self, key: str, line: Line, first: int) -> Draft:
         if not key:
             return Draft(id=self._whole, kind="task", name=self._title(), start=first, end=line.last)
+        parent = self._parents[key]
         return Draft(
             id=span_id(NAME, self._name, "branch", key),
             kind="branch",
             name="sub-agent",
             start=first,
             end=line.last,
-            parent=self._parents[key],
+            parent=parent.id if isinstance(parent, LoggedTool) else parent or self._whole,
         )
 
     def _title(self) -> str:
@@ -155,11 +156,11 @@ class _Session:
         before = text(told.get("parentUuid"))
         return self._known.get(before or "") or own or "sidechain"
 
-    def _started_by(self, key: str, told: dict[str, Any]) -> str:
+    def _started_by(self, key: str, told: dict[str, Any]) -> str | LoggedTool | None:
         if text(told.get("agentId")) is not None:
             return span_id(NAME, self._name, "agent", key)
         prompt = _said(told)
-        return self._prompts.get(digest(prompt), self._whole) if prompt is not None else self._whole
+        return self._prompts.get(digest(prompt)) if prompt is not None else None
 
     def _assistant(self, line: Line, told: dict[str, Any], stamp: int, own: str) -> None:
         message = fields(told.get("message"))
@@ -179,7 +180,7 @@ class _Session:
         line.asked(call, *tool, stamp, "user" if tool[1] in _ASKS else "tool")
         prompt = text(fields(block.get("input")).get("prompt"))
         if prompt is not None:
-            self._prompts[digest(prompt)] = line.tools[tool[0]].id
+            self._prompts[digest(prompt)] = line.tools[tool[0]]
 
     def _user(self, line: Line, told: dict[str, Any], stamp: int, key: str) -> None:
         if told.get("isCompactSummary") is True:

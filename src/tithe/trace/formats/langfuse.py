@@ -19,6 +19,7 @@ from tithe.trace.formats.source import Source, count, fields, instant, left_out,
 
 NAME = "langfuse"
 SAYS = "Langfuse observations (.json, .jsonl)"
+LACKS = None
 _KINDS: dict[str, SpanKind] = {
     "GENERATION": "call",
     "TOOL": "tool",

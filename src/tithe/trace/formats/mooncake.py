@@ -17,9 +17,7 @@ from tithe.trace.formats.source import Source, count, ids, left_out, number, rep
 NAME = "mooncake"
 SAYS = "Mooncake request traces (.jsonl)"
 _BLOCK = 512  # tokens
-_NOT_REPORTED = (
-    "not reported: dates, how long calls took, the first token, models, sessions (one task for the file)"
-)
+LACKS = "not reported: dates, how long calls took, the first token, models, sessions (one task for the file)"
 
 
 def recognizes(record: dict[str, Any]) -> bool:
@@ -62,7 +60,7 @@ def read(source: Source) -> Imported:
         raise UsageError(
             f"{source.name} has no Mooncake request: `timestamp`, `input_length` and `hash_ids` were expected."
         )
-    notes = [_NOT_REPORTED, *source.notes()]
+    notes = [LACKS, *source.notes()]
     if bad:
         notes.append(left_out("line", "that is no request", bad))
     task = task_of(own, drafts, source=f"import:{NAME}", name=source.name, session=None, dated=False)

@@ -32,7 +32,7 @@ _KINDS: dict[str, SpanKind] = {
     "task": "branch",
     "turn": "step",
 }
-_NOT_REPORTED = "not reported: the first token; retries"
+LACKS = "not reported: the first token; retries"
 
 
 def recognizes(record: dict[str, Any]) -> bool:
@@ -75,7 +75,7 @@ def read(source: Source) -> Imported:
                 session=text(told.get("group_id")),
             )
         )
-    notes = [_NOT_REPORTED, *source.notes()]
+    notes = [LACKS, *source.notes()]
     if bad:
         notes.append(left_out("record", "that is no span, or has no start", bad))
     return Imported(tasks=tuple(tasks), notes=tuple(notes))

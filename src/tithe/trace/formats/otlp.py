@@ -22,6 +22,7 @@ from tithe.trace.otlp import JSON, decode_traces
 
 NAME = "otlp"
 SAYS = "OpenTelemetry traces, GenAI or OpenInference conventions (OTLP .json, .jsonl)"
+LACKS = None
 _SOURCE = f"import:{NAME}"
 _LATEST = 2**64  # nanoseconds since the epoch; OTLP has no later ones
 _GROUPS = ("resourceSpans", "resource_spans")

@@ -23,16 +23,18 @@ _LOOKED_AT = 200  # records from a file's beginning; logs begin with titles and 
 
 
 class Format(NamedTuple):
-    """A format: its name, what it is for people, whether a record is of it, and what reads a file of it."""
+    """A format: its name, what it is for people, what no file of it tells (the first of what is read's notes), whether a
+    record is of it, and what reads a file of it."""
 
     name: str
     says: str
+    lacks: str | None
     recognizes: Callable[[dict[str, Any]], bool]
     read: Callable[[Source], Imported]
 
 
 FORMATS = tuple(
-    Format(each.NAME, each.SAYS, each.recognizes, each.read)
+    Format(each.NAME, each.SAYS, each.LACKS, each.recognizes, each.read)
     for each in (
         otlp,
         claude_code,

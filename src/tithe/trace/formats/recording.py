@@ -16,6 +16,7 @@ from tithe.trace.formats.source import Source, left_out, text
 
 NAME = "tithe"
 SAYS = "recordings of tithe serve --trace (.jsonl)"
+LACKS = None
 _SOURCE = "server"
 
 

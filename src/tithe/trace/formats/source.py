@@ -97,7 +97,7 @@ def _one_after_the_other(data: bytes, name: str, broken: tuple[int, ...]) -> Sou
     text = data.decode("utf-8", "replace")
     decoder = json.JSONDecoder()
     records: list[Record] = []
-    place = text.find("{")
+    place = text.find("{") if text.lstrip().startswith("{") else -1
     while place >= 0:
         line = text.count("\n", 0, place) + 1
         try:
@@ -107,7 +107,7 @@ def _one_after_the_other(data: bytes, name: str, broken: tuple[int, ...]) -> Sou
             return Source(name=name, records=tuple(records), broken=(line,) if records else broken)
         records += _records(value, line)
         place = text.find("{", end)
-    return Source(name=name, records=tuple(records))
+    return Source(name=name, records=tuple(records), broken=() if records else broken)
 
 
 def left_out(what: str, why: str, lines: list[int] | tuple[int, ...]) -> str:

@@ -29,9 +29,7 @@ from tithe.trace.formats.source import (
 
 NAME = "swe-agent"
 SAYS = "SWE-agent trajectories (.traj)"
-_NOT_REPORTED = (
-    "not reported: dates, how long calls took (the task is as long as its tools), tokens of a call"
-)
+LACKS = "not reported: dates, how long calls took (the task is as long as its tools), tokens of a call"
 _COMMAND = re.compile(r"\s*([\w./-]{1,40})")
 
 
@@ -43,7 +41,7 @@ def recognizes(record: dict[str, Any]) -> bool:
 def read(source: Source) -> Imported:
     """One task a run. Raises `UsageError` when there is no step."""
     tasks: list[ImportedTask] = []
-    notes = [_NOT_REPORTED, *source.notes()]
+    notes = [LACKS, *source.notes()]
     for record in source.records:
         steps = objects(record.value.get("trajectory"))
         if not steps:

@@ -35,7 +35,7 @@ from tithe.trace.formats.source import (
 NAME = "weka"
 SAYS = "WEKA KV cache tester traces (.json)"
 _SOURCE = f"import:{NAME}"
-_NOT_REPORTED = (
+LACKS = (
     "not reported: dates; tools and pauses (think_time mixes them; those gaps stay unattributed); cached tokens; "
     "start times to better than a second"
 )
@@ -75,7 +75,7 @@ def read(source: Source) -> Imported:
         raise UsageError(
             f"{source.name} has no requests of a {NAME} session: an object with `requests` was expected."
         )
-    notes.insert(0, _NOT_REPORTED)
+    notes.insert(0, LACKS)
     if without_ttft:
         notes.insert(1, f"not reported: the first token of {without_ttft:,} calls (type n)")
     return Imported(tasks=tuple(tasks), notes=tuple(notes))
