@@ -49,4 +49,4 @@ def test_what_is_no_record_is_counted(imported):
         {"record": "span", "span": good},
         {"record": "span", "span": good | {"kind": "nonsense"}},
     )
-    assert found.notes == ("left out: 2 lines that is no record, or before any anchor (lines 1, 4)",)
+    assert found.notes == ("left out: 2 lines that are no record, or before any anchor (lines 1, 4)",)

@@ -29,7 +29,7 @@ from tithe.trace.formats.source import Source, count, fields, instant, left_out,
 NAME = "codex"
 SAYS = "Codex session logs (rollout-*.jsonl)"
 LACKS = "not reported: when a request was sent (taken: the record that it answers), the first token"
-_TYPES = frozenset(("session_meta", "turn_context", "response_item", "event_msg", "compacted"))
+_TYPES = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")
 _ASKS = frozenset(("function_call", "custom_tool_call", "local_shell_call"))
 _OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output", "local_shell_call_output"))
 

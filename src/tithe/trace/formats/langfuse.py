@@ -28,7 +28,7 @@ _KINDS: dict[str, SpanKind] = {
     "EVALUATOR": "validation",
     "GUARDRAIL": "validation",
 }
-_AROUND = frozenset(("AGENT", "CHAIN", "SPAN"))
+_AROUND = ("AGENT", "CHAIN", "SPAN")
 _CACHE_READ = ("input_cached_tokens", "cache_read_input_tokens", "input_cache_read")
 _CACHE_WRITE = ("cache_creation_input_tokens", "input_cache_creation", "input_cache_write")
 _REASONING = ("output_reasoning_tokens", "output_reasoning", "reasoning_tokens")
@@ -90,13 +90,13 @@ def read(source: Source) -> Imported:
     if without:
         notes.insert(0, f"not reported: the first token of {without:,} of {calls:,} calls")
     if bad:
-        notes.append(left_out("record", "with what is no observation, or has no id or no start", bad))
+        notes.append(left_out("record", "without an id and a start in each observation", bad))
     return Imported(tasks=tuple(tasks), notes=tuple(notes))
 
 
 def _drafts(trace: str, observations: list[dict[str, Any]]) -> list[Draft]:
     ids = {text(one.get("id")) for one in observations}
-    tops = [one for one in observations if one.get("parentObservationId") not in ids]
+    tops = [one for one in observations if text(one.get("parentObservationId")) not in ids]
     whole = tops[0] if len(tops) == 1 and tops[0].get("type") in _AROUND else None
     return [_draft(trace, one, whole=one is whole) for one in observations]
 

@@ -77,7 +77,7 @@ def read(source: Source) -> Imported:
         )
     notes = [LACKS, *source.notes()]
     if bad:
-        notes.append(left_out("record", "that is no span, or has no start", bad))
+        notes.append(left_out("record", "that is no span with a start", bad))
     return Imported(tasks=tuple(tasks), notes=tuple(notes))
 
 

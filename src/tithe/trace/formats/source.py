@@ -113,6 +113,8 @@ def _one_after_the_other(data: bytes, name: str, broken: tuple[int, ...]) -> Sou
 def left_out(what: str, why: str, lines: list[int] | tuple[int, ...]) -> str:
     """A sentence on what was left out, with the numbers of the first lines that it was on."""
     shown = ", ".join(str(line) for line in lines[:_SHOWN]) + (", ..." if len(lines) > _SHOWN else "")
+    if len(lines) > 1:
+        why = why.replace("that is ", "that are ", 1)
     where = f"line {shown}" if len(lines) == 1 else f"lines {shown}"
     return f"left out: {len(lines):,} {what}{'' if len(lines) == 1 else 's'} {why} ({where})"
 
