@@ -13,7 +13,7 @@ from tithe.core.errors import UsageError
 from tithe.core.span import Anchor
 from tithe.report.figures import counted
 from tithe.trace import Store
-from tithe.trace.formats import Imported, ImportedTask, parse, read_as, read_guessed
+from tithe.trace.formats import Format, Imported, ImportedTask, format_named, parse, read_guessed
 
 _STDIN = "-"
 _SUFFIXES = frozenset((".json", ".jsonl", ".ndjson", ".traj"))
@@ -70,13 +70,14 @@ def import_(
     unknown = next((name for name in files if name.startswith("-") and name != _STDIN), None)
     if unknown is not None:  # let through with the hyphen of standard input
         raise UsageError(f"There is no option {unknown}: `tithe import --help` lists those that there are.")
+    chosen = None if format_ is None else format_named(format_)
     path = record_path(db)
     read: list[ImportedFile] = []
     unread: list[UnreadFile] = []
     told: set[str] = set()
     for name, in_folder in _found(files):
         try:
-            imported = _import(name, format_, path)
+            imported = _import(name, chosen, path)
         except UsageError as error:
             unread.append(UnreadFile(file=name, why=error.message))
             # Folders hold all sorts of files; one that was named is another matter.
@@ -106,9 +107,9 @@ def _found(named: Sequence[str]) -> Iterator[tuple[str, bool]]:
             yield name, False
 
 
-def _import(name: str, format_: str | None, path: Path) -> ImportedFile:
+def _import(name: str, chosen: Format | None, path: Path) -> ImportedFile:
     source = parse(_contents(name), "standard input" if name == _STDIN else Path(name).name)
-    format_found, imported = read_guessed(source) if format_ is None else read_as(format_, source)
+    format_found, imported = read_guessed(source) if chosen is None else (chosen, chosen.read(source))
     with Store.open(path) as store:
         for task in imported.tasks:
             _add(store, task, f"import:{format_found.name}", name)

@@ -86,6 +86,4 @@ def test_characters_are_no_tokens(imported):
 
 def test_what_has_no_start_is_counted(imported):
     found = imported("langfuse", seen("a", "SPAN", 0.0, 1.0), seen("b", "SPAN", None, 1.0))
-    assert found.notes == (
-        "left out: 1 record without an id and a start in each observation (line 2)",
-    )
+    assert found.notes == ("left out: 1 record without an id and a start in each observation (line 2)",)

@@ -12,7 +12,7 @@ from tithe.core import attributes as at
 from tithe.core.errors import UsageError
 from tithe.trace import TaskRecord
 from tithe.trace.exports import to_otlp
-from tithe.trace.formats import parse, read_as
+from tithe.trace.formats import format_named, parse
 
 from .given import by_name, lines
 
@@ -139,6 +139,6 @@ def test_spans_that_are_none_are_counted(imported):
 
 def test_a_file_without_spans_says_what_was_expected():
     with pytest.raises(UsageError, match="resourceSpans"):
-        read_as("otlp", parse(json.dumps({"resourceSpans": []}).encode(), "t.json"))
+        format_named("otlp").read(parse(json.dumps({"resourceSpans": []}).encode(), "t.json"))
     with pytest.raises(UsageError, match="line 1 is not that"):
-        read_as("otlp", parse(lines({"resourceSpans": [{"scopeSpans": 7}]}), "t.json"))
+        format_named("otlp").read(parse(lines({"resourceSpans": [{"scopeSpans": 7}]}), "t.json"))

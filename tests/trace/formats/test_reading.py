@@ -8,11 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tithe.core.errors import UsageError
-from tithe.trace.formats import FORMATS, Imported, parse, read_as, read_guessed
+from tithe.trace.formats import FORMATS, Imported, format_named, parse, read_guessed
 from tithe.trace.rows import row_of
 from tithe.trace.tree import build_tree
 
-from . import test_claude_code, test_codex, test_langfuse, test_openai_agents, test_otlp, test_swe_agent, test_weka
+from . import (
+    test_claude_code,
+    test_codex,
+    test_langfuse,
+    test_openai_agents,
+    test_otlp,
+    test_swe_agent,
+    test_weka,
+)
 from .given import lines
 
 GIVEN: dict[str, list[dict[str, Any]]] = {
@@ -26,7 +34,10 @@ GIVEN: dict[str, list[dict[str, Any]]] = {
     "mooncake": [{"timestamp": 1, "input_length": 2, "output_length": 3, "hash_ids": [1, 2]}],
     "tithe": [
         {"record": "anchor", "anchor": {"monotonic": 1.0, "unix": 2.0}},
-        {"record": "span", "span": {"id": "a", "trace": "t", "kind": "call", "name": "c", "start": 1.0, "end": 2.0}},
+        {
+            "record": "span",
+            "span": {"id": "a", "trace": "t", "kind": "call", "name": "c", "start": 1.0, "end": 2.0},
+        },
     ],
 }
 
@@ -38,8 +49,7 @@ def test_every_format_has_a_fixture_and_is_told_by_it():
         assert found.name == name
         assert imported.tasks
         assert imported.notes[:1] == ((found.lacks,) if found.lacks else imported.notes[:1])
-        # Only the name of the file may differ.
-        assert read_as(name, parse(lines(*records), "some"))[1] == imported
+        assert found.read(parse(lines(*records), "some")) == imported
 
 
 @pytest.mark.parametrize("name", GIVEN)
@@ -47,7 +57,7 @@ def test_no_format_takes_anothers_file_for_its_own(name):
     for other, records in GIVEN.items():
         if other != name:
             with pytest.raises(UsageError):
-                read_as(name, parse(lines(*records), "some.json"))
+                format_named(name).read(parse(lines(*records), "some.json"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +80,7 @@ def test_what_is_of_no_format_says_so(data, says):
 
 def test_a_format_that_there_is_not_names_those_that_there_are():
     with pytest.raises(UsageError, match="format is 'wekka': the formats are otlp"):
-        read_as("wekka", parse(b'{"a": 1}', "some.json"))
+        format_named("wekka")
 
 
 def test_a_log_may_begin_with_other_things_and_lines_in_it_may_be_broken():
@@ -85,7 +95,9 @@ _LEAVES = (
     | st.sampled_from(["2026-03-01T10:00:00Z", "0001-01-01", "9999-12-31T23:59:59-12:00", "-1", "1" * 30])
 )  # fmt: skip
 _ANYTHING = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=5
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
 )
 
 
@@ -131,9 +143,9 @@ def test_whatever_is_in_a_file_it_is_read_or_refused(name):
     @settings(max_examples=150)
     @given(mangled(name))
     def check(data: bytes) -> None:
-        for read in (read_guessed, lambda source: read_as(name, source)):
+        for read in (lambda source: read_guessed(source)[1], format_named(name).read):
             try:
-                _, imported = read(parse(data, "some.json"))
+                imported = read(parse(data, "some.json"))
             except UsageError:
                 continue
             _is_sound(imported)

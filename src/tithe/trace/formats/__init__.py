@@ -5,7 +5,7 @@ A format's module has `NAME`, `SAYS` (what it reads, for people), `LACKS` (what 
 """
 
 from tithe.trace.formats.imported import Imported, ImportedTask
-from tithe.trace.formats.reading import FORMATS, Format, read_as, read_guessed
+from tithe.trace.formats.reading import FORMATS, Format, format_named, read_guessed
 from tithe.trace.formats.source import Source, parse
 
-__all__ = ["FORMATS", "Format", "Imported", "ImportedTask", "Source", "parse", "read_as", "read_guessed"]
+__all__ = ["FORMATS", "Format", "Imported", "ImportedTask", "Source", "format_named", "parse", "read_guessed"]

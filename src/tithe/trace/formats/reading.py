@@ -62,12 +62,12 @@ def read_guessed(source: Source) -> tuple[Format, Imported]:
     )
 
 
-def read_as(named: str, source: Source) -> tuple[Format, Imported]:
-    """Read a file of the format that is named. Raises `UsageError` when there is none of that name, or it cannot be read."""
-    found = next((each for each in FORMATS if each.name == named), None)
+def format_named(name: str) -> Format:
+    """The format of a name. Raises `UsageError` when there is none."""
+    found = next((each for each in FORMATS if each.name == name), None)
     if found is None:
-        raise UsageError(f"format is {named!r}: the formats are {_names()}.")
-    return found, found.read(source)
+        raise UsageError(f"format is {name!r}: the formats are {_names()}.")
+    return found
 
 
 def _names() -> str:
