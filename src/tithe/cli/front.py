@@ -29,7 +29,9 @@ COMMANDS = (
     Command("ledger", "Tell where a task's wall clock went, or many tasks'.", "tithe.cli.ledger:ledger"),
     Command("diff", "Tell what changed between two tasks or groups of them.", "tithe.cli.diff:diff"),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
-    Command("import", "Read traces that other programs kept, as tasks.", "tithe.cli.imports:imports"),
+    Command(
+        "import", "Read what other programs recorded: traces and agents' logs.", "tithe.cli.imports:import_"
+    ),
     Command(
         "export", "Write recorded tasks as OTLP, Chrome trace, CSV or Parquet.", "tithe.cli.export:export"
     ),

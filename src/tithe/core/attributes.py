@@ -64,8 +64,11 @@ TRACE_PARENT = "tithe.trace_parent"  # [trace id, span id] of the span that the 
 UNREAD = (
     "tithe.unread"  # what of an attempt's bodies could not be read, and why; what that would tell is missing
 )
+BLOCKS = "tithe.blocks"  # [[first, count], ...]: the prompt's hash blocks, as runs of consecutive ids; same id, same prefix
+BLOCK_TOKENS = "tithe.block_tokens"  # how many tokens a block has
 
 # Any span.
+UNTIMED = "tithe.untimed"  # True: how long it took is not reported; its end is its start
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
 SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT
 BUCKET = "tithe.bucket"  # what an `other` span was, in the ledger's words

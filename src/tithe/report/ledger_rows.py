@@ -106,7 +106,15 @@ def break_cells(diagnosis: Diagnosis) -> Cells:
     unit = unit_of(one.cost_s for one in found)
     return Cells(
         title="Prefix breaks, by cause and place",
-        heads=("where", "place", "cause", "breaks", "tokens again", f"cost ({unit.name})", "what happened, and what to do"),
+        heads=(
+            "where",
+            "place",
+            "cause",
+            "breaks",
+            "tokens again",
+            f"cost ({unit.name})",
+            "what happened, and what to do",
+        ),
         rows=tuple(
             (
                 finding_where(one),

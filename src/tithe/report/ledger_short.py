@@ -112,7 +112,7 @@ def print_many(many: ManyTasks, console: Console) -> None:
     console.print()
     console.print(Text.assemble(("tithe ledger", "bold"), f"  {counted(len(many.accounts), 'task')}"))
     console.print()
-    sums: dict[Bucket, float] = {bucket: 0.0 for bucket in BUCKETS}
+    sums: dict[Bucket, float] = dict.fromkeys(BUCKETS, 0.0)
     for account in many.accounts:
         for bucket, value in account.wall.items():
             sums[bucket] += value
