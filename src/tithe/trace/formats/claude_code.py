@@ -89,10 +89,9 @@ class _Session:
         self._lines: dict[str, Line] = {}
         self._place: str | None = None
         self._known: dict[str, str] = {}  # the line of each record, by its uuid
-        self._prompts: dict[
-            str, str
-        ] = {}  # the tool that sent a prompt to a sub-agent, by the prompt's digest
-        self._parents: dict[str, str] = {}  # the tool that started a sub-agent, by its line
+        # The tool that sent a prompt to a sub-agent, by the prompt's digest; the tool that started one, by its line.
+        self._prompts: dict[str, LoggedTool] = {}
+        self._parents: dict[str, str | LoggedTool | None] = {}
 
     def take(self, told: dict[str, Any], stamp: int) -> None:
         own = text(told.get("uuid"))
