@@ -62,7 +62,7 @@ def make_account(record: TaskRecord) -> Account:
     wall: dict[Bucket, float] = defaultdict(float)
     for start, end, bucket, _, _ in attribution.path:
         wall[bucket] += end - start
-    calls = [node for node in walk(tree.root) if node.kind == "call"]
+    calls = [node for node in attribution.nodes if node.kind == "call"]
     told = [call.attributes for call in calls]
     return Account(
         task=record.id,
@@ -76,7 +76,7 @@ def make_account(record: TaskRecord) -> Account:
         steps=len(_numbers(tree.root)),
         calls=len(calls),
         retries=sum(attempts_of(call) - 1 for call in calls),
-        tools=sum(node.kind == "tool" for node in walk(tree.root)),
+        tools=sum(node.kind == "tool" for node in attribution.nodes),
         input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
@@ -130,10 +130,15 @@ def _busy(attribution: Attribution) -> dict[Kind, float]:
     for start, end, bucket, detail, node in attribution.path:
         if node is None:
             sums[bucket, detail] += end - start
-    for node in walk(attribution.root):
-        if node.kind in LINES or node.kind == "attempt":
+    stack = [attribution.root]
+    while stack:
+        node = stack.pop()
+        whole = attribution.is_leaf(node)
+        if not whole:
+            stack += node.children
+        if node.kind in LINES and not whole:
             continue
-        inside = _covered(node) if node.children and node.kind != "call" else 0.0
+        inside = 0.0 if whole else _covered(node)
         for start, end, bucket, detail in attribution.own(node):
             sums[bucket, detail] += max(0.0, end - start - inside)
     return sums

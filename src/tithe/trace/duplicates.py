@@ -62,6 +62,27 @@ def united(spans: Iterable[Span]) -> dict[str, Span]:
             return by_id
 
 
+def counted_once(spans: Iterable[Span]) -> list[Span]:
+    """The spans without those that are marked, and what stood under one under that which stands for it.
+
+    A mark that leads to no span here is not believed: nothing is left out that is not told elsewhere.
+    """
+    by_id = {span.id: span for span in spans}
+    stands: dict[str, str] = {}
+    for span in by_id.values():
+        first, walked = span, {span.id}
+        while (of := text_of(first, DUPLICATE_OF)) in by_id and of not in walked:
+            walked.add(of)
+            first = by_id[of]
+        if first is not span and text_of(first, DUPLICATE_OF) is None:
+            stands[span.id] = first.id
+    return [
+        msgspec.structs.replace(span, parent=stands[span.parent]) if span.parent in stands else span
+        for span in by_id.values()
+        if span.id not in stands
+    ]
+
+
 def _taking_over(first: Span, other: Span) -> Span:
     had, told = first.attributes, other.attributes
     taken = {name: told[name] for name in _FACTS if name in told and name not in had}

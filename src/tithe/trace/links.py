@@ -1,15 +1,16 @@
 """Which span of the agent's a thing that was seen from elsewhere belongs under. Pure; decided by the first that tells:
 
 1. *traceparent*: the request carried the id of the span that it was made in. If that is no call, the call is looked for in
-   it, by 2 and 5.
+   it, by 2 and 6.
 2. *response*: a call of the agent's and an attempt have the same response id, and overlap.
-3. *tools*: a tool run that the agent tells of has an id that the attempt asked for, or brought the result of.
-4. *session*: the same conversation id.
-5. *time*: it lies within a span of the agent's, on the one clock, give or take `TOLERANCE_S`; in a call only if the models,
+3. *parent*: it stands in a call of the agent's already.
+4. *tools*: a tool run that the agent tells of has an id that the attempt asked for, or brought the result of.
+5. *session*: the same conversation id.
+6. *time*: it lies within a span of the agent's, on the one clock, give or take `TOLERANCE_S`; in a call only if the models,
    where both are known, are the same, and so are the response ids.
 
-1 and 2 tell the span. 3 and 4 tell the task (of several, they narrow), if that was going on at the time; the span in it
-is then found by 5. Where the innermost spans around it are several (steps that go on at once), the span is not
+1 to 3 tell the span. 4 and 5 tell the task (of several, they narrow), if that was going on at the time; the span in it
+is then found by 6. Where the innermost spans around it are several (steps that go on at once), the span is not
 decided, and the task only if they are all of one. What is not decided is left as it is.
 """
 
@@ -34,7 +35,7 @@ TOLERANCE_S = 0.002  # between the stamps of two processes that mean one instant
 # What a call may be found to stand under, or to be.
 OWNERS: frozenset[SpanKind] = frozenset({"task", "branch", "step", "call", "tool"})
 
-By = Literal["traceparent", "response", "tools", "session", "time", "conversation"]
+By = Literal["traceparent", "response", "parent", "tools", "session", "time", "conversation"]
 
 
 class Link(NamedTuple):
@@ -202,6 +203,9 @@ def decide(known: Seen, field: Field, around: Sequence[Span]) -> Link:
     call = field.call_of(span)
     if call is not None and (narrowed is None or call.trace in narrowed):
         return Link(call.trace, call, "response")
+    above = field.named(span.parent) if span.kind == "attempt" and span.parent is not None else None
+    if above is not None and above.kind == "call":
+        return Link(above.trace, above, "parent")
     if narrowed is None and field.has(span.trace):
         narrowed = {span.trace}
     tools, sessions = field.tasks_with(known)

@@ -192,7 +192,7 @@ def _links(attempts: Sequence[Span], field: Field) -> dict[str, Link]:
 
 def _settle_claims(attempts: Sequence[Span], links: dict[str, Link]) -> None:
     """Leave at most one answered attempt in a call: the one of better evidence, or none."""
-    order: tuple[By, ...] = ("traceparent", "response", "tools", "session", "time", "conversation")
+    order: tuple[By, ...] = ("traceparent", "response", "parent", "tools", "session", "time", "conversation")
     claims: dict[str, list[tuple[int, Span]]] = {}
     for attempt in attempts:
         link = links[attempt.id]
