@@ -127,3 +127,41 @@ def test_nothing_imported_is_status_2_with_a_reason(db, folder, capsys, argument
     assert run(["import", "--db", str(db), *given]) == 2
     assert says in capsys.readouterr().err
     assert not db.exists()
+
+
+def test_a_sub_agents_file_joins_its_sessions_task_on_one_clock(db, folder, capsys):
+    def record(kind, uuid, second, content, **more):
+        message = {"id": f"m-{uuid}", "content": content}
+        stamp = f"2026-03-01T10:00:{second:02}Z"
+        return {
+            "type": kind,
+            "uuid": uuid,
+            "parentUuid": None,
+            "sessionId": "s2",
+            "timestamp": stamp,
+            "message": message,
+            **more,
+        }
+
+    asks = [{"type": "tool_use", "id": "t", "name": "Task", "input": {}}]
+    result = [{"type": "tool_result", "tool_use_id": "t"}]
+    side = {"isSidechain": True, "agentId": "ag"}
+    files = {
+        "main.jsonl": [
+            record("user", "u", 0, "go"), record("assistant", "a", 1, asks),
+            record("user", "r", 20, result, toolUseResult={"agentId": "ag"}),
+        ],
+        "agent-ag.jsonl": [record("user", "su", 2, "look", **side), record("assistant", "sa", 18, [], **side)],
+    }  # fmt: skip
+    for name, records in files.items():
+        (folder / name).write_text("".join(json.dumps(each) + "\n" for each in records))
+    imported(capsys, db, *(str(folder / name) for name in files))
+    with Store.open(db, write=False) as store:
+        [summary] = store.tasks()
+        assert (summary.calls, summary.tools, summary.wall_s) == (2, 1, 20.0)
+        spans = store.task(summary.id).spans
+    whole = next(span for span in spans if span.kind == "task")
+    branch = next(span for span in spans if span.kind == "branch")
+    tool = next(span for span in spans if span.kind == "tool")
+    assert branch.parent == tool.id
+    assert [round(stamp - whole.start, 6) for stamp in (branch.start, branch.end)] == [2.0, 18.0]

@@ -155,6 +155,16 @@ def test_a_call_that_failed_for_good_has_the_error_and_not_its_text(imported):
     assert "secret" not in repr(task)
 
 
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [({"error": "rate_limit"}, "rate_limit"), ({"apiErrorStatus": 529}, "529"), ({}, "api_error")],
+)
+def test_a_failure_is_its_code_or_its_status(imported, more, error):
+    told = assistant("a1", 2.0, "m1", TEXT, "u1", isApiErrorMessage=True, **more)
+    [task] = imported("claude-code", user("u1", 0.0, "go"), told).tasks
+    assert of_kind(task.spans, "call")[0].error == error
+
+
 def test_a_compaction_is_told_by_the_call_after_it(imported):
     [task] = imported(
         "claude-code",
@@ -199,6 +209,17 @@ def test_a_sub_agents_own_file_joins_the_task_of_its_session(imported, order):
     inside = [span for span in spans.values() if span.parent == branch.id]
     assert sorted(span.kind for span in inside) == ["call", "call", "tool"]
     assert len([span for span in spans.values() if span.kind == "task"]) == 1
+
+
+def test_an_agent_in_the_background_is_not_inside_the_tool_that_launched_it(imported):
+    launched = result("u2", 1.5, "t1", {"agentId": "ag1", "status": "async_launched"})
+    parts = [
+        imported("claude-code", *records).tasks[0] for records in ([*MAIN[:2], launched, MAIN[3]], AGENT)
+    ]
+    tree = build_tree([span for part in parts for span in part.spans])
+    assert [node.kind for node in tree.root.children] == ["call", "call", "tool", "branch"]
+    [tool] = [node for node in tree.root.children if node.kind == "tool"]
+    assert tool.length == 0.5
 
 
 def test_a_sidechain_without_an_agents_id_is_found_by_its_prompt(imported):

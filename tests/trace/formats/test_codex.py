@@ -128,3 +128,21 @@ def test_compaction_is_told_by_the_call_after_it(imported):
         None,
         "compacted",
     ]
+
+
+def test_usage_may_be_totals_alone(imported):
+    def totals(seconds, given, out):
+        return event(
+            seconds, "token_count", info={"total_token_usage": {"input_tokens": given, "output_tokens": out}}
+        )
+
+    [task] = imported(
+        "codex", *HEAD, event(1.0, "user_message", message="go"), item(2.0, "message", role="assistant", content=[]),
+        totals(2.1, 100, 10), event(3.0, "user_message", message="go"), totals(3.1, 100, 10),
+        item(4.0, "message", role="assistant", content=[]), totals(4.1, 250, 15),
+    ).tasks  # fmt: skip
+    found = [
+        (call.attributes[at.INPUT_TOKENS], call.attributes[at.OUTPUT_TOKENS])
+        for call in of_kind(task.spans, "call")
+    ]
+    assert found == [(100, 10), (150, 5)]

@@ -24,7 +24,7 @@ OBSERVATIONS = [
         usageDetails={
             "input": 30, "input_cached_tokens": 70, "output": 15, "output_reasoning_tokens": 5, "total": 120
         },
-        usage={"input": 100, "output": 20, "total": 120, "unit": "TOKENS"}, input=[{"content": "secret"}], output="secret",
+        usage={"input": 100, "output": 20, "total": 120, "unit": "TOKENS"}, input=[{"role": "user", "content": "secret"}], output="secret",
     ),
     seen("search", "TOOL", 4.0, 6.0, "root", input="secret"),
     seen("docs", "RETRIEVER", 6.0, 7.0, "root"),
@@ -74,6 +74,8 @@ def test_times_tokens_parents_and_errors(imported):
     # Two at the top: none of them is the task.
     assert spans["root"].kind == "other"
     assert found.notes == ("not reported: the first token of 1 of 2 calls",)
+    assert [part.role for part in task.prompts[call.id]] == ["user"]
+    assert set(task.prompts) == {call.id}
     assert "secret" not in repr(found)
 
 

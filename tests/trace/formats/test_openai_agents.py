@@ -68,6 +68,7 @@ def test_what_the_sdk_writes_is_read(exported, imported):
     assert spans["mine"].parent == spans["polite"].id
     assert spans["gpt-x"].attributes[at.ASKED_TOOLS] == [["c1", "add"]]
     assert spans["gpt-x"].attributes[at.INPUT_TOKENS] == 9
+    assert [part.size for part in task.prompts[spans["gpt-x"].id]] == [len("secret")]
     assert spans["add"].error == "error"
     assert "secret" not in repr(found)
 

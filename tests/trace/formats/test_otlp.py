@@ -96,6 +96,18 @@ def test_what_the_sdks_console_exporter_prints_is_read(imported):
     assert "secret" not in repr(found)
 
 
+def test_a_prompt_that_was_recorded_is_kept_as_fingerprints(imported):
+    told = {
+        "gen_ai.operation.name": text("chat"),
+        "gen_ai.input.messages": text('[{"role":"user","parts":["secret"]}]'),
+    }
+    found = imported("otlp", request(span("0b", "", "chat", 0, 1, told)))
+    [task] = found.tasks
+    [part] = task.prompts["0b" * 8]
+    assert (part.place, part.role) == ("messages[0]", "user")
+    assert "secret" not in repr(found)
+
+
 def test_what_we_exported_comes_back_as_it_was_recorded(imported):
     def own(number, kind, start, end, parent=None, **told):
         return Span(

@@ -14,7 +14,8 @@ No format is promised; this is what is found in them:
 - Failed attempts are `system` records (`api_error`) with a wait; a call that failed for good is `isApiErrorMessage`.
 - Sub-agents are `isSidechain`: in the session's file, or in one of their own with the same `sessionId`. They become branches of
   the tool that started them: by the `agentId` in its result, in older logs by their first prompt. So both files
-  make one task, in whichever order they are imported.
+  make one task, in whichever order they are imported. One that was launched in the background outlives
+  its tool, and stands beside it.
 """
 
 import re
@@ -89,10 +90,9 @@ class _Session:
         self._lines: dict[str, Line] = {}
         self._place: str | None = None
         self._known: dict[str, str] = {}  # the line of each record, by its uuid
-        self._prompts: dict[
-            str, str
-        ] = {}  # the tool that sent a prompt to a sub-agent, by the prompt's digest
-        self._parents: dict[str, str] = {}  # the tool that started a sub-agent, by its line
+        # The tool that sent a prompt to a sub-agent, by the prompt's digest; the tool that started one, by its line.
+        self._prompts: dict[str, LoggedTool] = {}
+        self._parents: dict[str, str | LoggedTool | None] = {}
 
     def take(self, told: dict[str, Any], stamp: int) -> None:
         own = text(told.get("uuid"))
@@ -220,7 +220,8 @@ class _Session:
         if took is not None and took >= 0:
             tool.took = round(took * 1_000_000)
         agent = text(details.get("agentId"))
-        if agent is not None:
+        # What was launched in the background goes on after its tool, and is no part of it.
+        if agent is not None and not str(details.get("status")).endswith("_launched"):
             tool.id = span_id(NAME, self._name, "agent", agent)
 
 
@@ -266,6 +267,9 @@ def _gave_up(told: dict[str, Any], message: dict[str, Any]) -> str:
     code = text(told.get("error"))
     if code is not None and re.fullmatch(r"\w{1,60}", code) and code != "unknown":
         return code
+    status = count(told.get("apiErrorStatus"))
+    if status is not None:
+        return str(status)
     said = next((text(block.get("text")) or "" for block in objects(message.get("content"))), "")
     found = _STATUS.search(said)
     return found[1] if found is not None else "api_error"

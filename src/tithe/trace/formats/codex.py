@@ -9,7 +9,7 @@
 | compacted | the history was replaced |
 
 - What the model writes between two inputs is one call; a `token_count` right after it is its end, and has its usage
-  (`last_token_usage`; one that repeats the totals before it tells of no call). `input_tokens` has the cached ones in it.
+  (`last_token_usage`, else what its totals are more than those before; one that repeats them tells of no call). `input_tokens` has the cached ones in it.
 - When a request was sent is not told: a call begins with the last thing that it answers (logged.py).
 - A tool runs from its call to its output; as long as the output's `duration_seconds`, or the `duration` of the event
   that ends it, where there is one.
@@ -31,6 +31,13 @@ SAYS = "Codex session logs (rollout-*.jsonl)"
 LACKS = "not reported: when a request was sent (taken: the record that it answers), the first token"
 _TYPES = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")
 _ASKS = frozenset(("function_call", "custom_tool_call", "local_shell_call"))
+_TOKENS = (
+    (at.INPUT_TOKENS, "input_tokens"),
+    (at.OUTPUT_TOKENS, "output_tokens"),
+    (at.CACHE_READ_TOKENS, "cached_input_tokens"),
+    (at.CACHE_WRITE_TOKENS, "cache_write_input_tokens"),
+    (at.REASONING_TOKENS, "reasoning_output_tokens"),
+)
 _OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output", "local_shell_call_output"))
 
 
@@ -86,7 +93,7 @@ class _Session:
         self._number = 0  # of calls
         self._open: LoggedCall | None = None  # the call whose answer is being written
         self._unpaid: LoggedCall | None = None  # the last call, until its usage is told
-        self._total: Any = None
+        self._total: dict[str, Any] = {}
 
     def take(self, type_: str, payload: dict[str, Any], stamp: int) -> None:
         match type_:
@@ -164,23 +171,20 @@ class _Session:
         self._open = None
 
     def _usage(self, info: dict[str, Any], stamp: int) -> None:
-        total, last = info.get("total_token_usage"), fields(info.get("last_token_usage"))
-        if not last or (total is not None and total == self._total):
+        total, last = fields(info.get("total_token_usage")), fields(info.get("last_token_usage"))
+        before, self._total = self._total, total
+        if total == before or not (total or last):
             return
-        self._total = total
         call, self._unpaid = self._unpaid, None
         if call is None:
             return
         if call is self._open:
             self.line.answered(str(self._number), stamp)
             self._close()
-        for name, field in (
-            (at.INPUT_TOKENS, "input_tokens"),
-            (at.OUTPUT_TOKENS, "output_tokens"),
-            (at.CACHE_READ_TOKENS, "cached_input_tokens"),
-            (at.REASONING_TOKENS, "reasoning_output_tokens"),
-        ):
+        for name, field in _TOKENS:
             found = count(last.get(field))
+            if not last and (now := count(total.get(field))) is not None:
+                found = max(0, now - (count(before.get(field)) or 0))
             if found is not None:
                 call.attributes[name] = found
 

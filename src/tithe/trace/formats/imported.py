@@ -16,7 +16,7 @@ class ImportedTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task of a file. Its spans' stamps are seconds from the first instant that the file tells of it.
 
     `began` is the date of that instant, in seconds since the epoch; None where the format has no dates. `prompts` are
-    by span, where the format has what they were.
+    fingerprints, by span, where the file has what was sent.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Draft(msgspec.Struct, kw_only=True):
     parent: str | None = None
     error: str | None = None
     attributes: dict[str, Any] = {}
+    prompt: tuple[Part, ...] = ()
 
 
 def task_of(
@@ -79,6 +80,7 @@ def task_of(
             )
             for draft in drafts
         ),
+        prompts={draft.id: draft.prompt for draft in drafts if draft.prompt},
     )
 
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from tithe.core import attributes as at
 from tithe.core.errors import UsageError
+from tithe.core.part import Part
 from tithe.core.span import SpanKind
 from tithe.trace.formats.imported import Draft, Imported, ImportedTask, span_id, task_id, task_of
 from tithe.trace.formats.source import Source, count, fields, instant, left_out, objects, reported, text
+from tithe.trace.message_parts import message_parts
 
 NAME = "langfuse"
 SAYS = "Langfuse observations (.json, .jsonl)"
@@ -124,7 +126,14 @@ def _draft(trace: str, told: dict[str, Any], *, whole: bool) -> Draft:
         parent=None if parent is None or whole else span_id(NAME, trace, parent),
         error="error" if told.get("level") == "ERROR" else None,
         attributes=kept,
+        prompt=_prompt(told.get("input")) if kind == "call" else (),
     )
+
+
+def _prompt(given: Any) -> tuple[Part, ...]:
+    """What was sent, where it is messages: by themselves, or with the tools beside them."""
+    told = fields(given)
+    return message_parts(told.get("messages"), tools=told.get("tools")) if told else message_parts(given)
 
 
 def _call(told: dict[str, Any], start: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tithe.core.errors import UsageError
 from tithe.core.span import SpanKind
 from tithe.trace.formats.imported import Draft, Imported, ImportedTask, span_id, task_id, task_of
 from tithe.trace.formats.source import Source, count, fields, instant, left_out, objects, reported, text
+from tithe.trace.message_parts import message_parts
 
 NAME = "openai-agents"
 SAYS = "OpenAI Agents SDK traces (.json, .jsonl)"
@@ -114,6 +115,7 @@ def _draft(trace: str, told: dict[str, Any], *, whole: bool) -> Draft:
         parent=None if parent is None else span_id(NAME, trace, parent),
         error="error" if told.get("error") else None,  # it has a message only
         attributes=kept,
+        prompt=message_parts(data.get("input")) if kind == "call" else (),
     )
 
 

@@ -17,6 +17,7 @@ from tithe.core.span import Span
 from tithe.trace.formats.imported import NS, Imported, ImportedTask
 from tithe.trace.formats.source import Record, Source, fields, instant, left_out, objects, text
 from tithe.trace.gen_ai import to_span, with_attempts
+from tithe.trace.message_parts import prompt_of
 from tithe.trace.otel import OtelEvent, OtelSpan
 from tithe.trace.otlp import JSON, decode_traces
 
@@ -138,6 +139,11 @@ def _task(trace: str, otel: list[OtelSpan]) -> ImportedTask:
         session=next((name for span in spans if (name := text(span.attributes.get(at.CONVERSATION)))), None),
         began=first / NS,
         spans=tuple(spans),
+        prompts={
+            span.span_id: prompt
+            for span, read in zip(otel, spans, strict=True)
+            if read.kind == "call" and (prompt := prompt_of(span.attributes))
+        },
     )
 
 
