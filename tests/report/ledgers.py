@@ -8,7 +8,7 @@ from tithe.core import attributes as at
 from tithe.ledger import Break, CallPrefix, Diagnosis, Ledger, make_ledger
 from tithe.trace import TaskRecord
 
-EVIL = "</script><script>alert(1)</script><img src=x onerror=\"alert(2)\">\u202egnp.exe\x1b[31m\x00[red]"
+EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">\u202egnp.exe\x1b[31m\x00[red]'
 TOOLS = ("read_file", "search", "run_tests", "edit_file")
 MODEL = "qwen3-coder-30b-a3b-instruct"
 
@@ -23,7 +23,9 @@ class _Clock:
         self.evil = evil
         self.prompt = 4_200
 
-    def span(self, id_: str, kind: str, start: float, end: float | None, parent: str | None, **told: Any) -> None:
+    def span(
+        self, id_: str, kind: str, start: float, end: float | None, parent: str | None, **told: Any
+    ) -> None:
         error, name = told.pop("error", None), told.pop("name", kind)
         self.spans.append(
             Span(
@@ -79,7 +81,9 @@ def proxied(steps: int = 8, evil: str | None = None) -> Ledger:
     made = _Clock("proxy", evil)
     results: list[str] = []
     for number in range(steps):
-        asks = [(f"t{number}-{n}", made.evil or TOOLS[(number + n) % 4]) for n in range(1 + (number % 4 == 2))]
+        asks = [
+            (f"t{number}-{n}", made.evil or TOOLS[(number + n) % 4]) for n in range(1 + (number % 4 == 2))
+        ]
         asks = asks if number < steps - 1 else []
         told: dict[str, Any] = {"tool_results": results} if results else {}
         if number % 50 == 4:
@@ -159,7 +163,7 @@ def diagnosis(steps: int = 8, evil: str | None = None) -> Diagnosis:
     for number in range(steps):
         prompt += 310 + 17 * (number % 9)
         broke, shared = number % 7 == 3, prompt - 350 if number else 0
-        told = evil or f"a{number}"
+        told = f"a{number}"
         calls.append(
             CallPrefix(
                 call=told,

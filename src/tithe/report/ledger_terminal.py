@@ -36,7 +36,17 @@ from tithe.report.tables import calm_table
 _INDENT = 2
 _MOST_FINDINGS = 5
 # Columns of tables that a narrow terminal does without, the first to go first.
-_SPARE = ("of them cached", "attempts", "failed", "from outside", "longest", "busy", "output tokens", "length", "TTFT")
+_SPARE = (
+    "of them cached",
+    "attempts",
+    "failed",
+    "from outside",
+    "longest",
+    "busy",
+    "output tokens",
+    "length",
+    "TTFT",
+)
 # Columns of names, which may be cut: to this at first, and to that where nothing else is left to give.
 _NAMES = ("bucket", "avoidable", "step", "tools", "tool", "model", "task", "a task")
 _FAIR_NAME, _LEAST_NAME = 30, 12
@@ -66,7 +76,9 @@ def print_ledger(ledger: Ledger, diagnosis: Diagnosis | None, console: Console) 
         "Saves: so much shorter the task is without it; less than wall where something else would be waited for.",
     )
     if ledger.tax:
-        _print_cells(console, tax_cells(ledger), "Removing all of it saves less or more than the parts one by one.")
+        _print_cells(
+            console, tax_cells(ledger), "Removing all of it saves less or more than the parts one by one."
+        )
     _print_doctor(console, diagnosis)
     _print_steps(console, ledger)
     if ledger.tools:
@@ -109,7 +121,9 @@ def _print_steps(console: Console, ledger: Ledger) -> None:
             rows.append((f"... {index - before - 1:,} more ...",))
         rows.append(cells.rows[index])
     folded = Cells(title=cells.title, heads=cells.heads, rows=tuple(rows))
-    note = "Shown are the first, the last, and those that take most." if len(kept) < len(ledger.steps) else None
+    note = (
+        "Shown are the first, the last, and those that take most." if len(kept) < len(ledger.steps) else None
+    )
     _print_cells(console, folded, note)
 
 
@@ -164,7 +178,12 @@ def fitting(cells: Cells, width: int) -> Table:
 
 def _broken(head: str) -> str:
     """A head on several lines, a word each."""
-    return head.replace(" tokens", "\ntokens").replace(" (", "\n(").replace("of them ", "of them\n").replace("from ", "from\n")
+    return (
+        head.replace(" tokens", "\ntokens")
+        .replace(" (", "\n(")
+        .replace("of them ", "of them\n")
+        .replace("from ", "from\n")
+    )
 
 
 def _wide(head: str, rows: Sequence[Sequence[str]], place: int) -> int:

@@ -66,7 +66,7 @@ def _drawing(rows: Sequence[StepRow], unit: TimeUnit) -> Columns:
 
 
 def _column(place: int, row: StepRow, unit: TimeUnit) -> Column:
-    sums = {bucket: 0.0 for bucket in BUCKETS}
+    sums = dict.fromkeys(BUCKETS, 0.0)
     for entry in row.entries:
         sums[entry.bucket] += entry.wall_s
     parts = [

@@ -31,8 +31,10 @@ def waterfall_figure(ledger: Ledger) -> Figure:
             "are time of which nothing was seen; a dashed bar was seen from outside, so it is an upper bound."
         ),
         caption=(
-            "Choose a row for its details. Drag over the strip on top to look closer, drag a bar's row to move along; with the "
-            "rows in focus, + and − zoom, ← and → move along, ↑ and ↓ choose, Enter folds what is inside, 0 shows all.",
+            (
+                "Choose a row for its details. Drag over the strip on top to look closer, drag a bar's row to move along; with the "
+                "rows in focus, + and − zoom, ← and → move along, ↑ and ↓ choose, Enter folds what is inside, 0 shows all."
+            ),
         ),
         formulas=(),
         tables=(as_table(_cells(ledger, unit)),),
