@@ -163,7 +163,7 @@ def diagnosis(steps: int = 8, evil: str | None = None) -> Diagnosis:
     for number in range(steps):
         prompt += 310 + 17 * (number % 9)
         broke, shared = number % 7 == 3, prompt - 350 if number else 0
-        told = evil or f"a{number}"
+        told = f"a{number}"
         calls.append(
             CallPrefix(
                 call=told,

@@ -1,6 +1,6 @@
 """A task's ledger as a page: its head, its conclusions, and a figure for each view of it."""
 
-import datetime
+import datetime as dt
 
 import tithe
 from tithe.ledger import Diagnosis, Ledger
@@ -68,7 +68,7 @@ def _facts(ledger: Ledger) -> tuple[Fact, ...]:
     if ledger.session is not None:
         facts.append(Fact(name="Session", value=visible(ledger.session, 64)))
     if ledger.started is not None:
-        begun = datetime.datetime.fromtimestamp(ledger.started, datetime.UTC)
+        begun = dt.datetime.fromtimestamp(ledger.started, dt.UTC)
         facts.append(Fact(name="Started", value=f"{begun:%Y-%m-%d %H:%M:%S} UTC"))
     calls = sum(row.calls for row in ledger.models)
     failed = sum(row.attempts for row in ledger.models) - calls

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from tithe.ledger import Diagnosis, Ledger, StepRow
+from tithe.ledger import Bucket, Diagnosis, Ledger, StepRow
 from tithe.report.buckets import LOOKS
 from tithe.report.figures import NOT_REPORTED, NOTHING, TimeUnit, number
 from tithe.report.ledger_words import (
@@ -75,9 +75,9 @@ def cost_cells(ledger: Ledger) -> Cells:
     return Cells(title="By cost", heads=heads, rows=tuple(rows), total=True)
 
 
-def _shown_buckets(ledger: Ledger) -> dict[str, float]:
+def _shown_buckets(ledger: Ledger) -> dict[Bucket, float]:
     """Those on the wall clock, and those that only ran beside it."""
-    busy = {one.bucket: 0.0 for one in ledger.entries if one.busy_s > 0}
+    busy: dict[Bucket, float] = {one.bucket: 0.0 for one in ledger.entries if one.busy_s > 0}
     return {**busy, **bucket_seconds(ledger)}
 
 

@@ -1,5 +1,6 @@
 """Ledgers in short: what `tithe record` prints when it ends, and many tasks at once."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -68,7 +69,7 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
     whole: dict[Bucket, float] = {
         bucket: sum(ledger.bucket_s(bucket) for ledger in ledgers) for bucket in BUCKETS
     }
-    sums = {bucket: value for bucket, value in whole.items() if value > 0}
+    sums: dict[Bucket, float] = {bucket: value for bucket, value in whole.items() if value > 0}
     wall, tax = sum(ledger.wall_s for ledger in ledgers), sum(ledger.tax_s for ledger in ledgers)
     rows = [
         (
@@ -112,11 +113,10 @@ def print_many(many: ManyTasks, console: Console) -> None:
     console.print()
     console.print(Text.assemble(("tithe ledger", "bold"), f"  {counted(len(many.accounts), 'task')}"))
     console.print()
-    sums: dict[Bucket, float] = dict.fromkeys(BUCKETS, 0.0)
+    sums: dict[Bucket, float] = defaultdict(float)
     for account in many.accounts:
         for bucket, value in account.wall.items():
             sums[bucket] += value
-    sums = {bucket: value for bucket, value in sums.items() if value > 0}
     for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)):
         console.print(Padding(line, (0, 0, 0, _INDENT)), highlight=False)
     console.print()

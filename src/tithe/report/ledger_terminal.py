@@ -77,7 +77,7 @@ def print_ledger(ledger: Ledger, diagnosis: Diagnosis | None, console: Console) 
     )
     if ledger.tax:
         _print_cells(
-            console, tax_cells(ledger), "Removing all of it saves less or more than the parts one by one."
+            console, tax_cells(ledger), "Removed together they may save less or more than one by one."
         )
     _print_doctor(console, diagnosis)
     _print_steps(console, ledger)

@@ -80,7 +80,7 @@ def _scale(shown: Window, name: int, room: int) -> Text:
 
 
 def _line(bar: Bar, ledger: Ledger, shown: Window, name: int, room: int, *, colour: bool) -> Text:
-    line = _name(bar, name)
+    line = Text() + _name(bar, name)
     line.append(f" {ON_PATH if bar.critical or bar.kind == 'task' else ' '} ", style="bold")
     line += _track(bar, ledger, shown, room, colour=colour)
     bound = "≤" if bar.outside else ""

@@ -20,6 +20,9 @@ _LONGEST = 300
 # Of the wall clock, what a bucket has to be to be named in a sentence, or to be a reason for doubt.
 _NAMED, _DOUBTFUL = 0.01, 0.1
 
+# What the headlines are about.
+CLOCK, TAX, PREFIX, TOOLS, BLIND = "Wall clock", "Tax", "Prefix", "Tools", "Not seen"
+
 TAX_NAMES = {
     "lost prefix": "lost prefix",
     "retries": "retries",
@@ -75,7 +78,7 @@ def kind_name(bucket: Bucket, detail: str | None) -> str:
 
 def bucket_seconds(ledger: Ledger) -> dict[Bucket, float]:
     """The buckets that the wall clock has, in their order."""
-    sums = {bucket: ledger.bucket_s(bucket) for bucket in BUCKETS}
+    sums: dict[Bucket, float] = {bucket: ledger.bucket_s(bucket) for bucket in BUCKETS}
     return {bucket: value for bucket, value in sums.items() if value > 0}
 
 
@@ -172,12 +175,11 @@ def ledger_headlines(ledger: Ledger, diagnosis: Diagnosis | None) -> tuple[Headl
     )
 
 
-CLOCK, TAX, PREFIX, TOOLS, BLIND = "Wall clock", "Tax", "Prefix", "Tools", "Not seen"
-
-
 def _clock(ledger: Ledger) -> Headline:
     sums = sorted(bucket_seconds(ledger).items(), key=lambda one: -one[1])
-    named = [(bucket, value) for bucket, value in sums if value >= _NAMED * ledger.wall_s]
+    named: list[tuple[Bucket, float]] = [
+        (bucket, value) for bucket, value in sums if value >= _NAMED * ledger.wall_s
+    ]
     parts = ", ".join(f"{of_all(value, ledger.wall_s)} {LOOKS[bucket].name}" for bucket, value in named)
     share = percent(inference_seconds(ledger), ledger.wall_s)
     return Headline(

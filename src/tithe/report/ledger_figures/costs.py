@@ -37,8 +37,10 @@ def costs_figure(ledger: Ledger) -> Figure:
         ),
         reading="Every instant of the task is in exactly one bucket, so the bar is the wall clock.",
         caption=(
-            "Wall: seconds of the wall clock. Busy: all such work in full, at once or not. Saves: so much shorter the task is "
-            "without it, which is less than wall where something else would then be waited for.",
+            (
+                "Wall: seconds of the wall clock. Busy: all such work in full, at once or not. Saves: so much shorter the task is "
+                "without it, which is less than wall where something else would then be waited for."
+            ),
         ),
         formulas=("sum of the buckets = wall clock",),
         tables=(as_table(cost_cells(ledger), shown=True),),

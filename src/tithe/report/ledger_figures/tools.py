@@ -28,14 +28,12 @@ def tools_figure(ledger: Ledger) -> Figure:
     )
     outside = sum(row.outside for row in ledger.tools)
     runs = sum(row.runs for row in ledger.tools)
-    told = (
-        [
-            f"{outside:,} of {counted(runs, 'run')} are seen from outside, between an answer and the request that brings the result: "
-            "upper bounds, marked ≤."
-        ]
-        if outside
-        else []
-    )
+    told: list[str] = []
+    if outside:
+        seen = f"{outside:,} of {counted(runs, 'run')} are seen from outside"
+        told.append(
+            f"{seen}, between an answer and the request that brings the result: upper bounds, marked ≤."
+        )
     if len(ledger.tools) > _MOST_ROWS:
         told.append(f"Drawn are the {_MOST_ROWS} that take most; the table has all {len(ledger.tools):,}.")
     wall = ledger.bucket_s("tool")

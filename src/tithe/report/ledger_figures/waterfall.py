@@ -31,8 +31,10 @@ def waterfall_figure(ledger: Ledger) -> Figure:
             "are time of which nothing was seen; a dashed bar was seen from outside, so it is an upper bound."
         ),
         caption=(
-            "Choose a row for its details. Drag over the strip on top to look closer, drag a bar's row to move along; with the "
-            "rows in focus, + and − zoom, ← and → move along, ↑ and ↓ choose, Enter folds what is inside, 0 shows all.",
+            (
+                "Choose a row for its details. Drag over the strip on top to look closer, drag a bar's row to move along; with the "
+                "rows in focus, + and − zoom, ← and → move along, ↑ and ↓ choose, Enter folds what is inside, 0 shows all."
+            ),
         ),
         formulas=(),
         tables=(as_table(_cells(ledger, unit)),),
@@ -136,6 +138,12 @@ def _facts(bar: Bar) -> Iterator[tuple[str, str]]:
         yield visible(name, 60), visible(value)
 
 
+def _slack(slack_s: float | None) -> str:
+    if slack_s is None:
+        return NOTHING
+    return seconds(slack_s) if slack_s > 0 else "none"
+
+
 def _cells(ledger: Ledger, unit: TimeUnit) -> Cells:
     """The rows as a table."""
     return Cells(
@@ -158,7 +166,7 @@ def _cells(ledger: Ledger, unit: TimeUnit) -> Cells:
                 number(bar.start_s * unit.scale),
                 bar_length(bar),
                 seconds(sum(end - start for start, end in bar.critical)) if bar.critical else NOTHING,
-                seconds(bar.slack_s) if bar.slack_s is not None else NOTHING,
+                _slack(bar.slack_s),
                 number(bar.first_token_s * unit.scale) if bar.first_token_s is not None else NOTHING,
                 ", ".join(dict.fromkeys(LOOKS[one.bucket].name for one in bar.slices)) or NOTHING,
                 visible(bar.error, 60) if bar.error is not None else "",
