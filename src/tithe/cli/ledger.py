@@ -8,13 +8,14 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from tithe.cli.diagnosed import diagnosed
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
 from tithe.cli.selection import narrowed
 from tithe.cli.store import Db, record_path
 from tithe.cli.tasks import instant
 from tithe.core.errors import UsageError
-from tithe.ledger import accounts, make_ledger, many_tasks
+from tithe.ledger import accounts, many_tasks
 from tithe.trace import Store
 
 _Switch = Parameter(negative=())
@@ -69,22 +70,18 @@ def _one(path: Path, named: str, *, html: Path | None, json: bool) -> None:
     if html is not None:
         check_writable(html, "--html")
     with Store.open(path, write=False) as store:
-        record = store.task(named)
-    try:
-        found = make_ledger(record)
-    except ValueError as error:
-        raise UsageError(f"Nothing of task {record.id} has a time: {error}.") from error
+        found, diagnosis = diagnosed(store, store.task(named))
     unwritten: UsageError | None = None
     if html is not None:
         from tithe.report import ledger_page
 
-        unwritten = write_file(html, ledger_page(found).encode(), "--html")
+        unwritten = write_file(html, ledger_page(found, diagnosis).encode(), "--html")
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
         from tithe.report import print_ledger
 
-        show(lambda console: print_ledger(found, None, console))
+        show(lambda console: print_ledger(found, diagnosis, console))
     if unwritten is not None:
         raise unwritten
 

@@ -9,26 +9,29 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
 from cyclopts import Parameter
-from rich.console import Console
 
 from tithe.cli.attended import NotStarted, attend
+from tithe.cli.diagnosed import all_diagnosed
 from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.loop import run_command, watch_signals
+from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
 from tithe.cli.recording import Into, Recording, recorded_tasks, recording
 from tithe.cli.store import Db, record_path
 from tithe.cli.upstreams import routes
 from tithe.core.errors import UsageError
-from tithe.report import print_tasks
-from tithe.trace import TaskSummary
+from tithe.report import ledger_page, print_short
+from tithe.report.figures import counted
+from tithe.trace import Store, TaskSummary
 
 EMBEDDED = "embedded"
 LISTEN_PORT = 8384
-SHOWN = 3  # tasks at the end
+SHOWN = 200  # tasks at the end, the newest
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the GIL gets it: a stream must not wait Python's own 5 ms for the thread that
 writes the record."""
@@ -42,6 +45,7 @@ class _Asked(NamedTuple):
     host: str
     port: int
     into: Into
+    html: Path | None
     json: bool
     quiet: bool
 
@@ -53,6 +57,7 @@ def record(
     host: str = "127.0.0.1",
     port: int | None = None,
     name: str | None = None,
+    html: Path | None = None,
     content: Annotated[bool, Parameter(negative=())] = False,
     db: Db = None,
     json: Annotated[bool, Parameter(negative=())] = False,
@@ -79,7 +84,9 @@ def record(
     port
         Port to listen on. Without it any free one, with --listen 8384.
     name
-        What the recorded tasks are called.
+        What the recorded tasks are called; without it, as what runs.
+    html
+        Write the ledger of the longest task to this file, as a page with all that it needs in it.
     content
         Keep requests and answers whole, too. Without it prompts are kept as fingerprints only.
     db
@@ -95,9 +102,15 @@ def record(
             + ("not both." if listen else "there is neither.")
         )
     _stall_no_stream()
-    into = Into(record_path(db), name, content)
+    if html is not None:
+        check_writable(html, "--html")
+    into = Into(
+        record_path(db), name or (Path(shown_command(command).split()[-1]).name if command else None), content
+    )
     port = port if port is not None else LISTEN_PORT if listen else 0
-    status = run_command(_record(command, _Asked(upstream, listen, host, port, into, json=json, quiet=quiet)))
+    status = run_command(
+        _record(command, _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet))
+    )
     sys.exit(status)
 
 
@@ -180,25 +193,24 @@ def _tell(made: Recording, asked: _Asked) -> None:
         return
     for failure in failures:
         sys.stderr.write(f"tithe: {failure}\n")
+    if not tasks:
+        if not asked.quiet:
+            into.write(
+                "tithe: nothing was recorded: no model was asked through the variables that `tithe record --help` names. "
+                "Does the agent set its base URL itself?\n"
+            )
+        return
+    with Store.open(made.db, write=False) as store:
+        ledgers = list(all_diagnosed(store, [task.id for task in tasks[:SHOWN]]))
+    if asked.html is not None:
+        longest = max(ledgers, key=lambda one: one[0].wall_s)
+        if (unwritten := write_file(asked.html, ledger_page(*longest).encode(), "--html")) is not None:
+            sys.stderr.write(f"tithe: {unwritten.message}\n")
     if asked.quiet:
         return
-    if not tasks:
-        into.write(
-            "tithe: nothing was recorded: no model was asked through the variables that `tithe record --help` names. "
-            "Does the agent set its base URL itself?\n"
-        )
-        return
-
-    def printed(console: Console) -> None:
-        print_tasks(tasks[:SHOWN], console, more=len(tasks) > SHOWN)
-
-    into.write(f"\ntithe: recorded {_counted(len(tasks))} into {made.db}\n\n")
-    show(printed, into)
-    into.write(f"\nWhere the time went: tithe ledger {tasks[0].id}. All that is recorded: tithe tasks.\n")
-
-
-def _counted(tasks: int) -> str:
-    return "1 task" if tasks == 1 else f"{tasks} tasks"
+    shown = f", of which the last {SHOWN} are told" if len(tasks) > SHOWN else ""
+    into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}\n\n")
+    show(lambda console: print_short(ledgers, console), into)
 
 
 def shown_command(command: Sequence[str]) -> str:

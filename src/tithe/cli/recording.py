@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tithe.cli.telemetry import RecordedTelemetry, bare_span, exporting
+from tithe.cli.telemetry import RecordedTelemetry, exporting
 from tithe.cli.upstreams import Routes, around_proxies
 from tithe.core.errors import TitheError
 from tithe.core.span import Anchor
@@ -84,9 +84,7 @@ async def recording(
         number = store.begin(anchor, source="proxy", command=command, name=into.name, clock=machine_clock())
         writer = store.writer(number)
         notebook = Notebook(writer, Grouper(nested=command is not None), content=into.content)
-        telemetry = (
-            RecordedTelemetry(export.upstreams, writer, anchor, bare_span) if export is not None else None
-        )
+        telemetry = RecordedTelemetry(export.upstreams, writer, anchor) if export is not None else None
         proxy = Proxy(routes.upstreams, notebook, host=host, port=port, telemetry=telemetry)
         try:
             await proxy.start()

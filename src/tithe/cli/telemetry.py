@@ -3,16 +3,14 @@
 A collector that is spoken to by gRPC is left alone: what it is sent could not be passed on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tithe.cli.upstreams import read_url, through
-from tithe.core import attributes as names
 from tithe.core.errors import TitheError
-from tithe.core.span import Anchor, Recorder, Span, SpanKind
+from tithe.core.span import Anchor, Recorder
 from tithe.net.proxy import Receipt
 from tithe.net.upstream import Upstream
-from tithe.trace.otel import OtelSpan
 from tithe.trace.otlp import Traces, decode_traces, encode_response, on_clock
 
 _ENDPOINT, _PROTOCOL = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
@@ -68,12 +66,10 @@ class RecordedTelemetry:
         upstreams: Mapping[str, Upstream | None],
         recorder: Recorder,
         anchor: Anchor,
-        to_span: Callable[[OtelSpan], Span],
     ) -> None:
         self.upstreams = upstreams
         self._recorder = recorder
         self._anchor = anchor
-        self._to_span = to_span
         self.unread = 0
         self.reason = ""
 
@@ -84,7 +80,7 @@ class RecordedTelemetry:
             traces = (
                 decode_traces(body, kind, headers.get("Content-Encoding")) if _is_traces(path) else _NOTHING
             )
-            for span in on_clock(traces.spans, self._to_span, self._anchor, at):
+            for span in on_clock(traces.spans, self._anchor, at):
                 self._recorder.record(span)
         except TitheError as error:
             self.unread, self.reason = self.unread + 1, error.message
@@ -98,31 +94,3 @@ class RecordedTelemetry:
 def _is_traces(path: str) -> bool:
     """Whether a path is not that of metrics or logs: a collector may have its traces anywhere."""
     return not path.rstrip("/").endswith(("/v1/metrics", "/v1/logs"))
-
-
-_KINDS: dict[str, SpanKind] = {
-    "chat": "call",
-    "text_completion": "call",
-    "generate_content": "call",
-    "execute_tool": "tool",
-    "invoke_agent": "branch",
-}
-_KEPT = frozenset(value for name, value in vars(names).items() if name.isupper() and isinstance(value, str))
-
-
-def bare_span(otel: OtelSpan) -> Span:
-    """A span by the current GenAI conventions alone, with the attributes that the record has names for."""
-    kind = _KINDS.get(otel.attributes.get(names.OPERATION, ""), "other")
-    if kind == "branch" and otel.parent_id is None:
-        kind = "task"
-    failed = otel.attributes.get(names.ERROR) or ("error" if otel.failed else None)
-    return Span(
-        id=otel.span_id,
-        trace=otel.trace_id,
-        kind=kind,
-        name=otel.name,
-        start=otel.start_ns / 1e9,
-        parent=otel.parent_id,
-        error=failed,
-        attributes={name: value for name, value in otel.attributes.items() if name in _KEPT},
-    )
