@@ -31,6 +31,7 @@ from tithe.trace.gen_ai_tools import asked_tools, finish_reasons, tool_results
 from tithe.trace.otel import OtelSpan
 
 NS = 1_000_000_000
+_METHOD = "http.request.method"  # of a span that is an HTTP request
 
 # Ours, and the names that others have or had for it, the newest first.
 _TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -45,6 +46,7 @@ _TEXTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (at.TOOL_TYPE, (at.TOOL_TYPE,)),
     (at.TOOL_CALL_ID, (at.TOOL_CALL_ID, "tool_call.id", "tool.id")),
     (at.SERVER, (at.SERVER, "net.peer.name")),
+    (_METHOD, (_METHOD, "http.method")),
 )
 _COUNTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -182,7 +184,7 @@ def with_attempts(spans: Iterable[Span]) -> list[Span]:
     calls = {span.id: span for span in spans if span.kind == "call"}
     requests: dict[str, list[Span]] = {}
     for span in spans:
-        if span.parent in calls and span.kind == "other" and at.STATUS in span.attributes | _failed(span):
+        if span.parent in calls and span.kind == "other" and _METHOD in span.attributes:
             requests.setdefault(span.parent, []).append(span)
     changed: dict[str, Span] = {}
     for parent, tried in requests.items():
@@ -195,11 +197,6 @@ def with_attempts(spans: Iterable[Span]) -> list[Span]:
         if last.error is None and call.error is None:
             changed[last.id] = _answering(last, call)
     return [changed.get(span.id, span) for span in spans]
-
-
-def _failed(span: Span) -> dict[str, Any]:
-    """An HTTP request without an answer has no status: its connection failed."""
-    return {at.STATUS: None} if span.error is not None and span.attributes.get(at.OPERATION) == "http" else {}
 
 
 def _answering(request: Span, call: Span) -> Span:
@@ -245,8 +242,6 @@ def _kept(told: Mapping[str, Any]) -> dict[str, Any]:
             kept[ours] = value
     if isinstance(told.get(at.REQUEST_STREAM), bool):
         kept[at.REQUEST_STREAM] = told[at.REQUEST_STREAM]
-    if "http.request.method" in told or "http.method" in told:
-        kept.setdefault(at.OPERATION, "http")
     for name, value in told.items():
         if name.startswith(at.OF_ATTEMPT):
             kept[name.removeprefix(at.OF_ATTEMPT)] = value

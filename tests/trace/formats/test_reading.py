@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tithe.core import Anchor
 from tithe.core.errors import UsageError
-from tithe.trace.formats import FORMATS, Imported, format_named, parse, read_guessed
+from tithe.ledger import make_ledger
+from tithe.trace import TaskRecord
+from tithe.trace.formats import FORMATS, Imported, ImportedTask, format_named, parse, read_guessed
 from tithe.trace.rows import row_of
-from tithe.trace.tree import build_tree
 
 from . import (
     test_claude_code,
@@ -47,7 +49,7 @@ def test_every_format_has_a_fixture_and_is_told_by_it():
     for name, records in GIVEN.items():
         found, imported = read_guessed(parse(lines(*records), "some"))
         assert found.name == name
-        assert imported.tasks
+        _is_sound(imported)
         assert imported.notes[:1] == ((found.lacks,) if found.lacks else imported.notes[:1])
         assert found.read(parse(lines(*records), "some")) == imported
 
@@ -128,6 +130,19 @@ def mangled(draw: st.DrawFn, name: str) -> bytes:
     return data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data
 
 
+def _adds_up(task: ImportedTask) -> None:
+    """The ledger of a task sums to its wall clock."""
+    ledger = make_ledger(
+        TaskRecord(
+            id=task.id, anchor=Anchor(monotonic=0.0, unix=task.began or 0.0), source="import:x", name=task.name,
+            session=task.session, spans=task.spans,
+        )
+    )  # fmt: skip
+    assert abs(sum(entry.wall_s for entry in ledger.entries) - ledger.wall_s) <= 1e-6 * max(
+        1.0, ledger.wall_s / 1e6
+    )
+
+
 def _is_sound(imported: Imported) -> None:
     assert imported.tasks
     for task in imported.tasks:
@@ -135,7 +150,7 @@ def _is_sound(imported: Imported) -> None:
         for span in task.spans:
             assert span.trace == task.id
             row_of(span, task.began or 0.0)  # the store takes it
-        build_tree(task.spans)
+        _adds_up(task)
 
 
 @pytest.mark.parametrize("name", GIVEN)
