@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tithe.core import Anchor, Span
 from tithe.core.errors import UsageError
 from tithe.trace import Store
-from tithe.trace.schema import APPLICATION, STEPS, connect
+from tithe.trace.schema import APPLICATION, STEPS, connect, transaction
 
 # The tables of version 1 as they were released: a step that was released is never changed.
 VERSION_1 = """
@@ -184,3 +185,18 @@ def test_a_span_that_is_no_span_is_damage(store, recording, span) -> None:
     store._connection.execute("UPDATE spans SET body = x'c1'")
     with pytest.raises(UsageError, match="damaged"):
         store.task("task-a")
+
+
+def test_opening_a_store_does_not_drop_the_locks_of_one_that_is_open(tmp_path: Path) -> None:
+    # POSIX locks are the process's: a file descriptor of the same file that is closed takes them all along, and
+    # whoever else closes the record then, believing to be the last, takes the log from under this process.
+    path = tmp_path / "record.db"
+    first = connect(path, write=True)
+    first.execute("SELECT count(*) FROM spans").fetchone()
+    connect(path, write=True).close()
+    code = "import sys; from tithe.trace import Store; Store.open(sys.argv[1]).close()"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert path.with_name("record.db-wal").exists()
+    with transaction(first):
+        first.execute("DELETE FROM placed")
+    first.close()

@@ -17,7 +17,9 @@ from tithe.ledger.account import (
     ToolRow,
 )
 from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
+from tithe.ledger.difference import Change, Difference, Effect, Side, difference
 from tithe.ledger.ledger import accounts, make_account, make_ledger
+from tithe.ledger.many import many_tasks
 
 __all__ = [
     "BUCKETS",
@@ -28,17 +30,23 @@ __all__ = [
     "Bucket",
     "CallPrefix",
     "Cause",
+    "Change",
     "Diagnosis",
+    "Difference",
+    "Effect",
     "Entry",
     "Ledger",
     "ManyTasks",
     "ModelRow",
+    "Side",
     "Slice",
     "Spread",
     "StepRow",
     "TaxItem",
     "ToolRow",
     "accounts",
+    "difference",
     "make_account",
     "make_ledger",
+    "many_tasks",
 ]

@@ -62,8 +62,7 @@ def make_account(record: TaskRecord) -> Account:
     wall: dict[Bucket, float] = defaultdict(float)
     for start, end, bucket, _, _ in attribution.path:
         wall[bucket] += end - start
-    nodes = list(walk(tree.root))
-    calls = [node for node in nodes if node.kind == "call"]
+    calls = [node for node in attribution.nodes if node.kind == "call"]
     told = [call.attributes for call in calls]
     return Account(
         task=record.id,
@@ -73,11 +72,11 @@ def make_account(record: TaskRecord) -> Account:
         else None,
         wall_s=tree.root.length,
         wall=dict(wall),
-        busy=_by_bucket(_busy(attribution, nodes)),
+        busy=_by_bucket(_busy(attribution)),
         steps=len(_numbers(tree.root)),
         calls=len(calls),
         retries=sum(attempts_of(call) - 1 for call in calls),
-        tools=sum(node.kind == "tool" for node in nodes),
+        tools=sum(node.kind == "tool" for node in attribution.nodes),
         input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
@@ -105,7 +104,7 @@ def _entries(attribution: Attribution) -> tuple[Entry, ...]:
     wall: dict[Kind, float] = defaultdict(float)
     for start, end, bucket, detail, _ in attribution.path:
         wall[bucket, detail] += end - start
-    busy = _busy(attribution, walk(attribution.root))
+    busy = _busy(attribution)
     kinds = sorted(
         {*wall, *busy}, key=lambda kind: (BUCKETS.index(kind[0]), -wall.get(kind, 0.0), kind[1] or "")
     )
@@ -125,16 +124,21 @@ def _without_kind(bucket: Bucket, detail: str | None) -> Removal:
     return lambda one, kind, _node: 0.0 if one == bucket and kind == detail else 1.0
 
 
-def _busy(attribution: Attribution, nodes: Iterable[Node]) -> dict[Kind, float]:
+def _busy(attribution: Attribution) -> dict[Kind, float]:
     """All work in full: every span's own time, and of the gaps those that the path has."""
     sums: dict[Kind, float] = defaultdict(float)
     for start, end, bucket, detail, node in attribution.path:
         if node is None:
             sums[bucket, detail] += end - start
-    for node in nodes:
-        if node.kind in LINES or node.kind == "attempt":
+    stack = [attribution.root]
+    while stack:
+        node = stack.pop()
+        whole = attribution.is_leaf(node)
+        if not whole:
+            stack += node.children
+        if node.kind in LINES and not whole:
             continue
-        inside = _covered(node) if node.children and node.kind != "call" else 0.0
+        inside = 0.0 if whole else _covered(node)
         for start, end, bucket, detail in attribution.own(node):
             sums[bucket, detail] += max(0.0, end - start - inside)
     return sums

@@ -101,9 +101,9 @@ def _attempt(node: Node) -> list[Own]:
     connect, wrote = told.get(at.CONNECT), told.get(at.SENT)
     if connect is not None and connect > 0:
         sent = min(start + connect, end)
-        slices.append((start, sent, "connect", None))
-    if wrote is not None and start + wrote > sent:
-        written = min(start + wrote, end)
+        if sent > start:
+            slices.append((start, sent, "connect", None))
+    if wrote is not None and (written := min(start + wrote, end)) > sent:
         slices.append((sent, written, "overhead", "before the request"))
         sent = written
     first = _first_token(node, sent - start)
@@ -112,8 +112,7 @@ def _attempt(node: Node) -> list[Own]:
         return slices
     first = min(max(start + first, sent), end)
     queue = told.get(at.QUEUE)
-    if queue is not None and queue > 0 and first > sent:
-        served = min(sent + queue, first)
+    if queue is not None and (served := min(sent + queue, first)) > sent:
         slices.append((sent, served, "queue", None))
         sent = served
     _prefill(told.get(at.INPUT_TOKENS), told.get(at.CACHE_READ_TOKENS), sent, first, slices)

@@ -40,7 +40,7 @@ class _Timing:
 
     def length(self, node: Node) -> float:
         """The node's new length."""
-        if node.kind == "call" or not node.children:
+        if self._attribution.is_leaf(node):
             return sum(
                 (end - start) * self._kept(bucket, detail, node)
                 for start, end, bucket, detail in self._attribution.own(node)
@@ -76,14 +76,14 @@ class _Timing:
         return seconds * self._kept(bucket, detail, None)
 
 
-def slack(root: Node) -> dict[int, float]:
+def slack(attribution: Attribution) -> dict[int, float]:
     """Seconds by which each node could have taken longer without making the task longer, by the node's `id()`."""
-    found: dict[int, float] = {id(root): 0.0}
-    stack = [root]
+    found: dict[int, float] = {id(attribution.root): 0.0}
+    stack = [attribution.root]
     while stack:
         node = stack.pop()
         children = node.children
-        if not children or node.kind == "call":
+        if attribution.is_leaf(node):
             continue
         latest = max(child.end for child in children)
         bound = latest + found[id(node)]

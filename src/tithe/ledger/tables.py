@@ -88,7 +88,7 @@ def _entries(cuts: Iterable[tuple[float, float, Bucket, str | None]]) -> tuple[E
 def tool_rows(attribution: Attribution) -> tuple[ToolRow, ...]:
     """A row for each tool, those that take most of the wall clock first."""
     runs: dict[str, list[Node]] = defaultdict(list)
-    for node in walk(attribution.root):
+    for node in attribution.nodes:
         if node.kind == "tool":
             runs[tool_name(node)].append(node)
     wall = _wall(attribution)
@@ -112,7 +112,7 @@ def tool_rows(attribution: Attribution) -> tuple[ToolRow, ...]:
 def model_rows(attribution: Attribution) -> tuple[ModelRow, ...]:
     """A row for each model, those that take most of the wall clock first."""
     calls: dict[str, list[Node]] = defaultdict(list)
-    for node in walk(attribution.root):
+    for node in attribution.nodes:
         if node.kind == "call":
             calls[model_name(node.attributes)].append(node)
     wall = _wall(attribution)

@@ -35,7 +35,7 @@ class _Rows:
         self._attribution = attribution
         self._steps = steps
         self._zero = attribution.root.start
-        self._slack = slack(attribution.root)
+        self._slack = slack(attribution)
         self._critical: dict[int, list[tuple[float, float]]] = defaultdict(list)
         for start, end, _, _, node in attribution.path:
             if node is not None:

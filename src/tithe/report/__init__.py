@@ -4,6 +4,7 @@ from tithe.report.audit_page import audit_page
 from tithe.report.calls_csv import calls_csv, compared_calls_csv
 from tithe.report.comparison import print_comparison
 from tithe.report.comparison_page import comparison_page
+from tithe.report.difference import print_difference
 from tithe.report.ledger_page import ledger_page
 from tithe.report.ledger_short import print_many, print_short
 from tithe.report.ledger_terminal import print_ledger
@@ -19,6 +20,7 @@ __all__ = [
     "ledger_page",
     "print_audit",
     "print_comparison",
+    "print_difference",
     "print_ledger",
     "print_many",
     "print_scenarios",

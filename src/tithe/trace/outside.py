@@ -22,8 +22,9 @@ from tithe.core.span import Span, SpanKind
 from tithe.trace.node import LINES, Node, asked_tools, walk
 
 
-def add_what_ran_between(root: Node) -> None:
-    """Add to each line of the tree the tools and pauses that its calls tell of."""
+def add_what_ran_between(root: Node) -> bool:
+    """Add to each line of the tree the tools and pauses that its calls tell of; whether a step now ends later for it."""
+    grown = False
     lines = [node for node in walk(root) if node.kind in ("task", "branch")]
     reported: set[str] | None = None
     for line in lines:
@@ -36,7 +37,10 @@ def add_what_ran_between(root: Node) -> None:
                 for node in walk(root)
                 if node.kind == "tool" and at.TOOL_CALL_ID in node.span.attributes
             }
+        ends = [holder.end for _, holder in calls]
         _Line(line, calls, reported).fill()
+        grown = grown or ends != [holder.end for _, holder in calls]
+    return grown
 
 
 def _calls(line: Node) -> list[tuple[Node, Node]]:
@@ -89,7 +93,7 @@ class _Line:
                 self._add_tools(tools, before, after, holder)
         elif asked == [] and told.get(at.HAS_TOOLS) and "user" in (told.get(at.NEW_ROLES) or ()):
             if not self._covered(before.end, after.start):
-                holder.children.append(_made("user", "user", f"{after.span.id}-user", before, after, {}))
+                _hang(holder, [_made("user", "user", f"{after.span.id}-user", before, after, {})])
 
     def _add_tools(self, tools: list[tuple[str, str]], before: Node, after: Node, holder: Node) -> None:
         made = [
@@ -109,12 +113,17 @@ class _Line:
                 self._line.children.remove(branch)
                 made[0].children.append(branch)
         self._branches = [branch for branch in self._branches if branch not in made[0].children]
-        holder.children.extend(made)
+        _hang(holder, made)
 
     def _covered(self, start: float, end: float) -> bool:
         """Whether the agent reported something of its own in between."""
         begun = bisect_left(self._starts, end)
         return begun > 0 and self._latest_ends[begun - 1] > start
+
+
+def _hang(holder: Node, made: list[Node]) -> None:
+    holder.children.extend(made)
+    holder.end = max(holder.end, *(node.end for node in made))
 
 
 def _first_told(call: Node) -> dict[str, Any]:

@@ -98,14 +98,22 @@ def connect(path: Path, *, write: bool, steps: Sequence[Step] = STEPS) -> sqlite
 
 
 def _make(path: Path) -> None:
-    """An empty file that only its owner can read; SQLite gives its side files the same mode."""
+    """An empty file that only its owner can read; SQLite gives its side files the same mode.
+
+    A file that is there is not so much as opened: closing it again would drop the locks that this process's other
+    connections hold on it, and the last process to close would take the log from under them
+    (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    if path.is_file():
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise UsageError(
-            f"The record {path} cannot be written: {error.strerror}. Name another file with --db."
-        ) from error
+        if not path.is_file():  # it may have been made just now
+            raise UsageError(
+                f"The record {path} cannot be written: {error.strerror}. Name another file with --db."
+            ) from error
 
 
 def _open(path: Path, *, write: bool) -> sqlite3.Connection:

@@ -9,7 +9,8 @@ reader wants one shape. So this file, and nobody else, mends what is missing:
 3. A span without an end ends where the next thing beside it begins, or with the last thing that was seen. One that ends
    before it begins has no length. Parents reach around their children; nothing reaches beyond a task whose own span
    was reported.
-4. What ran between two calls is told from the calls (outside.py).
+4. What was told twice (duplicates.py) counts once.
+5. What ran between two calls is told from the calls (outside.py).
 
 Nothing of this is written anywhere: the record stays as it was seen, and a better rule tomorrow reads it anew.
 """
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 
 from tithe.core import attributes as at
 from tithe.core.span import Span
+from tithe.trace.duplicates import counted_once
 from tithe.trace.node import LINES, Node, walk
 from tithe.trace.outside import add_what_ran_between
 
@@ -44,7 +46,7 @@ class TaskTree:
 def build_tree(spans: Iterable[Span]) -> TaskTree:
     """The tree of one task's spans. Raises `ValueError` when there are none with a start."""
     mended = _Mended()
-    nodes = _nodes(spans, mended)
+    nodes = _nodes(counted_once(spans), mended)
     if not nodes:
         raise ValueError("a task without spans has no tree")
     root, homeless = _hang(nodes)
@@ -56,7 +58,8 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
     _reach_around(root)
     if root.span.end is not None and not root.made:
         mended.beyond = _cut(root)
-    add_what_ran_between(root)
+    if add_what_ran_between(root):
+        _reach_around(root)
     instrumented = any(node.span.attributes.get(at.SOURCE) in _INSTRUMENTED for node in nodes.values())
     return TaskTree(root, instrumented=instrumented, finished=not opened, notes=mended.told(len(opened)))
 

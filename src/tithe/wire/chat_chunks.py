@@ -159,9 +159,9 @@ class _Answer:
         if payload.error or payload.object == "error":
             raise StreamBroken(f"The endpoint answered with an error: {read_error(data)}")
         if payload.usage is not None:
-            self._usage = _usage(payload.usage)
+            self._usage = usage_of(payload.usage)
         if payload.tithe is not None:
-            self._facts = _facts(payload.tithe)
+            self._facts = facts_of(payload.tithe)
         events: list[Event] = []
         for given in payload.choices or ():
             index = given.index or 0
@@ -200,7 +200,8 @@ def _reason(given: str) -> FinishReason:
     return _REASONS.get(given, "stop")
 
 
-def _usage(payload: UsagePayload) -> Usage | None:
+def usage_of(payload: UsagePayload) -> Usage | None:
+    """The usage that an answer reports; None when it lacks the prompt's or the completion's tokens."""
     if payload.prompt_tokens is None or payload.completion_tokens is None:
         return None
     prompt, completion = payload.prompt_tokens_details, payload.completion_tokens_details
@@ -218,7 +219,7 @@ def _usage(payload: UsagePayload) -> Usage | None:
     )
 
 
-def _facts(payload: object) -> Facts | None:
+def facts_of(payload: object) -> Facts | None:
     """The endpoint's `tithe` object; None when somebody else means something else by that name."""
     try:
         return msgspec.convert(payload, Facts)

@@ -25,7 +25,13 @@ from tithe.core.event import (
     ToolCallDelta,
     TopLogprob,
 )
-from tithe.wire.chunk_payload import AlternativePayload, CallPayload, DeltaPayload, LogprobsPayload
+from tithe.wire.chunk_payload import (
+    AlternativePayload,
+    CalledPayload,
+    CallPayload,
+    DeltaPayload,
+    LogprobsPayload,
+)
 
 
 class Choice:
@@ -72,8 +78,9 @@ class Choice:
     def _call_delta(
         self, payload: CallPayload, logprobs: tuple[TokenLogprob, ...], at: float
     ) -> Delta | None:
-        name = payload.function.name if payload.function is not None else None
-        arguments = payload.function.arguments if payload.function is not None else None
+        called = payload.function or payload.custom or CalledPayload()
+        name = called.name
+        arguments = called.arguments if called.arguments is not None else called.input
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
         call = self._call_of(payload, name)

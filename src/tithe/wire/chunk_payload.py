@@ -33,10 +33,11 @@ class LogprobsPayload(msgspec.Struct):
 
 
 class CalledPayload(msgspec.Struct):
-    """The called function. Some servers give the arguments as an object."""
+    """The called function, or custom tool with its `input`. Some servers give the arguments as an object."""
 
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
+    input: str | None = None
 
 
 class CallPayload(msgspec.Struct):
@@ -45,6 +46,7 @@ class CallPayload(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: CalledPayload | None = None
+    custom: CalledPayload | None = None
 
 
 class DeltaPayload(msgspec.Struct):
@@ -95,6 +97,7 @@ class AnswerPayload(msgspec.Struct):
     """A chunk, a whole completion, or an error under HTTP 200."""
 
     id: str | None = None
+    model: str | None = None
     object: str | None = None
     choices: list[ChoicePayload] | None = None
     usage: UsagePayload | None = None
