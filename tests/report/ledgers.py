@@ -146,7 +146,7 @@ def reported(steps: int = 5, evil: str | None = None) -> Ledger:
                       name=TOOLS[n], tool_name=evil or TOOLS[n], tool_call_id=f"t{number}-{n}", **failed)  # fmt: skip
             made.now = max(made.now, begin + 0.31 + 0.1 * n * at_once)
         if number == 1:
-            made.span("user", "user", made.now, made.now + 1.2, "task", name="confirm")
+            made.span("user", "user", made.now, made.now + 1.2, f"s{number}", name="confirm")
             made.now += 1.2
         made.span(f"s{number}", "step", start, made.now, "task", name=f"step {number + 1}")
         made.now += 0.02
