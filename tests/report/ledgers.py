@@ -3,6 +3,8 @@
 import functools
 from typing import Any
 
+from hypothesis import strategies as st
+
 from tithe.core import Anchor, Span
 from tithe.core import attributes as at
 from tithe.ledger import Break, CallPrefix, Diagnosis, Ledger, make_ledger
@@ -144,7 +146,7 @@ def reported(steps: int = 5, evil: str | None = None) -> Ledger:
                       name=TOOLS[n], tool_name=evil or TOOLS[n], tool_call_id=f"t{number}-{n}", **failed)  # fmt: skip
             made.now = max(made.now, begin + 0.31 + 0.1 * n * at_once)
         if number == 1:
-            made.span("user", "user", made.now, made.now + 1.2, "task", name="confirm")
+            made.span("user", "user", made.now, made.now + 1.2, f"s{number}", name="confirm")
             made.now += 1.2
         made.span(f"s{number}", "step", start, made.now, "task", name=f"step {number + 1}")
         made.now += 0.02
@@ -210,4 +212,33 @@ def diagnosis(steps: int = 8, evil: str | None = None) -> Diagnosis:
         token_s=0.00018,
         fitted_on=f"{len(calls)} calls of this task",
         notes=(),
+    )
+
+
+@st.composite
+def any_ledger(draw: st.DrawFn) -> Ledger:
+    """The ledger of any spans at all: overlaps, missing ends, no length, parents that are not there."""
+    made = _Clock("proxy", None)
+    moments = st.integers(0, 12).map(float) | st.floats(0, 30)
+    for number in range(draw(st.integers(1, 10))):
+        start = draw(moments)
+        made.span(
+            f"s{number}",
+            draw(st.sampled_from(("task", "branch", "step", "call", "attempt", "tool", "user", "other"))),
+            start,
+            draw(st.none() | st.floats(0, 15).map(lambda length, start=start: start + length)),
+            draw(st.none() | st.integers(0, 10).map(lambda parent: f"s{parent}")),
+            error=draw(st.sampled_from((None, None, "429"))),
+            name=draw(st.text(min_size=1, max_size=40)),
+            **({"first_token": draw(st.floats(0, 9))} if draw(st.booleans()) else {}),
+        )
+    return make_ledger(
+        TaskRecord(
+            id="any",
+            anchor=Anchor(monotonic=0.0, unix=1.0),
+            source="proxy",
+            name=draw(st.none() | st.text(max_size=60)),
+            session=None,
+            spans=tuple(made.spans),
+        )
     )

@@ -2,21 +2,29 @@
 
 import base64
 import hashlib
+import io
+import itertools
 import json
 import re
 from html.parser import HTMLParser
 
 import msgspec
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from rich.console import Console
 
 from tithe.ledger import BUCKETS, Ledger
 from tithe.report import audit_page
-from tithe.report.buckets import PARTS
+from tithe.report.buckets import LOOKS, PARTS
 from tithe.report.drawing import Columns, Stacks, Waterfall
 from tithe.report.ledger_page import as_ledger_page, ledger_page
-from tithe.report.page import Figure
+from tithe.report.ledger_short import print_short
+from tithe.report.ledger_terminal import print_ledger
+from tithe.report.page import Figure, json_for_script
 
-from .ledgers import EVIL, diagnosis, proxied, reported
+from .ledgers import EVIL, any_ledger, diagnosis, proxied, reported
+from .test_page import DICHROMATS, lab, themes
 
 
 class Reader(HTMLParser):
@@ -194,3 +202,33 @@ def test_a_table_of_very_many_rows_stays_closed_on_paper():
 def test_parts_are_the_buckets_and_differ_in_look():
     assert len(PARTS) == len(BUCKETS)
     assert len({(part.colour, part.hatched) for part in PARTS}) == len(PARTS)
+
+
+COMMON = ("queue", "prefill", "decode", "inference", "tool", "retry", "overhead")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("seen", DICHROMATS.values(), ids=DICHROMATS)
+def test_the_buckets_that_most_tasks_have_differ_for_every_eye(
+    theme: str, seen: tuple[tuple[float, ...], ...]
+):
+    """Twelve colours cannot all differ for a dichromat; those that share most bars do."""
+    colours = themes()[theme]
+    for one, other in itertools.combinations([LOOKS[bucket].colour for bucket in COMMON], 2):
+        assert np.linalg.norm(lab(colours[one], seen) - lab(colours[other], seen)) >= 8, (one, other)
+
+
+@given(any_ledger())
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_spans_are_they_can_be_shown(ledger: Ledger):
+    """Overlaps, missing ends, no length: the terminal, the short form and the page take what a ledger is."""
+    out = io.StringIO()
+    console = Console(file=out, width=80, no_color=True)
+    print_ledger(ledger, None, console)
+    print_short([(ledger, None)], console)
+    assert max(len(line) for line in out.getvalue().splitlines()) <= 80
+    page = as_ledger_page(ledger, None)
+    drawing = next(one for one in page.figures if one.anchor == "waterfall").panels[0].drawing
+    assert isinstance(drawing, Waterfall)
+    assert len(drawing.lines) == len(ledger.bars)
+    json_for_script(drawing)
