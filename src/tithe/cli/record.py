@@ -116,9 +116,25 @@ def record(
 
 def _stall_no_stream() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
+    if html is not None:
+        check_writable(html, "--html")
+    into = Into(record_path(db), name or _called(command), content)
+    port = port if port is not None else LISTEN_PORT if listen else 0
+    asked = _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet)
+    status = run_command(_record(command, asked))
+    sys.exit(status)
+
+
+def _stall_no_stream() -> None:
+    sys.setswitchinterval(SWITCH_INTERVAL)
     # What was imported lives as long as this process. To look through it for garbage takes tens of milliseconds.
     gc.collect()
     gc.freeze()
+
+
+def _called(command: Sequence[str]) -> str | None:
+    """What tasks are called that were given no name: as what runs."""
+    return Path(shown_command(command).split()[-1]).name if command else None
 
 
 async def _record(command: Sequence[str], asked: _Asked) -> int:
