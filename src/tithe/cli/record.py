@@ -104,25 +104,10 @@ def record(
     _stall_no_stream()
     if html is not None:
         check_writable(html, "--html")
-    into = Into(
-        record_path(db), name or (Path(shown_command(command).split()[-1]).name if command else None), content
-    )
-    port = port if port is not None else LISTEN_PORT if listen else 0
-    status = run_command(
-        _record(command, _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet))
-    )
-    sys.exit(status)
-
-
-def _stall_no_stream() -> None:
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    if html is not None:
-        check_writable(html, "--html")
     into = Into(record_path(db), name or _called(command), content)
     port = port if port is not None else LISTEN_PORT if listen else 0
     asked = _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet)
-    status = run_command(_record(command, asked))
-    sys.exit(status)
+    sys.exit(run_command(_record(command, asked)))
 
 
 def _stall_no_stream() -> None:
