@@ -1,11 +1,8 @@
 """Attribution: where a task's wall clock went, what it waited for, what of it was avoidable, and why a prefix was lost."""
 
 from tithe.ledger.account import (
-    BUCKETS,
-    INFERENCE,
     Account,
     Bar,
-    Bucket,
     Entry,
     Ledger,
     ManyTasks,
@@ -20,6 +17,7 @@ from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
 from tithe.ledger.difference import Change, Difference, Effect, Side, difference
 from tithe.ledger.ledger import accounts, make_account, make_ledger
 from tithe.ledger.many import many_tasks
+from tithe.trace.buckets import BUCKETS, INFERENCE, Bucket
 
 __all__ = [
     "BUCKETS",

@@ -14,24 +14,7 @@ from typing import Literal
 import msgspec
 
 from tithe.core.statistics import Estimate
-
-Bucket = Literal[
-    "connect",
-    "queue",
-    "prefill",
-    "decode",
-    "inference",
-    "tool",
-    "retry",
-    "validation",
-    "overhead",
-    "speculation",
-    "user",
-    "unattributed",
-]
-BUCKETS: tuple[Bucket, ...] = Bucket.__args__  # in the order in which they are told
-# Buckets in which the task waits for a model's answer.
-INFERENCE: frozenset[Bucket] = frozenset(("connect", "queue", "prefill", "decode", "inference"))
+from tithe.trace.buckets import Bucket
 
 TaxKind = Literal["lost prefix", "retries", "serial tools", "queueing", "speculation"]
 

@@ -11,25 +11,22 @@ and its likes for services.) Two departures:
 
 Every step of this covers a stretch [a, b] with slices that tile it, by induction the whole task: whatever the spans are,
 the slices' lengths sum to the wall clock (a test holds it to the microsecond for trees that hypothesis makes).
-
-Gaps have a name by what is before and after. Where the agent reports spans of its own they are its framework's, so
-overhead; where only its calls were seen, nobody knows what the agent did there, and they are unattributed.
+Gaps have a name by what is before and after (trace/timing.py).
 """
 
 from itertools import pairwise
 from operator import attrgetter
 
 from tithe.core import attributes as at
-from tithe.ledger.account import Bucket
-from tithe.ledger.phases import Own, own_slices
+from tithe.trace.buckets import Bucket
 from tithe.trace.node import LINES, Node, asked_tools, walk
+from tithe.trace.phases import Own, own_slices
+from tithe.trace.timing import is_leaf, name_gap
 from tithe.trace.tree import TaskTree
 
 _BY_START, _BY_END = attrgetter("start", "end"), attrgetter("end", "start")
 # A slice of the path on the tree's clock, with the node that it is of, or None for a gap.
 Cut = tuple[float, float, Bucket, str | None, Node | None]
-
-TOOLS_NOT_REPORTED = "tools not reported"
 
 
 class Attribution:
@@ -52,15 +49,11 @@ class Attribution:
             found = self._own[id(node)] = own_slices(node)
         return found
 
-    def is_leaf(self, node: Node) -> bool:
-        """Whether all of a node's time is its own: what stands in it, if anything, is told by its slices."""
-        return node.kind == "call" or not node.children or bool(node.span.attributes.get(at.SPECULATIVE))
-
     def _path(self, node: Node, a: float, b: float, cuts: list[Cut]) -> None:
         """Append slices that tile [a, b], a stretch of the node, from the last to the first."""
         if b <= a:
             return
-        if self.is_leaf(node):
+        if is_leaf(node):
             self._leaf(node, a, b, cuts)
             return
         by_start = sorted(node.children, key=_BY_START)
@@ -141,24 +134,7 @@ class Attribution:
 
     def gap(self, node: Node, before: Node | None, after: Node | None) -> tuple[Bucket, str]:
         """What lies between two spans of a line, of which one may be missing."""
-        last = _last(before)
-        if last is None:
-            return (
-                "overhead" if self._instrumented or node.kind == "step" else "unattributed",
-                "before the first call",
-            )
-        asks = last.kind == "call" and bool(asked_tools(last))
-        first = _first(after)
-        if asks and (first is None or first.kind != "tool"):
-            return "unattributed", TOOLS_NOT_REPORTED
-        bucket: Bucket = "overhead" if self._instrumented else "unattributed"
-        if first is None:
-            return bucket, "after the last call" if last.kind == "call" else f"after a {last.kind}"
-        if last.kind == "call" and first.kind == "call":
-            return bucket, "between an answer and the next request"
-        if last.kind == "tool" or first.kind == "tool":
-            return "overhead", f"between a {last.kind} and a {first.kind}"
-        return bucket, f"between a {last.kind} and a {first.kind}"
+        return name_gap(node, before, after, instrumented=self._instrumented)
 
 
 def _cause(after: Node | None, running: list[Node]) -> Node | None:
@@ -172,16 +148,3 @@ def _cause(after: Node | None, running: list[Node]) -> Node | None:
         if one.kind == "call" and any(wanted == id_ for id_, _ in asked_tools(one) or ()):
             return one
     return None
-
-
-def _last(node: Node | None) -> Node | None:
-    """The last thing that ran in a node."""
-    while node is not None and node.kind in LINES and node.children:
-        node = max(node.children, key=lambda child: child.end)
-    return node
-
-
-def _first(node: Node | None) -> Node | None:
-    while node is not None and node.kind in LINES and node.children:
-        node = min(node.children, key=lambda child: child.start)
-    return node

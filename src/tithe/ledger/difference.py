@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 
 from tithe.core.statistics import FEWEST, Estimate, Floats, bootstrapped_estimate, bootstrapped_means
-from tithe.ledger.account import BUCKETS, INFERENCE, Account, Bucket, Ledger
+from tithe.ledger.account import Account, Ledger
 from tithe.ledger.factors import Factor, Link, Share, split
+from tithe.trace.buckets import BUCKETS, INFERENCE, Bucket
 
 Unit = Literal["call", "tool run", "retry"]
 Tokens = Literal["uncached", "input", "output"]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from tithe.core import attributes as at
-from tithe.ledger.account import BUCKETS, Account, Bucket, Entry, Ledger, Slice
+from tithe.ledger.account import Account, Entry, Ledger, Slice
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Diagnosis
 from tithe.ledger.retime import Removal, saving, without
@@ -12,8 +12,10 @@ from tithe.ledger.tables import attempts as attempts_of
 from tithe.ledger.tables import model_rows, step_rows, tool_rows, total
 from tithe.ledger.tax import Tax
 from tithe.ledger.waterfall import bars
+from tithe.trace.buckets import BUCKETS, Bucket
 from tithe.trace.node import LINES, Node, walk
 from tithe.trace.records import TaskRecord
+from tithe.trace.timing import is_leaf
 from tithe.trace.tree import build_tree
 
 Kind = tuple[Bucket, str | None]
@@ -133,7 +135,7 @@ def _busy(attribution: Attribution) -> dict[Kind, float]:
     stack = [attribution.root]
     while stack:
         node = stack.pop()
-        whole = attribution.is_leaf(node)
+        whole = is_leaf(node)
         if not whole:
             stack += node.children
         if node.kind in LINES and not whole:

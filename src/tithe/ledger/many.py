@@ -10,7 +10,8 @@ Intervals are by order statistics (core/statistics.py): with thousands of tasks 
 from collections.abc import Sequence
 
 from tithe.core.statistics import order_quantile, order_tail
-from tithe.ledger.account import BUCKETS, Account, Bucket, ManyTasks, Spread
+from tithe.ledger.account import Account, ManyTasks, Spread
+from tithe.trace.buckets import BUCKETS, Bucket
 
 
 def many_tasks(accounts: Sequence[Account]) -> ManyTasks:

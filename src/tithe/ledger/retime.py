@@ -1,16 +1,8 @@
 """A task's graph, timed again: what a removal saves, and how much slack there is.
 
-Theory. Inside one span (a task, a branch, a step, a tool with a sub-agent in it) what began later may have waited for
-whatever had ended by then. The record does not say for which of it, so the dependence that is assumed is the widest: a
-span waits for all that ended before it began (program order among what is serial; no order among what ran at once), and
-then for as long as it did in the record:
-
-    start'(y) = max over x that ended by start(y) of end'(x)  +  start(y) - max over the same x of end(x)
-
-With nothing before it, y keeps its distance from the beginning of what holds it; the holder's end keeps its distance from
-the last end inside. With new lengths for some spans this gives a new wall clock (the same recursion that the critical path
-method uses, Kelley & Walker 1959), and the saving is the difference. It is a lower bound where things merely happened to run
-one after the other.
+Theory. A span waits for all that ended before it began, and then for as long as it did in the record (trace/timing.py). With
+new lengths for some spans this gives a new wall clock, and the saving is the difference. It is a lower bound where things merely
+happened to run one after the other.
 
 Slack is the backward pass of the same graph: by how much a span could have taken longer for nothing.
 
@@ -19,9 +11,10 @@ Slack is the backward pass of the same graph: by how much a span could have take
 
 from collections.abc import Callable
 
-from tithe.ledger.account import Bucket
 from tithe.ledger.attribution import Attribution
+from tithe.trace.buckets import Bucket
 from tithe.trace.node import LINES, Node
+from tithe.trace.timing import is_leaf, tail, waits
 
 # What stays of a stretch of a node, or of a gap where the node is None: from 0, removed, to 1.
 Removal = Callable[[Bucket, str | None, Node | None], float]
@@ -40,31 +33,19 @@ class _Timing:
 
     def length(self, node: Node) -> float:
         """The node's new length."""
-        if self._attribution.is_leaf(node):
+        if is_leaf(node):
             return sum(
                 (end - start) * self._kept(bucket, detail, node)
                 for start, end, bucket, detail in self._attribution.own(node)
             )
-        by_start = sorted(node.children, key=lambda child: (child.start, child.end))
-        by_end = sorted(range(len(by_start)), key=lambda place: (by_start[place].end, place))
         ends: list[float] = []  # new ends, in the order of starts
-        place, last, old, new = 0, None, node.start, 0.0
-        for child in by_start:
-            # A later one of no length that ends where this begins is not timed yet, and holds nothing up.
-            while (
-                place < len(by_end)
-                and by_end[place] < len(ends)
-                and by_start[by_end[place]].end <= child.start
-            ):
-                ended = by_start[by_end[place]]
-                if ended.end >= old:
-                    old, last = ended.end, ended
-                new = max(new, ends[by_end[place]])
-                place += 1
-            begun = new + self._gap(node, last, child, child.start - old)
-            ends.append(begun + self.length(child))
-        latest = max(by_start, key=lambda child: child.end)
-        return max(ends) + self._gap(node, latest, None, node.end - max(latest.end, node.start))
+        new = 0.0
+        for wait in waits(node):
+            new = max(new, *(ends[place] for place in wait.ended), 0.0)
+            begun = new + self._gap(node, wait.last, wait.child, wait.gap_s)
+            ends.append(begun + self.length(wait.child))
+        latest, rest = tail(node)
+        return max(ends) + self._gap(node, latest, None, rest)
 
     def _gap(self, node: Node, before: Node | None, after: Node | None, seconds: float) -> float:
         if seconds <= 0:
@@ -83,7 +64,7 @@ def slack(attribution: Attribution) -> dict[int, float]:
     while stack:
         node = stack.pop()
         children = node.children
-        if attribution.is_leaf(node):
+        if is_leaf(node):
             continue
         latest = max(child.end for child in children)
         bound = latest + found[id(node)]

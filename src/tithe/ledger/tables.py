@@ -6,9 +6,10 @@ from statistics import median
 from typing import Any
 
 from tithe.core import attributes as at
-from tithe.ledger.account import Bucket, Entry, ModelRow, StepRow, ToolRow
+from tithe.ledger.account import Entry, ModelRow, StepRow, ToolRow
 from tithe.ledger.attribution import Attribution, Cut
 from tithe.ledger.retime import saving, without_spans
+from tithe.trace.buckets import Bucket
 from tithe.trace.node import Node, answering, walk
 
 UNNAMED = "not reported"

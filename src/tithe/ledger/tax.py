@@ -13,14 +13,14 @@ No moment is in two of them, since each is of a bucket or of spans of its own. W
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
-from tithe.core import attributes as at
-from tithe.ledger.account import Bucket, TaxItem
+from tithe.ledger.account import TaxItem
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Break
 from tithe.ledger.retime import Removal, saving, without, without_spans
-from tithe.trace.node import Node, asked_tools
+from tithe.trace.buckets import Bucket
+from tithe.trace.node import Node
+from tithe.trace.timing import series
 
 _BUCKETS: tuple[tuple[str, Bucket], ...] = (
     ("retries", "retry"),
@@ -85,7 +85,7 @@ class Tax:
     def _serial(self) -> tuple[TaxItem, Removal] | None:
         gone: list[Node] = []
         groups = 0
-        for group in _series(self._attribution.nodes):
+        for group in series(self._attribution.nodes):
             groups += 1
             longest = max(group, key=lambda tool: tool.length)
             gone += [tool for tool in group if tool is not longest]
@@ -162,20 +162,3 @@ def _all_of(removals: list[Removal]) -> Removal:
         return kept
 
     return removal
-
-
-def _series(nodes: list[Node]) -> Iterator[list[Node]]:
-    """Groups of tools that one answer asked for and that ran one after the other, none beside another."""
-    asked: dict[str, Node] = {}
-    for node in nodes:
-        if node.kind == "call":
-            asked.update((id_, node) for id_, _ in asked_tools(node) or () if id_)
-    groups: dict[int, list[Node]] = defaultdict(list)
-    for node in nodes:
-        wanted = node.span.attributes.get(at.TOOL_CALL_ID) if node.kind == "tool" else None
-        if wanted in asked and at.SEEN not in node.span.attributes:
-            groups[id(asked[wanted])].append(node)
-    for group in groups.values():
-        group.sort(key=lambda tool: tool.start)
-        if len(group) > 1 and all(one.end <= other.start for one, other in pairwise(group)):
-            yield group

@@ -19,7 +19,7 @@ so is a call that failed for good, whole.
 """
 
 from tithe.core import attributes as at
-from tithe.ledger.account import Bucket
+from tithe.trace.buckets import Bucket
 from tithe.trace.node import Node, answering
 
 # (start, end, bucket, detail) on the node's own clock.
