@@ -1,0 +1,266 @@
+"""What calls take under a change: the first token, the rest, failures, and the check of each answer.
+
+A time that nothing changes stays as it was recorded. One that an endpoint's profile gives is the fitted time of the call's sizes times a
+resampled factor; one that a flag gives is that, times a factor resampled from what the recorded calls scattered by, if they were
+enough to tell. A cache that is warm or cold in place of what it was scales the recorded time by what the fit says of both.
+
+Candidates are drawn apart and the slowest is waited for. An attempt fails with the chance p, by itself: so
+often as floor(log u / log p) with u uniform (the inverse of the geometric distribution), and takes what the
+call that answers takes. Every use of chance has a generator of its own, so that two changes meet the same luck and differ by the
+change alone (common random numbers).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tithe.core.statistics import Floats
+from tithe.whatif.calltimes import CallTimes
+from tithe.whatif.change import Change
+from tithe.whatif.fit import Fit
+from tithe.whatif.sharing import slowdown
+from tithe.whatif.table import Table
+
+VERIFY_TOKENS = 10
+"""What an answer that only says whether another is right is long."""
+MOST_FAILURES = 20
+
+
+class Nudge(NamedTuple):
+    """A small change of one knob, to tell what it is worth: seconds off each TTFT, a factor on the decode rate, points off the share of failures."""
+
+    ttft_s: float = 0.0
+    rate: float = 1.0
+    retries: float = 0.0
+
+
+STILL = Nudge()
+
+
+class Answers(NamedTuple):
+    """Seconds by draw and call: what falls into which bucket."""
+
+    queue: Floats
+    prefill: Floats
+    decode: Floats
+    inference: Floats
+    retry: Floats
+    validation: Floats
+
+
+class Luck:
+    """Random factors, from a seed and what they are for."""
+
+    def __init__(self, draws: int, seed: int) -> None:
+        self.draws = draws
+        self._seed = seed
+
+    def _generator(self, use: int, candidate: int) -> np.random.Generator:
+        return np.random.Generator(np.random.SFC64((self._seed, use, candidate)))
+
+    def factors(self, fit: Fit, count: int, use: int, candidate: int = 0) -> Floats:
+        known = fit.factors
+        return known[self._generator(use, candidate).integers(0, len(known), size=(self.draws, count))]
+
+    def failures(self, chance: float, count: int) -> Floats:
+        if chance <= 0:
+            return np.zeros((1, count))
+        uniform = 1.0 - self._generator(9, 0).random((self.draws, count))
+        return np.minimum(np.floor(np.log(uniform) / np.log(chance)), MOST_FAILURES)
+
+
+def answers(
+    table: Table, change: Change, own: Mapping[str, CallTimes], luck: Luck, nudge: Nudge = STILL
+) -> Answers:
+    """What the calls of a task take."""
+    changed = _Changed(table, change, own, luck)
+    crowd = slowdown(change, table)
+    ttft, decode, whole = changed.times(0)
+    if change.candidates > 1:
+        ttft, decode, whole = _slowest(changed, change.candidates, ttft, decode, whole)
+        crowd = crowd * changed.contention(change.candidates)
+    speed = crowd / change.speedup
+    ttft = np.maximum(ttft * speed - nudge.ttft_s, 0.0)
+    decode = decode * speed / nudge.rate
+    whole = whole * speed
+    known = ~np.isnan(ttft)
+    first = np.where(known, ttft, 0.0)
+    rest = np.where(known, np.nan_to_num(decode), 0.0)
+    one = np.where(known, 0.0, np.nan_to_num(whole))
+    total = first + rest + one
+    retry = _retries(table, change, luck, nudge, total)
+    validation = np.zeros((1, len(table.calls)))
+    if change.verify:
+        validation = np.where(table.answered, changed.check(first, rest) * 1.0, 0.0)
+    # The queue is a part of the TTFT as long as that is the recorded one.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        waiting = np.where(changed.replaced | (table.ttft <= 0), 0.0, np.nan_to_num(table.queue / table.ttft))
+    apart = ~table.in_one | changed.replaced
+    return Answers(
+        queue=np.where(apart, first * waiting, 0.0),
+        prefill=np.where(apart, first * (1 - waiting), 0.0),
+        decode=np.where(apart, rest, 0.0),
+        inference=np.where(apart, 0.0, first + rest) + one,
+        retry=retry,
+        validation=validation,
+    )
+
+
+def _retries(table: Table, change: Change, luck: Luck, nudge: Nudge, total: Floats) -> Floats:
+    if change.retries is None:
+        recorded = table.failed / change.speedup + table.backoff
+        attempts = float(table.failures.sum() + table.answered.sum())
+        share = float(table.failures.sum()) / attempts if attempts else 0.0
+        kept = max(0.0, 1 - nudge.retries / share) if share else 1.0
+        return (recorded * kept)[None, :]
+    failures = luck.failures(max(0.0, change.retries - nudge.retries), len(table.calls))
+    gave_up = np.where(table.answered, 0.0, table.failed / change.speedup + table.backoff)
+    return failures * total + gave_up
+
+
+def _slowest(
+    changed: "_Changed", count: int, ttft: Floats, decode: Floats, whole: Floats
+) -> tuple[Floats, Floats, Floats]:
+    for candidate in range(1, count):
+        first, rest, one = changed.times(candidate, fresh=True)
+        longer = first + rest > ttft + decode
+        ttft, decode = np.where(longer, first, ttft), np.where(longer, rest, decode)
+        whole = np.fmax(whole, one)
+    return ttft, decode, whole
+
+
+class _Changed:
+    """The times of the calls of one table under one change."""
+
+    def __init__(self, table: Table, change: Change, own: Mapping[str, CallTimes], luck: Luck) -> None:
+        self._table = table
+        self._change = change
+        self._luck = luck
+        self._own = own
+        count = len(table.calls)
+        profile = change.profile
+        self._times = profile.times if profile is not None else None
+        with_ttft = profile is not None or change.ttft_s is not None
+        with_rate = profile is not None or change.tokens_per_s is not None
+        able = table.answered.copy()
+        if profile is not None:
+            able &= ~np.isnan(table.prompt) & ~np.isnan(table.decoded)
+        if with_rate:
+            able &= ~np.isnan(table.decoded)
+        # One piece of which only a part is given stays whole where the other is not known.
+        if with_ttft != with_rate:
+            able &= ~np.isnan(table.ttft)
+        self.new_ttft = able if with_ttft else np.zeros(count, dtype=bool)
+        self.new_rate = able if with_rate else np.zeros(count, dtype=bool)
+        self.replaced = self.new_ttft | self.new_rate
+
+    def times(self, candidate: int, *, fresh: bool = False) -> tuple[Floats, Floats, Floats]:
+        """(TTFT, decode, whole) by draw and call. `fresh`: of another answer to the same prompt, not of the recorded one."""
+        table = self._table
+        ttft, decode = table.ttft[None, :], table.decode[None, :]
+        if self._change.cache is not None and self._times is None:
+            ttft = ttft * self._cache_ratio()
+        if fresh:
+            ttft = ttft * self._scatter("ttft", candidate, again=True)
+            decode = decode * self._scatter("decode", candidate, again=True)
+        if self.new_ttft.any():
+            ttft = np.where(self.new_ttft, self._first(candidate), ttft)
+        if self.new_rate.any():
+            decode = np.where(self.new_rate, self._rest(candidate), decode)
+        return ttft, decode, table.whole[None, :]
+
+    def _first(self, candidate: int) -> Floats:
+        times, given = self._times, self._change.ttft_s
+        if times is None:
+            assert given is not None
+            return given * self._scatter("ttft", candidate)
+        assert isinstance(times.ttft, Fit)
+        expected = times.ttft.seconds(self._sizes(self._cached()))
+        return expected * self._luck.factors(times.ttft, len(expected), 1, candidate)
+
+    def _rest(self, candidate: int) -> Floats:
+        times, given = self._times, self._change.tokens_per_s
+        if times is None:
+            assert given is not None
+            return self._table.decoded / given * self._scatter("decode", candidate)
+        assert isinstance(times.decode, Fit)
+        expected = times.decode.seconds({"decoded tokens": self._table.decoded})
+        return expected * self._luck.factors(times.decode, len(expected), 2, candidate)
+
+    def _scatter(self, what: str, candidate: int, *, again: bool = False) -> Floats:
+        """What recorded calls of the same source scattered by; `again`: over what this one's own time was by."""
+        table = self._table
+        found = np.ones((self._luck.draws, len(table.calls)))
+        for number, (source, places) in enumerate(table.by_source().items()):
+            fit = getattr(self._own.get(source), what, None)
+            if not isinstance(fit, Fit):
+                continue
+            use = 100 + 10 * number + (1 if what == "ttft" else 2)
+            drawn = self._luck.factors(fit, len(places), use, candidate)
+            if again:
+                recorded = table.ttft if what == "ttft" else table.decode
+                expected = fit.seconds(self._sizes(table.cached))
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    own = (expected / recorded)[list(places)]
+                drawn = drawn * np.where(np.isfinite(own), own, 1.0)
+            found[:, list(places)] = drawn
+        return found
+
+    def _cache_ratio(self) -> Floats:
+        table = self._table
+        ratio = np.ones(len(table.calls))
+        for source, places in table.by_source().items():
+            times = self._own.get(source)
+            if times is None or not times.knows_cache():
+                continue
+            fit = times.ttft if isinstance(times.ttft, Fit) else times.whole
+            assert isinstance(fit, Fit)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                change = fit.seconds(self._sizes(self._cached())) / fit.seconds(self._sizes(table.cached))
+            ratio[list(places)] = np.where(np.isfinite(change), change, 1.0)[list(places)]
+        return ratio
+
+    def _cached(self) -> Floats:
+        table = self._table
+        if self._change.cache == "cold":
+            return np.where(np.isnan(table.prompt), np.nan, 0.0)
+        if self._change.cache == "warm":
+            return np.fmax(table.cached, table.repeated)
+        return np.where(np.isnan(table.cached), table.repeated, table.cached)
+
+    def _sizes(self, cached: Floats) -> Mapping[str, Floats]:
+        table = self._table
+        return {
+            "prompt tokens": table.prompt,
+            "cached tokens": cached,
+            "uncached tokens": table.prompt - cached,
+            "decoded tokens": table.decoded,
+        }
+
+    def contention(self, count: int) -> float:
+        """How many times as long a call takes where `count` of one agent's run at once."""
+        profile = self._change.profile
+        if profile is None or profile.capacity is None:
+            return 1.0
+        return max(1.0, count / profile.capacity.shared)
+
+    def check(self, first: Floats, rest: Floats) -> Floats:
+        """Seconds of a short call that reads each answer: what came before it is cached, and it says a few tokens."""
+        table = self._table
+        if self._times is not None:
+            fit, rate = self._times.ttft, self._times.decode
+            assert isinstance(fit, Fit)
+            assert isinstance(rate, Fit)
+            length = table.prompt + table.decoded
+            sizes = {
+                "prompt tokens": length,
+                "cached tokens": table.prompt,
+                "uncached tokens": table.decoded,
+            }
+            expected = fit.seconds(sizes) + VERIFY_TOKENS * rate.prices["decoded tokens"]
+            return np.nan_to_num(expected / self._change.speedup)[None, :]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            per_token = rest / table.decoded
+        per_token = np.where(np.isfinite(per_token), per_token, 0.0)
+        return first + VERIFY_TOKENS * per_token

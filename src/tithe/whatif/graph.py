@@ -1,0 +1,259 @@
+"""A task as a graph to time again: its calls, tools and pauses, and what each waited for.
+
+Theory. The dependence is that of trace/timing.py: a span waits for all that ended before it began. Most of a task is
+serial, so what follows one another without a fork is one segment: pieces of work whose seconds add up. A segment begins when
+the last of those that it comes `after` ends, and
+
+    end(segment) = max over those of end  +  seconds of its work
+
+The end of the last segment is the wall clock. With the recorded seconds this gives the recorded wall clock back; a
+test holds it to that for any tree. What a segment waited for is the one that ended last, and so on back to the start:
+along that path the buckets sum to the wall clock.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tithe.core import attributes as at
+from tithe.trace.buckets import Bucket
+from tithe.trace.node import LINES, Node, asked_tools, walk
+from tithe.trace.phases import own_slices
+from tithe.trace.timing import is_leaf, name_gap, series, tail, waits
+from tithe.trace.tree import TaskTree
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that was answered, or failed for good. Seconds as recorded; None is "not told apart" or "not reported".
+
+    `ttft_s`: from the request sent to the first token, queueing included. `decode_s`: from there to the last. An answer in one
+    piece has `whole_s` in their place. `decoded`: tokens after the first, those that `decode_s` was for. `failed_s`: its `failures`, the
+    attempts without an answer, whole; `backoff_s`: what was waited before the next. `line` and `place`: which call of which line
+    of the task it is. `concurrency`: calls of the task that were under way when it began, itself included.
+    """
+
+    endpoint: str | None = None
+    model: str | None = None
+    prompt: int | None = None
+    cached: int | None = None
+    decoded: int | None = None
+    queue_s: float = 0.0
+    ttft_s: float | None = None
+    decode_s: float | None = None
+    whole_s: float | None = None
+    failures: int = 0
+    failed_s: float = 0.0
+    backoff_s: float = 0.0
+    line: int = 0
+    place: int = 0
+    concurrency: int = 1
+    asks_tools: bool = False
+
+    @property
+    def answered(self) -> bool:
+        return self.ttft_s is not None or self.whole_s is not None
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that took time. `seconds` in `bucket`; of a call, what of it is neither waiting for the answer nor a failure.
+
+    `beside`: it is a tool that a longer one, asked for by the same answer, could have run beside.
+    """
+
+    bucket: Bucket
+    seconds: float
+    call: Call | None = None
+    beside: bool = False
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """Work in series. `after`: the places of the segments that it waits for; the first waits for none."""
+
+    after: tuple[int, ...]
+    works: tuple[Work, ...]
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """A task to time again. `wall_s` is what it took, or takes by its description. `notes` say what was mended in its record."""
+
+    task: str
+    name: str
+    wall_s: float
+    segments: tuple[Segment, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> list[Call]:
+        return [work.call for segment in self.segments for work in segment.works if work.call is not None]
+
+
+def graph_of(tree: TaskTree, *, task: str, name: str) -> Graph:
+    """The graph of a recorded task."""
+    building = _Building(tree)
+    end = building.holder(tree.root, [building.add([], [])])
+    return Graph(
+        task=task,
+        name=name,
+        wall_s=tree.root.length,
+        segments=_joined(building.after, building.works, end),
+        notes=tree.notes,
+    )
+
+
+class _Building:
+    """The graph before its segments are joined: one for each piece of work, and for each beginning and end."""
+
+    def __init__(self, tree: TaskTree) -> None:
+        self.after: list[list[int]] = []
+        self.works: list[list[Work]] = []
+        self._instrumented = tree.instrumented
+        nodes = list(walk(tree.root))
+        self._beside = {
+            id(tool)
+            for group in series(nodes)
+            for tool in group
+            if tool is not max(group, key=lambda one: one.length)
+        }
+        self._calls = _places(nodes)
+
+    def add(self, after: list[int], works: list[Work]) -> int:
+        self.after.append(after)
+        self.works.append(works)
+        return len(self.after) - 1
+
+    def holder(self, node: Node, after: list[int]) -> int:
+        """Add a span that waits for `after` and has begun at once; the place of its end."""
+        if is_leaf(node):
+            return self.add(after, self._own(node))
+        begin = self.add(after, [])
+        ends: list[int] = []
+        ended: list[int] = []
+        latest_start = node.start
+        starts: list[Node] = []
+        waited_for: set[int] = set()
+        for wait in waits(node):
+            ended += wait.ended
+            if wait.ended:
+                latest_start = max(latest_start, *(starts[place].start for place in wait.ended))
+                # What ended before another of them began is waited for with that one.
+                ended = [
+                    place
+                    for place in ended
+                    if starts[place].end > latest_start or starts[place].start >= latest_start
+                ]
+            waited = [ends[place] for place in ended] or [begin]
+            waited_for.update(waited)
+            gap = self._gap(node, wait.last, wait.child, wait.gap_s)
+            ends.append(self.holder(wait.child, [self.add(waited, gap)] if gap else waited))
+            starts.append(wait.child)
+        last, rest = tail(node)
+        open_ends = [end for end in ends if end not in waited_for]
+        return self.add(open_ends, self._gap(node, last, None, rest))
+
+    def _gap(self, node: Node, before: Node | None, after: Node | None, seconds: float) -> list[Work]:
+        if seconds <= 0:
+            return []
+        if node.kind in LINES:
+            bucket, _ = name_gap(node, before, after, instrumented=self._instrumented)
+            return [Work(bucket=bucket, seconds=seconds)]
+        return [Work(bucket=own_slices(node)[0][2], seconds=seconds, beside=id(node) in self._beside)]
+
+    def _own(self, node: Node) -> list[Work]:
+        slices = own_slices(node)
+        if node.kind != "call" or node.span.attributes.get(at.SPECULATIVE):
+            beside = id(node) in self._beside
+            return [
+                Work(bucket=bucket, seconds=end - start, beside=beside) for start, end, bucket, _ in slices
+            ]
+        other: dict[Bucket, float] = {}
+        times: dict[Bucket, float] = {}
+        backoff = 0.0
+        for start, end, bucket, detail in slices:
+            sums = other if bucket in ("connect", "overhead") else times
+            sums[bucket] = sums.get(bucket, 0.0) + end - start
+            if bucket == "retry" and detail == "backoff":
+                backoff += end - start
+        call = _call(node, times, backoff, *self._calls[id(node)])
+        extra = [Work(bucket=bucket, seconds=seconds) for bucket, seconds in other.items()]
+        return [Work(bucket="overhead", seconds=0.0, call=call), *extra]
+
+
+def _call(
+    node: Node, times: dict[Bucket, float], backoff: float, line: int, place: int, concurrency: int
+) -> Call:
+    told = node.attributes
+    apart = "prefill" in times or "decode" in times
+    output = told.get(at.OUTPUT_TOKENS)
+    tried = [child for child in node.children if child.kind == "attempt"]
+    failed = sum(attempt.span.error is not None for attempt in tried)
+    if not tried and node.span.error is not None:
+        failed = 1
+    return Call(
+        endpoint=_text(told.get(at.SERVER)),
+        model=_text(told.get(at.RESPONSE_MODEL)) or _text(told.get(at.REQUEST_MODEL)),
+        prompt=told.get(at.INPUT_TOKENS),
+        cached=told.get(at.CACHE_READ_TOKENS),
+        decoded=max(0, output - 1) if output is not None else None,
+        queue_s=times.get("queue", 0.0),
+        ttft_s=times.get("queue", 0.0) + times.get("prefill", 0.0) if apart else None,
+        decode_s=times.get("decode", 0.0) if apart else None,
+        whole_s=None if apart or "inference" not in times else times.get("queue", 0.0) + times["inference"],
+        failures=failed,
+        failed_s=times.get("retry", 0.0) - backoff,
+        backoff_s=backoff,
+        line=line,
+        place=place,
+        concurrency=concurrency,
+        asks_tools=bool(asked_tools(node)),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _places(nodes: list[Node]) -> dict[int, tuple[int, int, int]]:
+    """For each call, by its `id()`: its line, its place in that, and how many calls were under way when it began."""
+    found: dict[int, tuple[int, int, int]] = {}
+    calls = sorted((node for node in nodes if node.kind == "call"), key=lambda call: call.start)
+    line_of: dict[int, int] = {}
+    stack = [(nodes[0], 0)]
+    lines = 0
+    while stack:
+        node, line = stack.pop()
+        if node.kind == "branch":
+            lines += 1
+            line = lines
+        line_of[id(node)] = line
+        stack += [(child, line) for child in node.children]
+    counts: dict[int, int] = {}
+    running: list[Node] = []
+    for call in calls:
+        running = [one for one in running if one.end > call.start]
+        running.append(call)
+        line = line_of[id(call)]
+        counts[line] = counts.get(line, 0) + 1
+        found[id(call)] = (line, counts[line] - 1, len(running))
+    return found
+
+
+def _joined(after: list[list[int]], works: list[list[Work]], end: int) -> tuple[Segment, ...]:
+    """Segments of all that follows one another without a fork; the last is the task's end."""
+    followers = [0] * len(after)
+    for befores in after:
+        for before in befores:
+            followers[before] += 1
+    segment_of: list[int] = []
+    found: list[tuple[tuple[int, ...], list[Work]]] = []
+    for befores, pieces in zip(after, works, strict=True):
+        if len(befores) == 1 and followers[befores[0]] == 1:
+            place = segment_of[befores[0]]
+            found[place][1].extend(pieces)
+        else:
+            place = len(found)
+            found.append((tuple(sorted({segment_of[one] for one in befores})), list(pieces)))
+        segment_of.append(place)
+    assert (
+        segment_of[end] == len(found) - 1
+    )  # nothing comes after a task's end, and all that is not waited for before it
+    return tuple(Segment(befores, tuple(pieces)) for befores, pieces in found)
