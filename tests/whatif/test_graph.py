@@ -2,7 +2,7 @@
 
 import pytest
 from hypothesis import given, settings
-from ..ledger.trees import record, span, span_trees
+from tests.ledger.trees import record, span, span_trees
 
 from tithe.ledger import make_account
 from tithe.trace.tree import build_tree

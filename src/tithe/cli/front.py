@@ -28,6 +28,12 @@ COMMANDS = (
     ),
     Command("ledger", "Tell where a task's wall clock went, or many tasks'.", "tithe.cli.ledger:ledger"),
     Command("diff", "Tell what changed between two tasks or groups of them.", "tithe.cli.diff:diff"),
+    Command(
+        "whatif",
+        "Project tasks onto another endpoint or design before paying for it.",
+        "tithe.cli.whatif:whatif",
+    ),
+    Command("plan", "Tell which designs of an agent fit into a budget of time.", "tithe.cli.plan:plan"),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
     Command(
         "import", "Read what other programs recorded: traces and agents' logs.", "tithe.cli.imports:import_"

@@ -8,9 +8,11 @@ from tithe.report.difference import print_difference
 from tithe.report.ledger_page import ledger_page
 from tithe.report.ledger_short import print_many, print_short
 from tithe.report.ledger_terminal import print_ledger
+from tithe.report.plan import print_plan
 from tithe.report.scenarios import print_scenarios, print_self_test
 from tithe.report.tasks import print_tasks
 from tithe.report.terminal import print_audit
+from tithe.report.whatif import print_projection
 
 __all__ = [
     "audit_page",
@@ -23,6 +25,8 @@ __all__ = [
     "print_difference",
     "print_ledger",
     "print_many",
+    "print_plan",
+    "print_projection",
     "print_scenarios",
     "print_self_test",
     "print_short",

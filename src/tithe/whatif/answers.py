@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tithe.core.statistics import Floats
 from tithe.whatif.calltimes import CallTimes
@@ -60,8 +61,15 @@ class Luck:
         return np.random.Generator(np.random.SFC64((self._seed, use, candidate)))
 
     def factors(self, fit: Fit, count: int, use: int, candidate: int = 0) -> Floats:
-        known = fit.factors
-        return known[self._generator(use, candidate).integers(0, len(known), size=(self.draws, count))]
+        return fit.factors[self._places(fit, count, use, candidate)]
+
+    def seconds(self, fit: Fit, expected: Floats, use: int, candidate: int) -> Floats:
+        """Times by draw and call: those expected, times a factor, and with the stalls that were seen."""
+        places = self._places(fit, len(expected), use, candidate)
+        return expected * fit.factors[places] + np.asarray(fit.stalls)[places]
+
+    def _places(self, fit: Fit, count: int, use: int, candidate: int) -> NDArray[np.intp]:
+        return self._generator(use, candidate).integers(0, fit.n, size=(self.draws, count))
 
     def failures(self, chance: float, count: int) -> Floats:
         if chance <= 0:
@@ -177,7 +185,7 @@ class _Changed:
             return given * self._scatter("ttft", candidate)
         assert isinstance(times.ttft, Fit)
         expected = times.ttft.seconds(self._sizes(self._cached()))
-        return expected * self._luck.factors(times.ttft, len(expected), 1, candidate)
+        return self._luck.seconds(times.ttft, expected, 1, candidate)
 
     def _rest(self, candidate: int) -> Floats:
         times, given = self._times, self._change.tokens_per_s
@@ -186,7 +194,7 @@ class _Changed:
             return self._table.decoded / given * self._scatter("decode", candidate)
         assert isinstance(times.decode, Fit)
         expected = times.decode.seconds({"decoded tokens": self._table.decoded})
-        return expected * self._luck.factors(times.decode, len(expected), 2, candidate)
+        return self._luck.seconds(times.decode, expected, 2, candidate)
 
     def _scatter(self, what: str, candidate: int, *, again: bool = False) -> Floats:
         """What recorded calls of the same source scattered by; `again`: over what this one's own time was by."""

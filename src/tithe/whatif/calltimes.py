@@ -87,7 +87,10 @@ def _on_prompt(
     what: str, samples: Sequence[CallSample], times: Sequence[float], *, with_decode: bool = False
 ) -> Fit | NoFit:
     sizes: dict[str, list[float]] = {}
-    if samples and all(one.cached is not None for one in samples):
+    known = [one.cached is not None for one in samples]
+    if any(known) and 2 * sum(known) >= len(known):
+        times = [time for time, told in zip(times, known, strict=True) if told]
+        samples = [one for one, told in zip(samples, known, strict=True) if told]
         sizes["uncached tokens"] = [float((one.prompt or 0) - (one.cached or 0)) for one in samples]
         sizes["cached tokens"] = [float(one.cached or 0) for one in samples]
     else:

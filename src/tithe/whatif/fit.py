@@ -12,6 +12,9 @@ fitted anew; so is a size that hardly varies, whose price the data cannot tell f
 The residuals are kept as log(y / (x b)). A projection multiplies by resampled exp(residual): a distribution comes out with the spread of
 what was measured, and since the mean of those factors is in it, sums are not biased by the fit's being one of medians
 (Duan's smearing estimate, 1983).
+
+A call that took several times as long as any such scatter explains has stalled: what held it up was there for so many seconds,
+not for so many times its size. Its excess is kept in seconds, and is resampled as often as it was seen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +28,8 @@ FEWEST = 5
 """The fewest samples that a line is fitted to, and at least two for each price."""
 _HUBER, _MAD = 1.345, 0.6745
 _ROUNDS = 50
+# A stall takes more than twice what was expected, and lies beyond so many standard deviations of the scatter.
+_STALLED, _STALL_DEVIATIONS = 2.0, 4.0
 # A size has to vary so much of its median for its price to be told.
 _LEAST_SPREAD = 0.1
 
@@ -37,7 +42,8 @@ class Range(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """A fitted time. `prices`: seconds for one of each size, `constant` among them. `residuals`: log(measured / fitted).
+    """A fitted time. `prices`: seconds for one of each size, `constant` among them. `residuals`: log(measured / fitted), 0 for a call that
+    stalled; `stalls`: by how many seconds, sample for sample.
 
     `error`: the median of |fitted / measured - 1|. `ranges`: of each size, what was seen. `notes`: what was left out, and why.
     """
@@ -45,6 +51,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     prices: dict[str, float]
     residuals: tuple[float, ...]
+    stalls: tuple[float, ...]
     error: float
     n: int
     ranges: dict[str, Range]
@@ -63,6 +70,10 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     def factors(self) -> Floats:
         """What the fitted time was multiplied by, sample by sample."""
         return np.exp(np.asarray(self.residuals, dtype=np.float64))
+
+    def mean_seconds(self, sizes: Mapping[str, Floats]) -> Floats:
+        """The mean time of each, what is random in it included."""
+        return self.seconds(sizes) * float(self.factors.mean()) + float(np.mean(self.stalls))
 
 
 class NoFit(msgspec.Struct, frozen=True):
@@ -142,10 +153,14 @@ def _fit(
     fitted = sum((price * table[name] for name, price in prices.items()), np.zeros(len(y)))
     if np.any(fitted <= 0):
         return NoFit(what, "the fitted time is zero for some samples")
+    residuals = np.log(y / fitted)
+    deviation = float(np.median(np.abs(residuals - np.median(residuals)))) / _MAD
+    stalled = residuals > max(np.log(_STALLED), float(np.median(residuals)) + _STALL_DEVIATIONS * deviation)
     return Fit(
         what=what,
         prices=prices,
-        residuals=tuple(map(float, np.log(y / fitted))),
+        residuals=tuple(map(float, np.where(stalled, 0.0, residuals))),
+        stalls=tuple(map(float, np.where(stalled, y - fitted, 0.0))),
         error=float(np.median(np.abs(fitted / y - 1))),
         n=len(y),
         ranges=ranges,

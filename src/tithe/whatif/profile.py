@@ -26,6 +26,15 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     shared: float
     levels: tuple[Level, ...]
 
+    def check(self, agents: int) -> None:
+        """Raises `UsageError` where nothing is known of so many at once."""
+        most = max(level.agents for level in self.levels)
+        if not self.reached and agents > most:
+            raise UsageError(
+                f"agents is {agents}: the audit went to {most} at once without reaching the endpoint's capacity, so that nothing is "
+                "known of more. Audit it with more agents."
+            )
+
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """`name` is what the endpoint is called in a report."""

@@ -1,0 +1,172 @@
+"""A projection for people: before and after side by side, the floor, the knobs, and what it all stands on."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tithe.report.figures import NOTHING, counted, number, seconds, tokens
+from tithe.report.tables import calm_table
+from tithe.report.task import plain
+from tithe.trace.buckets import BUCKETS
+from tithe.whatif import FitQuality, Projected, Projection
+
+_INDENT = 2
+_MOST_TASKS, _LONGEST_NAME = 20, 32
+_SAME = 1e-9
+
+
+def print_projection(found: Projection, console: Console) -> None:
+    """Print a projection of one task or several; for 80 columns and wider."""
+    console.print(Text(_headline(found), style="bold"), highlight=False)
+    console.print()
+    if len(found.tasks) > 1:
+        _put(console, _by_task(found.tasks))
+    _put(console, _ledgers(found))
+    _lines(console, _floor(found))
+    if found.knobs:
+        console.print(Text("What one notch more of each knob saves", style="bold"))
+        _put(console, _knobs(found))
+    if found.sharing:
+        _lines(console, _sharing(found))
+    if found.fits:
+        console.print(Text("How well calls are known: seconds by their tokens", style="bold"))
+        _put(console, _fits(found.fits))
+        _lines(console, _fit_notes(found.fits))
+    console.print(Text("Taken for granted", style="bold"))
+    _lines(console, found.assumptions)
+
+
+def _headline(found: Projection) -> str:
+    [first, *more] = found.tasks
+    what = plain(first.name) if not more else counted(len(found.tasks), "task")
+    wall = found.wall
+    spread = (
+        f" (80 % of draws {seconds(wall.low)} to {seconds(wall.high)})"
+        if wall.high - wall.low > 1e-3 * wall.p50
+        else ""
+    )
+    times = found.before_s / wall.p50 if wall.p50 > 0 else 0.0
+    change = f", {number(times)} times as fast" if times > 1.005 else ""
+    return f"{what}: {seconds(found.before_s)} before, {seconds(wall.p50)} projected{spread}{change}."
+
+
+def _ledgers(found: Projection) -> Table:
+    table = calm_table("(s)", "before", "after", "change")
+    for bucket in BUCKETS:
+        before, after = found.before.get(bucket), found.after.get(bucket)
+        if before is None and after is None:
+            continue
+        difference = (after or 0.0) - (before or 0.0)
+        table.add_row(
+            bucket,
+            number(before) if before is not None else NOTHING,
+            number(after) if after is not None else NOTHING,
+            _signed(difference),
+        )
+    table.add_section()
+    table.add_row(
+        "wall clock, mean",
+        number(found.before_s),
+        number(found.wall.mean),
+        _signed(found.wall.mean - found.before_s),
+    )
+    return table
+
+
+def _signed(difference: float) -> str:
+    if abs(difference) < _SAME:
+        return ""
+    return ("+" if difference > 0 else "-") + number(abs(difference))
+
+
+def _by_task(tasks: tuple[Projected, ...]) -> Table:
+    table = calm_table("task", "calls", "before", "projected", "80 % from", "to", "floor")
+    for task in sorted(tasks, key=lambda one: one.wall.p50 - one.before_s)[:_MOST_TASKS]:
+        table.add_row(
+            Text(plain(task.name)[:_LONGEST_NAME]),
+            f"{task.calls:,}",
+            *(
+                seconds(value)
+                for value in (task.before_s, task.wall.p50, task.wall.low, task.wall.high, task.floor_s)
+            ),
+        )
+    if len(tasks) > _MOST_TASKS:
+        table.add_row(Text(f"... {len(tasks) - _MOST_TASKS} more ..."))
+    return table
+
+
+def _floor(found: Projection) -> Iterator[str]:
+    if found.floor_s > 0:
+        times = found.before_s / found.floor_s
+        yield (
+            f"The floor is {seconds(found.floor_s)}: what is left when inference takes no time. However fast the endpoint, "
+            f"at most {number(times)} times as fast as before."
+        )
+    else:
+        yield "There is no floor: nothing but inference takes time here."
+
+
+def _knobs(found: Projection) -> Table:
+    table = calm_table("knob", "one notch", "saves")
+    table.columns[1].justify = "left"
+    for knob in found.knobs:
+        table.add_row(knob.name, knob.notch, seconds(knob.saves_s))
+    return table
+
+
+def _fits(fits: tuple[FitQuality, ...]) -> Table:
+    table = calm_table("time", "of", "calls", "off by", "prices")
+    table.columns[1].justify = table.columns[4].justify = "left"
+    table.columns[1].max_width = _LONGEST_NAME
+    for fit in fits:
+        if fit.error is not None:
+            table.add_row(
+                fit.what,
+                Text(plain(fit.source), overflow="ellipsis"),
+                f"{fit.n:,}",
+                f"{100 * fit.error:.1f} %",
+                _prices(fit),
+            )
+    return table
+
+
+def _prices(fit: FitQuality) -> str:
+    told = [seconds(fit.prices["constant"])] if fit.prices.get("constant") else []
+    for name, price in fit.prices.items():
+        if name != "constant":
+            told.append(f"{seconds(1000 * price)}/1k {name.removesuffix(' tokens')}")
+    return " + ".join(told)
+
+
+def _fit_notes(fits: tuple[FitQuality, ...]) -> Iterator[str]:
+    for fit in fits:
+        what = f"{fit.what} of {plain(fit.source)}"
+        if fit.error is None:
+            yield f"Not fitted: {what}: {'; '.join(fit.notes)}."
+            continue
+        ranges = ", ".join(
+            f"{tokens(low)} to {tokens(high)} {name}" for name, (low, high) in fit.ranges.items()
+        )
+        yield f"{what}: seen with {ranges}." + (f" {'; '.join(fit.notes)}." if fit.notes else "")
+
+
+def _sharing(found: Projection) -> Iterator[str]:
+    told = "; ".join(
+        f"{agents}: {seconds(simulated)} ({seconds(measured)} measured)"
+        for agents, simulated, measured in found.sharing
+    )
+    yield f"Agents at once, a call's time simulated, and as the audit measured it: {told}."
+
+
+def _put(console: Console, table: Table) -> None:
+    console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
+    console.print()
+
+
+def _lines(console: Console, lines: Iterator[str] | tuple[str, ...]) -> None:
+    for line in lines:
+        console.print(Padding(Text(line, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
+    console.print()

@@ -1,0 +1,285 @@
+"""A projection: what a task would take under a change, with its interval, its floor, and what each knob is worth.
+
+The floor is what the task takes when inference takes no time at all: tools, the agent's own framework, people. Amdahl's law in the
+task's own figures: no endpoint makes it shorter, and none makes it more than before / floor times as fast.
+
+The sensitivity of a knob is what the projected task would save with one more notch of it, everything else as projected: 100 ms
+less to each first token, a decode rate of a tenth more, a point less of failures, tools in nine tenths of the time, tools of one
+answer at once, a warm cache. Both sides meet the same luck, so the difference is the knob's alone.
+
+The interval is of 80 %: a tenth of the draws lie below it and a tenth above. It has in it what calls scatter by and how many
+attempts fail, and nothing of what the fit may have wrong.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from tithe.core.errors import UsageError
+from tithe.core.statistics import Floats
+from tithe.trace.buckets import BUCKETS
+from tithe.whatif.answers import Nudge
+from tithe.whatif.assumptions import assumptions
+from tithe.whatif.calltimes import CallTimes
+from tithe.whatif.change import Change
+from tithe.whatif.fit import Fit, NoFit
+from tithe.whatif.graph import Graph
+from tithe.whatif.sharing import measured_error
+from tithe.whatif.simulate import DRAWS, Simulated, seconds_of, simulate
+from tithe.whatif.table import Table
+
+_LOW, _HIGH = 0.1, 0.9
+# What saves less than this is not told as a saving.
+_NOTHING_S = 1e-9
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds: the median of the draws, their mean, and the 80 % interval."""
+
+    p50: float
+    mean: float
+    low: float
+    high: float
+
+
+class Knob(msgspec.Struct, frozen=True, kw_only=True):
+    """What one notch of a knob saves of the projected task, in seconds."""
+
+    name: str
+    notch: str
+    saves_s: float
+
+
+class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """How well the times that a projection stands on are fitted. `error`: median |fitted / measured - 1|; None: not fitted."""
+
+    source: str
+    what: str
+    n: int
+    error: float | None
+    prices: dict[str, float] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+    notes: tuple[str, ...] = ()
+
+
+class Projected(msgspec.Struct, frozen=True, kw_only=True):
+    """One task. `before` and `after`: seconds by bucket, which sum to `before_s` and to the mean of `wall`."""
+
+    task: str
+    name: str
+    calls: int
+    before_s: float
+    wall: Interval
+    before: dict[str, float]
+    after: dict[str, float]
+    floor_s: float
+
+
+class Projection(msgspec.Struct, frozen=True, kw_only=True):
+    """One task or several, each under the same change. The totals are over all; `wall` is of their sum.
+
+    `sharing`: (agents, simulated, measured seconds of a call) for each level of the profile's audit, where agents share it.
+    """
+
+    tasks: tuple[Projected, ...]
+    before_s: float
+    wall: Interval
+    before: dict[str, float]
+    after: dict[str, float]
+    floor_s: float
+    knobs: tuple[Knob, ...]
+    assumptions: tuple[str, ...]
+    fits: tuple[FitQuality, ...]
+    sharing: tuple[tuple[int, float, float], ...] = ()
+
+
+def project(
+    graphs: Sequence[Graph],
+    change: Change,
+    own: Mapping[str, CallTimes],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Projection:
+    """Project tasks. `own` is `own_call_times` of all that was recorded of their endpoints.
+
+    Raises:
+        UsageError: the change cannot be, there is no task with a call, or the calls tell too little for it.
+    """
+    change.check()
+    _check_calls(graphs)
+    tables = [Table(graph, own) for graph in graphs]
+    _check_cache(tables, change, own)
+    found = [
+        _one(graph, table, change, own, draws, seed) for graph, table in zip(graphs, tables, strict=True)
+    ]
+    walls = sum((_spread(one.wall, draws) for _, one in found), np.zeros(draws))
+    tasks = tuple(task for task, _ in found)
+    return Projection(
+        tasks=tasks,
+        before_s=sum(task.before_s for task in tasks),
+        wall=_interval(walls),
+        before=_summed([task.before for task in tasks]),
+        after=_summed([task.after for task in tasks]),
+        floor_s=sum(task.floor_s for task in tasks),
+        knobs=_knobs(tables, change, own, draws, seed),
+        assumptions=assumptions(tables, change, own),
+        fits=_qualities(change, own, {source for table in tables for source in table.sources}),
+        sharing=tuple(measured_error(change.profile.capacity))
+        if change.agents > 1 and change.profile is not None and change.profile.capacity is not None
+        else (),
+    )
+
+
+def _check_calls(graphs: Sequence[Graph]) -> None:
+    if not graphs:
+        raise UsageError("No task was named, and none described: name one, or give --steps.")
+    for graph in graphs:
+        if not any(call.answered for call in graph.calls):
+            raise UsageError(
+                f"The task {graph.name} ({graph.task[:8]}) has no answered LLM call: there is nothing in it to project. "
+                "`tithe tasks` lists tasks with their calls."
+            )
+
+
+def _check_cache(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes]) -> None:
+    if change.cache is None or change.ttft_s is not None:
+        return
+    if change.profile is not None:
+        if not change.profile.times.knows_cache():
+            raise UsageError(
+                f"--cache {change.cache} needs what a cached token costs, and the audit of {change.profile.name} does not tell it "
+                "from an uncached one: its endpoint reports no cached tokens, or does not cache."
+            )
+        return
+    if not any(
+        times.knows_cache() for source, times in own.items() if any(source in t.sources for t in tables)
+    ):
+        reasons = sorted({fit.reason for times in own.values() if isinstance(fit := times.ttft, NoFit)})
+        raise UsageError(
+            f"--cache {change.cache} needs what a cached token costs, and the recorded calls do not tell it: "
+            + ("; ".join(reasons) if reasons else "cached tokens are not reported, or hardly vary")
+            + ". Give a profile: tithe audit --save audit.json, then --profile audit.json."
+        )
+
+
+def _one(
+    graph: Graph, table: Table, change: Change, own: Mapping[str, CallTimes], draws: int, seed: int
+) -> tuple[Projected, Simulated]:
+    before = simulate(table, Change(), own, draws=1)
+    after = simulate(table, change, own, draws=draws, seed=seed)
+    return Projected(
+        task=graph.task,
+        name=graph.name,
+        calls=len(table.calls),
+        before_s=graph.wall_s,
+        wall=_interval(after.wall),
+        before=seconds_of(before.buckets),
+        after=seconds_of(after.buckets),
+        floor_s=_floor(table, change),
+    ), after
+
+
+def _floor(table: Table, change: Change) -> float:
+    """The wall clock without inference and without attempts that failed, the tools as changed. Backoff stays."""
+    endless = msgspec.structs.replace(
+        change,
+        ttft_s=None,
+        tokens_per_s=None,
+        profile=None,
+        cache=None,
+        retries=0.0 if change.retries is not None else None,
+        candidates=1,
+        verify=False,
+        speedup=float("inf"),
+        agents=1,
+    )
+    return float(simulate(table, endless, draws=1).wall[0])
+
+
+def _interval(walls: Floats) -> Interval:
+    low, middle, high = np.quantile(walls, (_LOW, 0.5, _HIGH))
+    return Interval(p50=float(middle), mean=float(walls.mean()), low=float(low), high=float(high))
+
+
+def _spread(walls: Floats, draws: int) -> Floats:
+    return np.broadcast_to(walls, (draws,)) if len(walls) == 1 else walls
+
+
+def _summed(accounts: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {
+        bucket: seconds
+        for bucket in BUCKETS
+        if (seconds := sum(account.get(bucket, 0.0) for account in accounts)) > 0
+    }
+
+
+def _knobs(
+    tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes], draws: int, seed: int
+) -> tuple[Knob, ...]:
+    draws = min(draws, 100)
+
+    def mean(changed: Change, nudge: Nudge) -> float:
+        return sum(
+            float(simulate(table, changed, own, draws=draws, seed=seed, nudge=nudge).wall.mean())
+            for table in tables
+        )
+
+    replace = msgspec.structs.replace
+    tried: list[tuple[str, str, Change, Nudge]] = [
+        ("TTFT", "100 ms less a call", change, Nudge(ttft_s=0.1)),
+        ("decode rate", "10 % more", change, Nudge(rate=1.1)),
+        ("retries", "1 point less", change, Nudge(retries=0.01)),
+        ("tools", "10 % less time", replace(change, tools=change.tools * 0.9), Nudge()),
+    ]
+    if not change.parallel_tools:
+        tried.append(
+            ("tools at once", "all that one answer asks for", replace(change, parallel_tools=True), Nudge())
+        )
+    if change.cache is None and change.ttft_s is None and _caches(tables, change, own):
+        tried.append(("warm cache", "each prompt's repeated part", replace(change, cache="warm"), Nudge()))
+    base = mean(change, Nudge())
+    found = [
+        Knob(name=name, notch=notch, saves_s=base - mean(one, nudge)) for name, notch, one, nudge in tried
+    ]
+    return tuple(
+        sorted((knob for knob in found if knob.saves_s > _NOTHING_S), key=lambda knob: -knob.saves_s)
+    )
+
+
+def _caches(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes]) -> bool:
+    if change.profile is not None:
+        return change.profile.times.knows_cache()
+    return any(own[source].knows_cache() for table in tables for source in table.sources if source in own)
+
+
+def _qualities(change: Change, own: Mapping[str, CallTimes], sources: set[str]) -> tuple[FitQuality, ...]:
+    named = [(change.profile.name, change.profile.times)] if change.profile is not None else []
+    named += [(source, times) for source, times in sorted(own.items()) if source in sources]
+    return tuple(
+        _quality(name, fit)
+        for name, times in named
+        # Where the parts were seen, the whole tells nothing more.
+        for fit in (
+            (times.ttft, times.decode)
+            if isinstance(times.ttft, Fit)
+            else (times.ttft, times.decode, times.whole)
+        )
+    )
+
+
+def _quality(source: str, fit: Fit | NoFit) -> FitQuality:
+    if isinstance(fit, NoFit):
+        return FitQuality(source=source, what=fit.what, n=0, error=None, notes=(fit.reason,))
+    stalls = sum(stall > 0 for stall in fit.stalls)
+    told = (f"{stalls} of {fit.n} calls stalled",) if stalls else ()
+    return FitQuality(
+        source=source,
+        what=fit.what,
+        n=fit.n,
+        error=fit.error,
+        prices=fit.prices,
+        ranges={name: (one.low, one.high) for name, one in fit.ranges.items()},
+        notes=told + fit.notes,
+    )
