@@ -25,5 +25,5 @@ def test_what_is_no_time(typed, told):
 def test_factors():
     assert factor_of("x0.5", "tools") == 0.5
     for typed in ("0.5", "x-1", "half"):
-        with pytest.raises(UsageError, match="x0.5"):
+        with pytest.raises(UsageError, match=r"x0\.5"):
             factor_of(typed, "tools")
