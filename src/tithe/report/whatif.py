@@ -1,6 +1,6 @@
 """A projection for people: before and after side by side, the floor, the knobs, and what it all stands on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.padding import Padding
@@ -16,6 +16,7 @@ from tithe.whatif import FitQuality, Projected, Projection
 _INDENT = 2
 _MOST_TASKS, _LONGEST_NAME = 20, 32
 _SAME = 1e-9
+_WHAT = {"whole": "A whole answer", "decode": "Decode"}
 
 
 def print_projection(found: Projection, console: Console) -> None:
@@ -32,9 +33,8 @@ def print_projection(found: Projection, console: Console) -> None:
     if found.sharing:
         _lines(console, _sharing(found))
     if found.fits:
-        console.print(Text("How well calls are known: seconds by their tokens", style="bold"))
-        _put(console, _fits(found.fits))
-        _lines(console, _fit_notes(found.fits))
+        console.print(Text("How well calls are known", style="bold"))
+        _lines(console, _fits(found.fits))
     console.print(Text("Taken for granted", style="bold"))
     _lines(console, found.assumptions)
 
@@ -102,11 +102,16 @@ def _floor(found: Projection) -> Iterator[str]:
     if found.floor_s > 0:
         times = found.before_s / found.floor_s
         yield (
-            f"The floor is {seconds(found.floor_s)}: what is left when inference takes no time. However fast the endpoint, "
-            f"at most {number(times)} times as fast as before."
+            f"The floor is {seconds(found.floor_s)} ({_parts(found.floor)}): what is left when inference takes no time. However fast "
+            f"the endpoint, at most {number(times)} times as fast as before."
         )
     else:
         yield "There is no floor: nothing but inference takes time here."
+
+
+def _parts(account: Mapping[str, float]) -> str:
+    by_size = sorted(account.items(), key=lambda one: -one[1])
+    return ", ".join(f"{bucket} {seconds(value)}" for bucket, value in by_size[:3])
 
 
 def _knobs(found: Projection) -> Table:
@@ -117,40 +122,28 @@ def _knobs(found: Projection) -> Table:
     return table
 
 
-def _fits(fits: tuple[FitQuality, ...]) -> Table:
-    table = calm_table("time", "of", "calls", "off by", "prices")
-    table.columns[1].justify = table.columns[4].justify = "left"
-    table.columns[1].max_width = _LONGEST_NAME
+def _fits(fits: tuple[FitQuality, ...]) -> Iterator[str]:
     for fit in fits:
-        if fit.error is not None:
-            table.add_row(
-                fit.what,
-                Text(plain(fit.source), overflow="ellipsis"),
-                f"{fit.n:,}",
-                f"{100 * fit.error:.1f} %",
-                _prices(fit),
-            )
-    return table
+        name = f"{_WHAT.get(fit.what, fit.what)} of {plain(fit.source)}"
+        if fit.error is None:
+            yield f"{name}: not fitted, {'; '.join(fit.notes)}."
+            continue
+        ranges = ", ".join(
+            f"{tokens(low)} to {tokens(high)} {size.removesuffix(' tokens')}"
+            for size, (low, high) in fit.ranges.items()
+        )
+        yield (
+            f"{name}: {_prices(fit)}. Off by {100 * fit.error:.1f} % (median of {counted(fit.n, 'call')}; "
+            f"tokens {ranges})." + (f" {'; '.join(fit.notes)}." if fit.notes else "")
+        )
 
 
 def _prices(fit: FitQuality) -> str:
     told = [seconds(fit.prices["constant"])] if fit.prices.get("constant") else []
     for name, price in fit.prices.items():
         if name != "constant":
-            told.append(f"{seconds(1000 * price)}/1k {name.removesuffix(' tokens')}")
+            told.append(f"{seconds(1000 * price)} for 1,000 {name}")
     return " + ".join(told)
-
-
-def _fit_notes(fits: tuple[FitQuality, ...]) -> Iterator[str]:
-    for fit in fits:
-        what = f"{fit.what} of {plain(fit.source)}"
-        if fit.error is None:
-            yield f"Not fitted: {what}: {'; '.join(fit.notes)}."
-            continue
-        ranges = ", ".join(
-            f"{tokens(low)} to {tokens(high)} {name}" for name, (low, high) in fit.ranges.items()
-        )
-        yield f"{what}: seen with {ranges}." + (f" {'; '.join(fit.notes)}." if fit.notes else "")
 
 
 def _sharing(found: Projection) -> Iterator[str]:

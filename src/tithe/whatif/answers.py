@@ -11,7 +11,7 @@ change alone (common random numbers).
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,18 +196,23 @@ class _Changed:
         expected = times.decode.seconds({"decoded tokens": self._table.decoded})
         return self._luck.seconds(times.decode, expected, 2, candidate)
 
-    def _scatter(self, what: str, candidate: int, *, again: bool = False) -> Floats:
+    def _scatter(self, what: Literal["ttft", "decode"], candidate: int, *, again: bool = False) -> Floats:
         """What recorded calls of the same source scattered by; `again`: over what this one's own time was by."""
         table = self._table
         found = np.ones((self._luck.draws, len(table.calls)))
         for number, (source, places) in enumerate(table.by_source().items()):
-            fit = getattr(self._own.get(source), what, None)
+            times = self._own.get(source)
+            if times is None:
+                continue
+            fit, recorded = (times.ttft, table.ttft) if what == "ttft" else (times.decode, table.decode)
+            use = 100 + 10 * number + (1 if what == "ttft" else 2)
+            if not isinstance(fit, Fit):
+                # What was only seen whole scatters as a whole.
+                fit, recorded, use = times.whole, table.whole, 100 + 10 * number
             if not isinstance(fit, Fit):
                 continue
-            use = 100 + 10 * number + (1 if what == "ttft" else 2)
             drawn = self._luck.factors(fit, len(places), use, candidate)
             if again:
-                recorded = table.ttft if what == "ttft" else table.decode
                 expected = fit.seconds(self._sizes(table.cached))
                 with np.errstate(invalid="ignore", divide="ignore"):
                     own = (expected / recorded)[list(places)]

@@ -79,7 +79,7 @@ def _given(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes]
             said.append(f"{silent} of {calls} calls report no output tokens: they take what they took.")
     if change.ttft_s is not None or change.tokens_per_s is not None:
         used = [own[source] for source in {s for table in tables for s in table.sources} if source in own]
-        if any(isinstance(fit, Fit) for times in used for fit in (times.ttft, times.decode)):
+        if any(isinstance(fit, Fit) for times in used for fit in (times.ttft, times.decode, times.whole)):
             said.append("Times scatter around the given ones as the recorded ones do around their fit.")
         else:
             said.append("The given times do not scatter: too few calls are known to tell how they would.")

@@ -182,7 +182,7 @@ def _call(
     node: Node, times: dict[Bucket, float], backoff: float, line: int, place: int, concurrency: int
 ) -> Call:
     told = node.attributes
-    apart = "prefill" in times or "decode" in times
+    apart = "inference" not in times and any(bucket in times for bucket in ("queue", "prefill", "decode"))
     output = told.get(at.OUTPUT_TOKENS)
     tried = [child for child in node.children if child.kind == "attempt"]
     failed = sum(attempt.span.error is not None for attempt in tried)
@@ -197,7 +197,7 @@ def _call(
         queue_s=times.get("queue", 0.0),
         ttft_s=times.get("queue", 0.0) + times.get("prefill", 0.0) if apart else None,
         decode_s=times.get("decode", 0.0) if apart else None,
-        whole_s=None if apart or "inference" not in times else times.get("queue", 0.0) + times["inference"],
+        whole_s=times.get("queue", 0.0) + times["inference"] if "inference" in times else None,
         failures=failed,
         failed_s=times.get("retry", 0.0) - backoff,
         backoff_s=backoff,

@@ -64,7 +64,8 @@ class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Projected(msgspec.Struct, frozen=True, kw_only=True):
-    """One task. `before` and `after`: seconds by bucket, which sum to `before_s` and to the mean of `wall`."""
+    """One task. `before` and `after`: seconds by bucket, which sum to `before_s` and to the mean of `wall`. `floor`:
+    what is left of it without inference."""
 
     task: str
     name: str
@@ -73,7 +74,11 @@ class Projected(msgspec.Struct, frozen=True, kw_only=True):
     wall: Interval
     before: dict[str, float]
     after: dict[str, float]
-    floor_s: float
+    floor: dict[str, float]
+
+    @property
+    def floor_s(self) -> float:
+        return sum(self.floor.values())
 
 
 class Projection(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +92,15 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     wall: Interval
     before: dict[str, float]
     after: dict[str, float]
-    floor_s: float
+    floor: dict[str, float]
     knobs: tuple[Knob, ...]
     assumptions: tuple[str, ...]
     fits: tuple[FitQuality, ...]
     sharing: tuple[tuple[int, float, float], ...] = ()
+
+    @property
+    def floor_s(self) -> float:
+        return sum(self.floor.values())
 
 
 def project(
@@ -122,7 +131,7 @@ def project(
         wall=_interval(walls),
         before=_summed([task.before for task in tasks]),
         after=_summed([task.after for task in tasks]),
-        floor_s=sum(task.floor_s for task in tasks),
+        floor=_summed([task.floor for task in tasks]),
         knobs=_knobs(tables, change, own, draws, seed),
         assumptions=assumptions(tables, change, own),
         fits=_qualities(change, own, {source for table in tables for source in table.sources}),
@@ -177,11 +186,11 @@ def _one(
         wall=_interval(after.wall),
         before=seconds_of(before.buckets),
         after=seconds_of(after.buckets),
-        floor_s=_floor(table, change),
+        floor=_floor(table, change),
     ), after
 
 
-def _floor(table: Table, change: Change) -> float:
+def _floor(table: Table, change: Change) -> dict[str, float]:
     """The wall clock without inference and without attempts that failed, the tools as changed. Backoff stays."""
     endless = msgspec.structs.replace(
         change,
@@ -195,7 +204,7 @@ def _floor(table: Table, change: Change) -> float:
         speedup=float("inf"),
         agents=1,
     )
-    return float(simulate(table, endless, draws=1).wall[0])
+    return seconds_of(simulate(table, endless, draws=1).buckets)
 
 
 def _interval(walls: Floats) -> Interval:
@@ -257,16 +266,14 @@ def _caches(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes
 def _qualities(change: Change, own: Mapping[str, CallTimes], sources: set[str]) -> tuple[FitQuality, ...]:
     named = [(change.profile.name, change.profile.times)] if change.profile is not None else []
     named += [(source, times) for source, times in sorted(own.items()) if source in sources]
-    return tuple(
-        _quality(name, fit)
-        for name, times in named
-        # Where the parts were seen, the whole tells nothing more.
-        for fit in (
-            (times.ttft, times.decode)
-            if isinstance(times.ttft, Fit)
-            else (times.ttft, times.decode, times.whole)
-        )
-    )
+    return tuple(_quality(name, fit) for name, times in named for fit in _told(times))
+
+
+def _told(times: CallTimes) -> tuple[Fit | NoFit, ...]:
+    """The fits that a projection stands on: the whole only where the parts were not seen."""
+    if isinstance(times.ttft, NoFit) and isinstance(times.whole, Fit):
+        return (times.whole,)
+    return (times.ttft, times.decode)
 
 
 def _quality(source: str, fit: Fit | NoFit) -> FitQuality:

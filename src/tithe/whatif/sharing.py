@@ -13,6 +13,7 @@ al. 1975): means are all that is asked of it. It knows no memory that runs out a
 measured curve is told with each use.
 """
 
+import functools
 import heapq
 import random
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ CALLS = 4000
 _SETTLING = 0.1
 
 
+@functools.lru_cache(maxsize=1024)
 def crowded_s(agents: int, lone_s: float, shared: float, pause_s: float, *, seed: int = 0) -> float:
     """The mean seconds of a call where `agents` share the endpoint and pause `pause_s` on average between calls."""
     chance = random.Random(seed)

@@ -1,0 +1,158 @@
+"""`tithe whatif` and `tithe plan` from the command line: recorded, described, with a profile, and what they refuse."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.ledger.trees import span
+
+from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit
+from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
+from tithe.cli.main import run
+from tithe.cli.profiles import profile_of
+from tithe.core import Anchor, FakeClock, ScriptedBackend
+from tithe.trace import Store
+from tithe.whatif import Fit
+
+PLAN = AuditPlan(
+    lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=2, rounds=2, task_repeats=1, task_steps=2
+)
+TRUTH = KnownOptions()
+
+
+@pytest.fixture(scope="module")
+def report() -> AuditReport:
+    clock = FakeClock()
+    backend, null = (ScriptedBackend(KnownEndpoint(TRUTH), clock) for _ in range(2))
+
+    async def main() -> AuditReport:
+        work = run_audit(
+            backend, Endpoint(url="u", model="known"), PLAN, null=null, watch=KnownLag(0.0001), clock=clock
+        )
+        return await clock.run(asyncio.ensure_future(work), idle_turns=8)
+
+    return asyncio.run(main())
+
+
+@pytest.fixture
+def profile(report, tmp_path: Path) -> str:
+    file = tmp_path / "audit.json"
+    file.write_bytes(msgspec.json.encode(report))
+    return str(file)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> str:
+    path = tmp_path / "record.db"
+    spans = [span("task", "task", 0.0, 30.0, name="shop", source="api")]
+    for step in range(10):
+        at = 3.0 * step
+        spans.append(
+            span(f"c{step}", "call", at, at + 2.0, "task", first_token=0.6, last_token=2.0, input_tokens=500 + 40 * step,
+                 cache_read_tokens=460 + 40 * step if step else 0, output_tokens=85, request_model="m")
+        )  # fmt: skip
+        spans.append(span(f"t{step}", "tool", at + 2.0, at + 2.9, "task"))
+    idle = [msgspec.structs.replace(span("i", "task", 0.0, 1.0, name="idle"), trace="idle")]
+    with Store.open(path) as store:
+        for some in (spans, idle):
+            recording = store.begin(Anchor(monotonic=0.0, unix=1_790_000_000.0), source="api")
+            store.add(recording, some)
+            store.finish(recording, at=30.0)
+    return str(path)
+
+
+def projected(capsys, *arguments: str) -> dict:
+    assert run(["whatif", "--json", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_missions_task_from_the_command_line(capsys):
+    mission = "--steps 10 --out 80 --tool-time 0.4s --failed 1 --retry-time 2s --ttft 200ms --tps 200"
+    found = projected(capsys, *mission.split())
+    assert found["before_s"] == pytest.approx(25.33, abs=0.01)
+    assert found["wall"]["p50"] == pytest.approx(12.0)
+    assert run(["whatif", *mission.split()]) == 0
+    out = capsys.readouterr().out
+    assert "25.3 s before, 12.0 s projected, 2.11 times as fast" in out
+    assert "The floor is 4.00 s (tool 4.00 s)" in out
+
+
+def test_a_recorded_task_at_ten_times_the_speed(db, capsys):
+    found = projected(capsys, "t", "--speedup", "10", "--db", db)
+    assert found["before_s"] == pytest.approx(30.0)
+    assert found["wall"]["p50"] == pytest.approx(12.0)
+    assert found["after"]["tool"] == pytest.approx(9.0)
+    assert run(["whatif", "t", "--speedup", "10", "--tools", "x0.5", "--db", db]) == 0
+    assert "30.0 s before, 7.50 s projected" in capsys.readouterr().out
+
+
+def test_an_audit_is_fitted_to_what_its_endpoint_is(report):
+    found = profile_of(report)
+    assert isinstance(found.times.ttft, Fit)
+    assert found.times.ttft.prices["uncached tokens"] == pytest.approx(TRUTH.uncached_token_s, rel=0.1)
+    assert isinstance(found.times.decode, Fit)
+    assert found.times.decode.prices["decoded tokens"] == pytest.approx(TRUTH.decode_s, rel=0.1)
+    assert found.times.knows_cache()
+
+
+def test_a_recorded_task_on_a_measured_endpoint(db, profile, capsys):
+    found = projected(capsys, "t", "--profile", profile, "--db", db)
+    cold = projected(capsys, "t", "--profile", profile, "--cache", "cold", "--db", db)
+    assert found["after"]["decode"] == pytest.approx(840 * TRUTH.decode_s, rel=0.1)
+    assert cold["after"]["prefill"] > found["after"]["prefill"]
+    assert {fit["what"] for fit in found["fits"]} == {"TTFT", "decode"}
+    assert run(["whatif", "t", "--profile", profile, "--agents", "2", "--db", db]) == 0
+    assert "as the audit measured it" in capsys.readouterr().out
+
+
+def test_a_plan_as_a_table_and_as_json(profile, capsys):
+    assert (
+        run(["plan", "--budget", "30s", "voice", "--ttft", "600ms", "--tps", "60", "--tool-time", "0.4s"])
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "voice, a turn: 500 ms" in out
+    assert "2 candidates" in out
+    assert run(["plan", "--profile", profile, "--steps", "5", "--success", "0.9", "--json"]) == 0
+    budgets = json.loads(capsys.readouterr().out)
+    assert [budget["budget_s"] for budget in budgets] == [0.5, 2.0, 30.0, 120.0, 300.0]
+    assert {row["speed"] for row in budgets[0]["rows"]} == {1.0, 3.0, 10.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("whatif t --ttft 200", "--ttft is '200' of what? Give the unit: 200ms or 200s."),
+        ("whatif t --speedup 0", "--speedup is 0"),
+        ("whatif t --retries=-0.1", "--retries is -0.1"),
+        ("whatif t --tools 0.5", "as in x0.5"),
+        ("whatif idle --speedup 2", "has no answered LLM call"),
+        ("whatif nosuch", "no task nosuch"),
+        ("whatif t --profile {tmp}/old.json", "version 1"),
+        ("whatif t --profile {tmp}/none.json", "cannot be read"),
+        ("whatif t --steps 3", "not both"),
+        ("whatif --out 3", "give --steps"),
+        ("whatif t --agents 4", "give a profile"),
+        ("plan --budget 30", "--budget is '30' of what?"),
+        ("plan --budget soon --ttft 1s --tps 5", "voice, interactive"),
+        ("plan", "needs an endpoint"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys):
+    (tmp_path / "old.json").write_text('{"version": 1, "tithe": "0.0.1"}')
+    typed = arguments.format(tmp=tmp_path).split()
+    assert run([*typed, *(["--db", db] if typed[0] == "whatif" else [])]) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_an_empty_store_is_told(tmp_path, capsys):
+    path = tmp_path / "empty.db"
+    with Store.open(path):
+        pass
+    assert run(["whatif", "--db", str(path)]) == 2
+    assert "no task" in capsys.readouterr().err
