@@ -2,8 +2,12 @@
 
 import pytest
 
-from tithe.whatif.profile import Capacity, Level
+from tithe.whatif.calltimes import CallSample, fit_call_times
+from tithe.whatif.change import Change
+from tithe.whatif.described import Description, described_graph
+from tithe.whatif.profile import Capacity, Level, Profile
 from tithe.whatif.sharing import crowded_s, measured_error
+from tithe.whatif.simulate import seconds_of, simulate
 
 
 def test_below_the_knee_nobody_waits():
@@ -28,3 +32,23 @@ def test_it_is_held_against_the_measured_curve():
     assert [(agents, measured) for agents, _, measured in found] == [(1, 1.0), (2, 1.0), (8, 4.0), (16, 8.0)]
     assert found[-1][1] == pytest.approx(8.0, rel=0.05)
     assert measured_error(Capacity(lone_s=1.0, reached=True, shared=2.0, levels=levels[1:])) == ()
+
+
+def test_agents_that_share_an_endpoint_slow_each_other_down_as_far_as_they_are_busy():
+    levels = (Level(agents=1, step_s=1.0, steps_per_s=1.0),)
+    shared = Profile(
+        name="p",
+        times=fit_call_times("p", [
+            CallSample(prompt=100 + 7 * n, decoded=10 + 3 * (n % 9), ttft_s=0.6 + 1e-4 * (100 + 7 * n), decode_s=(10 + 3 * (n % 9)) / 60)
+            for n in range(40)
+        ]),
+        capacity=Capacity(lone_s=1.0, reached=True, shared=1.0, levels=levels),
+    )  # fmt: skip
+    busy = described_graph(Description(steps=20, prompt=200))
+    idle = described_graph(Description(steps=20, prompt=200, tool_s=200.0))
+    for graph, low, high in ((busy, 7.5, 8.5), (idle, 1.0, 1.2)):
+        one, eight = (
+            seconds_of(simulate(graph, Change(profile=shared, agents=n), draws=20).buckets)["decode"]
+            for n in (1, 8)
+        )
+        assert low <= eight / one <= high

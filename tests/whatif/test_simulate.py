@@ -177,3 +177,28 @@ def test_given_times_scatter_as_the_recorded_ones_do():
 )  # fmt: skip
 def test_a_nudge_saves_what_it_says(nudge, saves):
     assert PLAIN.wall_s - simulate(PLAIN, Change(), nudge=nudge).wall[0] == pytest.approx(saves)
+
+
+def test_candidates_contend_as_recorded_calls_did_that_ran_beside_others():
+    chance = np.random.default_rng(4)
+    samples = []
+    for number in range(60):
+        beside, prompt = 1 + 3 * (number % 2), int(chance.integers(100, 5000))
+        ttft = (0.3 + 2e-4 * prompt) * beside**0.5 * np.exp(chance.normal(0, 0.02))
+        samples.append(
+            CallSample(prompt=prompt, decoded=60, concurrency=beside, ttft_s=float(ttft), decode_s=1.0)
+        )
+    crowding = fit_call_times("m", samples).crowding
+    own = {"a model that is not reported": fit_call_times("m", samples)}
+    plain = Graph(
+        task="t",
+        name="t",
+        wall_s=2.0,
+        segments=(
+            Segment(
+                (), (Work(bucket="overhead", seconds=0.0, call=Call(decoded=60, ttft_s=1.0, decode_s=1.0)),)
+            ),
+        ),
+    )
+    found = simulate(plain, Change(candidates=4, ttft_s=1.0, tokens_per_s=60), own, draws=400)
+    assert found.wall.min() > 2.0 * 4**crowding * 0.8 > 2.0

@@ -83,8 +83,8 @@ def answers(
 ) -> Answers:
     """What the calls of a task take."""
     changed = _Changed(table, change, own, luck)
-    crowd = slowdown(change, table)
     ttft, decode, whole = changed.times(0)
+    crowd = slowdown(change, table, np.where(np.isnan(ttft), whole, ttft + decode))
     if change.candidates > 1:
         ttft, decode, whole = _slowest(changed, change.candidates, ttft, decode, whole)
         crowd = crowd * changed.contention(change.candidates)
@@ -254,9 +254,10 @@ class _Changed:
     def contention(self, count: int) -> float:
         """How many times as long a call takes where `count` of one agent's run at once."""
         profile = self._change.profile
-        if profile is None or profile.capacity is None:
-            return 1.0
-        return max(1.0, count / profile.capacity.shared)
+        if profile is None:
+            known = [self._own[source].crowding for source in self._table.sources if source in self._own]
+            return count ** max(known, default=0.0)
+        return max(1.0, count / profile.capacity.shared) if profile.capacity is not None else 1.0
 
     def check(self, first: Floats, rest: Floats) -> Floats:
         """Seconds of a short call that reads each answer: what came before it is cached, and it says a few tokens."""

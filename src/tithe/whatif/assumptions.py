@@ -96,11 +96,15 @@ def _given(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes]
 
 def _candidates(change: Change, own: Mapping[str, CallTimes]) -> str:
     profile = change.profile
-    contend = (
-        f"an endpoint that serves {profile.capacity.shared:.1f} calls at full speed"
-        if profile is not None and profile.capacity is not None
-        else "an endpoint that they do not slow down"
-    )
+    crowding = max((times.crowding for times in own.values()), default=0.0)
+    if profile is not None and profile.capacity is not None:
+        contend = f"an endpoint that serves {profile.capacity.shared:.1f} calls at full speed"
+    elif profile is None and crowding > 0:
+        contend = (
+            f"an endpoint that n at once slow down n^{crowding:.2f} times, as they did the recorded ones"
+        )
+    else:
+        contend = "an endpoint that they do not slow down"
     scattered = profile is not None or any(times.fits for times in own.values())
     apart = "drawn apart" if scattered else "equally fast, since nothing tells how they scatter"
     return f"{change.candidates} candidates are {apart}, on {contend}; the slowest is waited for."

@@ -4,17 +4,16 @@
     decode = tokens after the first * price                                  one over the decode rate
     whole  = constant + uncached * price + cached * price + decoded * price  where only whole times were seen
 
-each times a factor that is resampled from the fit's residuals (fit.py). Where calls ran beside each other the factor also has
-concurrency^g, g from the residuals of at least eight calls that ran so. Models and endpoints are fitted apart.
+each times a factor that is resampled from the fit's residuals (fit.py). `crowding` is the g of TTFT ~ concurrency^g, the median slope of
+the residuals of at least eight calls that ran beside others. Models and endpoints are fitted apart.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 
-from tithe.core.statistics import Floats
 from tithe.whatif.fit import Fit, NoFit, fit_times
 from tithe.whatif.graph import Call, Graph
 
@@ -133,13 +132,3 @@ def source_of(call: Call) -> str:
     """The model and the endpoint of a call, as far as they are reported: what is fitted by itself."""
     model = call.model or "a model that is not reported"
     return f"{model} at {call.endpoint}" if call.endpoint else model
-
-
-def sizes_of(prompt: Floats, cached: Floats, decoded: Floats) -> Mapping[str, Floats]:
-    """Arrays of sizes by the names of prices. NaN: not reported."""
-    return {
-        "prompt tokens": prompt,
-        "cached tokens": cached,
-        "uncached tokens": prompt - cached,
-        "decoded tokens": decoded,
-    }

@@ -42,8 +42,8 @@ class Range(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """A fitted time. `prices`: seconds for one of each size, `constant` among them. `residuals`: log(measured / fitted), 0 for a call that
-    stalled; `stalls`: by how many seconds, sample for sample.
+    """A fitted time. `prices`: seconds for one of each size, `constant` among them. `residuals`: log(measured / fitted), widened for the
+    prices that were fitted, 0 for a call that stalled; `stalls`: by how many seconds, sample for sample.
 
     `error`: the median of |fitted / measured - 1|. `ranges`: of each size, what was seen. `notes`: what was left out, and why.
     """
@@ -154,12 +154,14 @@ def _fit(
     if np.any(fitted <= 0):
         return NoFit(what, "the fitted time is zero for some samples")
     residuals = np.log(y / fitted)
+    # Prices lean to the samples that they are fitted to: the scatter of others is wider by this (the usual degrees of freedom).
+    wider = np.sqrt(len(y) / max(1, len(y) - len(prices)))
     deviation = float(np.median(np.abs(residuals - np.median(residuals)))) / _MAD
     stalled = residuals > max(np.log(_STALLED), float(np.median(residuals)) + _STALL_DEVIATIONS * deviation)
     return Fit(
         what=what,
         prices=prices,
-        residuals=tuple(map(float, np.where(stalled, 0.0, residuals))),
+        residuals=tuple(map(float, np.where(stalled, 0.0, residuals * wider))),
         stalls=tuple(map(float, np.where(stalled, y - fitted, 0.0))),
         error=float(np.median(np.abs(fitted / y - 1))),
         n=len(y),

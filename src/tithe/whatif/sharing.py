@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tithe.core.statistics import Floats
 from tithe.whatif.profile import Capacity
 
 if TYPE_CHECKING:
@@ -58,14 +59,19 @@ def crowded_s(agents: int, lone_s: float, shared: float, pause_s: float, *, seed
     return float(np.mean(taken[int(_SETTLING * calls) :]))
 
 
-def slowdown(change: "Change", table: "Table") -> float:
-    """How many times as long a call takes for each of the change's agents as for one alone; 1 for one agent."""
-    if change.agents == 1 or change.profile is None or change.profile.capacity is None:
+def slowdown(change: "Change", table: "Table", alone: Floats) -> float:
+    """How many times as long a call takes for each of the change's agents as for one alone; 1 for one agent.
+
+    `alone`: seconds of the task's calls by draw and call, as they are without others; its pauses are all else that it does.
+    """
+    capacity = change.profile.capacity if change.profile is not None else None
+    if change.agents == 1 or capacity is None or not table.answered.any():
         return 1.0
-    capacity = change.profile.capacity
-    calls = max(1, int(table.answered.sum()))
-    pause = float(table.fixed.sum() + table.tools.sum() * change.tools) / calls
-    return max(1.0, crowded_s(change.agents, capacity.lone_s, capacity.shared, pause) / capacity.lone_s)
+    lone = float(np.nanmean(alone[:, table.answered])) / change.speedup
+    pause = float(table.fixed.sum() + table.tools.sum() * change.tools) / int(table.answered.sum())
+    if lone <= 0:
+        return 1.0
+    return max(1.0, crowded_s(change.agents, lone, capacity.shared, pause) / lone)
 
 
 def measured_error(capacity: Capacity) -> Sequence[tuple[int, float, float]]:

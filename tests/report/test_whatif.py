@@ -1,0 +1,62 @@
+"""A projection as it is printed: what changes, the floor, and what it stands on; within 80 columns."""
+
+import io
+
+from rich.console import Console
+
+from tithe.report import print_projection
+from tithe.whatif import (
+    Call,
+    Change,
+    Description,
+    Graph,
+    Projection,
+    Segment,
+    Work,
+    described_graph,
+    own_call_times,
+    project,
+)
+
+
+def printed(found: Projection) -> str:
+    out = io.StringIO()
+    print_projection(found, Console(file=out, width=80, no_color=True))
+    return out.getvalue()
+
+
+def recorded(name: str) -> Graph:
+    calls = [
+        Call(model="m[red]\x1b[31m", prompt=1000 + 137 * (n % 7), decoded=30 + 11 * (n % 5), ttft_s=0.5 + 0.01 * (n % 3), decode_s=1.0)
+        for n in range(20)
+    ]  # fmt: skip
+    works = tuple(Work(bucket="overhead", seconds=0.1, call=call) for call in calls)
+    return Graph(task=name, name=name, wall_s=32.2, segments=(Segment((), works),))
+
+
+def test_one_task():
+    mission = described_graph(Description(steps=10, tool_s=0.4, failed=1, retry_s=2.0))
+    out = printed(project([mission], Change(ttft_s=0.2, tokens_per_s=200), {}))
+    assert "a described task: 25.3 s before, 12.0 s projected, 2.11 times as fast." in out
+    assert next(line.split() for line in out.splitlines() if line.strip().startswith("decode ")) == [
+        "decode", "13.3", "4.00", "-9.33",
+    ]  # fmt: skip
+    assert "at most 6.33 times as fast" in " ".join(out.split())
+    assert "100 ms less a call" in out
+    assert "Taken for granted" in out
+
+
+def test_several_tasks_their_fits_and_names_that_a_terminal_would_obey():
+    graphs = [recorded("evil\x1b[31m[bold]"), recorded("b")]
+    out = printed(project(graphs, Change(ttft_s=0.1, retries=0.2), own_call_times(graphs)))
+    assert "2 tasks: 64.4 s before" in out
+    assert "80 % of draws" in out
+    assert "TTFT of m[red]" in out
+    assert "median of 40 calls" in " ".join(out.split())
+    assert "\x1b" not in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_a_task_of_inference_alone_has_no_floor():
+    out = printed(project([described_graph(Description(steps=2))], Change(speedup=3), {}))
+    assert "There is no floor" in out
