@@ -150,6 +150,13 @@ def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys)
     assert captured.out == ""
 
 
+def test_a_described_task_needs_its_prompt_for_a_profile(profile, capsys):
+    assert run(["whatif", "--steps", "5", "--profile", profile]) == 2
+    assert "with --prompt" in capsys.readouterr().err
+    found = projected(capsys, "--steps", "5", "--out", "84", "--prompt", "600", "--profile", profile)
+    assert found["after"]["decode"] == pytest.approx(5 * 84 * TRUTH.decode_s, rel=0.1)
+
+
 def test_an_empty_store_is_told(tmp_path, capsys):
     path = tmp_path / "empty.db"
     with Store.open(path):

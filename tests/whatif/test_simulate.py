@@ -202,3 +202,20 @@ def test_candidates_contend_as_recorded_calls_did_that_ran_beside_others():
     )
     found = simulate(plain, Change(candidates=4, ttft_s=1.0, tokens_per_s=60), own, draws=400)
     assert found.wall.min() > 2.0 * 4**crowding * 0.8 > 2.0
+
+
+def test_a_cache_that_reports_more_than_the_prompt_has_costs_no_less_than_all_of_it():
+    works = (
+        Work(
+            bucket="overhead",
+            seconds=0.0,
+            call=Call(prompt=100, cached=5000, decoded=20, ttft_s=1.0, decode_s=1.0),
+        ),
+    )
+    graph = Graph(task="t", name="t", wall_s=2.0, segments=(Segment((), works),))
+    assert simulate(graph, Change(profile=profile(base=0.1)), draws=200).buckets.min() >= 0.0
+    assert (
+        0.07
+        < seconds_of(simulate(graph, Change(profile=profile(base=0.1)), draws=200).buckets)["prefill"]
+        < 0.13
+    )

@@ -230,7 +230,10 @@ class _Changed:
             fit = times.ttft if isinstance(times.ttft, Fit) else times.whole
             assert isinstance(fit, Fit)
             with np.errstate(invalid="ignore", divide="ignore"):
-                change = fit.seconds(self._sizes(self._cached())) / fit.seconds(self._sizes(table.cached))
+                then, now = (self._sizes(cached) for cached in (table.cached, self._cached()))
+                # Of a whole answer, what is before its first token.
+                now["decoded tokens"] = then["decoded tokens"] = np.zeros(len(table.calls))
+                change = fit.seconds(now) / fit.seconds(then)
             ratio[list(places)] = np.where(np.isfinite(change), change, 1.0)[list(places)]
         return ratio
 
@@ -242,8 +245,9 @@ class _Changed:
             return np.fmax(table.cached, table.repeated)
         return np.where(np.isnan(table.cached), table.repeated, table.cached)
 
-    def _sizes(self, cached: Floats) -> Mapping[str, Floats]:
+    def _sizes(self, cached: Floats) -> dict[str, Floats]:
         table = self._table
+        cached = np.minimum(cached, table.prompt)  # some endpoints count more than the prompt has
         return {
             "prompt tokens": table.prompt,
             "cached tokens": cached,

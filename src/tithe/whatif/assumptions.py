@@ -123,7 +123,8 @@ def _beyond(tables: Sequence[Table], times: CallTimes) -> list[str]:
     ):
         longer = sum(int(np.count_nonzero(size > most)) for size in sizes)
         if longer:
+            count = sum(len(size) for size in sizes)
             said.append(
-                f"{longer} {what} are longer than any that the profile has seen ({most:,.0f} tokens): extrapolated."
+                f"Extrapolated: {longer} of {count} {what}, longer than any that the profile has seen ({most:,.0f} tokens)."
             )
     return said

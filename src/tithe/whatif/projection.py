@@ -119,6 +119,7 @@ def project(
     change.check()
     _check_calls(graphs)
     tables = [Table(graph, own) for graph in graphs]
+    _check_tokens(tables, change)
     _check_cache(tables, change, own)
     found = [
         _one(graph, table, change, own, draws, seed) for graph, table in zip(graphs, tables, strict=True)
@@ -150,6 +151,18 @@ def _check_calls(graphs: Sequence[Graph]) -> None:
                 f"The task {graph.name} ({graph.task[:8]}) has no answered LLM call: there is nothing in it to project. "
                 "`tithe tasks` lists tasks with their calls."
             )
+
+
+def _check_tokens(tables: Sequence[Table], change: Change) -> None:
+    """A profile tells times by tokens: some call has to report them."""
+    if change.profile is None or any(
+        np.any(~np.isnan(table.prompt) & ~np.isnan(table.decoded)) for table in tables
+    ):
+        return
+    raise UsageError(
+        "A profile tells times by tokens, and no call here reports its prompt's and its answer's: describe a task with --prompt, or "
+        "give --ttft and --tps in place of the profile."
+    )
 
 
 def _check_cache(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes]) -> None:
