@@ -18,8 +18,12 @@ from tithe.ledger.account import (
 )
 from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
 from tithe.ledger.difference import Change, Difference, Effect, Side, difference
+from tithe.ledger.doctor import diagnose
 from tithe.ledger.ledger import accounts, make_account, make_ledger
 from tithe.ledger.many import many_tasks
+from tithe.ledger.prefix import PromptedCall
+from tithe.ledger.price import Price
+from tithe.ledger.prompted import prompted_calls
 
 __all__ = [
     "BUCKETS",
@@ -38,6 +42,8 @@ __all__ = [
     "Ledger",
     "ManyTasks",
     "ModelRow",
+    "Price",
+    "PromptedCall",
     "Side",
     "Slice",
     "Spread",
@@ -45,8 +51,10 @@ __all__ = [
     "TaxItem",
     "ToolRow",
     "accounts",
+    "diagnose",
     "difference",
     "make_account",
     "make_ledger",
     "many_tasks",
+    "prompted_calls",
 ]
