@@ -209,8 +209,10 @@ def test_a_cache_that_lost_what_was_paid_for() -> None:
     system = LONG * 4
     first, second = prompt(*HISTORY[:3], system=system), prompt(*HISTORY, system=system)
     tokens = sum(one.size for one in second) // 4
-    found = after(first, second, cached_tokens=0)
-    assert found.cause == "evicted"
+    assert after(first, second, cached_tokens=0).cause == "not cached"
+    warm = call(1, prompt(("user", "hello")), task="other", cached_tokens=1)
+    lost = only(diagnose("t", [call(1, first), call(2, second, cached_tokens=0)], [warm]))
+    assert lost.cause == "evicted"
     assert diagnose("t", [call(1, first), call(2, second, cached_tokens=tokens - 300)]).breaks == ()
     assert diagnose("t", [call(1, first), call(2, second)]).breaks == ()  # not reported is not zero
 

@@ -5,7 +5,8 @@ that has more in common with it, or, for a line's first call, the latest of anot
 although text after that is the same, that text was paid for and is computed again: a break, unless some other call
 covers it. A prompt that merely goes on, or a conversation that merely begins, breaks nothing.
 
-Where nothing parts, and the endpoint still reports far fewer cached tokens than were paid for, its cache has lost them.
+Where nothing parts, and the endpoint still reports far fewer cached tokens than were paid for, its cache has lost them; or
+it has none, where it never reports a cached token.
 
 Prompts of which only the KV blocks are known (traces with block hashes) show where they part, to the block, and not why.
 """
@@ -44,11 +45,16 @@ def diagnose(
     price = price or fitted(_paid(everyone, shared))
     prefixes: list[CallPrefix] = []
     breaks: list[Break] = []
+    caching = {call.endpoint for call in everyone if call.cached_tokens}
     before: list[PromptedCall] = []
     for call in everyone:
         if call.task == task:
             prefixes.append(_prefix(call, shared[call.id]))
-            found = _break(call, shared[call.id], before, price)
+            found = _break(call, shared[call.id], before, price) or (
+                _evicted(call, shared[call.id], price, caches=call.endpoint in caching)
+                if call.parts
+                else None
+            )
             if found is not None:
                 breaks.append(found)
         if call.parts or call.blocks:
@@ -108,7 +114,7 @@ def _break(
         if lost is None or lost >= LEAST_TOKENS:
             if parting.lost(shared.any, all_of_it=found.whole) > 0:
                 return _told(call, earlier, parting.new.place, found, lost, shared, price)
-    return _evicted(call, shared, price)
+    return None
 
 
 def _nearest(call: PromptedCall, before: Sequence[PromptedCall]) -> Parting | None:
@@ -142,20 +148,29 @@ def _other_model(call: PromptedCall, parting: Parting, shared: SharedPrefix, pri
     return _told(call, parting.earlier, "model", found, lost, shared, price)
 
 
-def _evicted(call: PromptedCall, shared: SharedPrefix, price: Price) -> Break | None:
-    """Nothing was changed, and still much of what was paid for was computed again."""
+def _evicted(call: PromptedCall, shared: SharedPrefix, price: Price, *, caches: bool) -> Break | None:
+    """Nothing was changed, and still much of what was paid for was computed again. `caches`: the endpoint ever cached any."""
     paid, cached = call.tokens(shared.any.size), call.cached_tokens
     if paid is None or cached is None or paid < _CACHED_FROM:
         return None
     missed = paid - cached
     if missed < max(LEAST_TOKENS, _MISSED_SHARE * paid):
         return None
-    found = Found(
-        cause="evicted",
-        offset=None,
-        sentence=f"Nothing in the prompt was changed: about {paid:,} of its tokens had been paid for, and the endpoint reports {cached:,} cached.",
-        fix="Send a conversation to one replica (a session header, prompt_cache_key), pause less, and at Anthropic mark the prefix with cache_control.",
-    )
+    paid_for = f"about {paid:,} of the prompt's tokens had been paid for"
+    if caches:
+        found = Found(
+            cause="evicted",
+            offset=None,
+            sentence=f"Nothing was changed: {paid_for}, and the endpoint reports {cached:,} cached.",
+            fix="Send a conversation to one replica (a session header, prompt_cache_key), and pause less.",
+        )
+    else:
+        found = Found(
+            cause="not cached",
+            offset=None,
+            sentence=f"Nothing was changed: {paid_for}, and the endpoint has not reported a cached token for any call.",
+            fix="Turn prefix caching on, or ask for it: at Anthropic by cache_control on the prefix.",
+        )
     return _told(call, None, "messages", found, missed, shared, price)
 
 
