@@ -13,9 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tithe.trace import Store
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- record -->\n```text\n).*?(```\n<!-- /record -->)", re.DOTALL)
-AGENT = ("python", "examples/agent.py", "lookup", "7", "--clock")
+AGENT = ("python", "examples/agent.py", "lookup", "1")
 SECTIONS = re.compile(r"^(Tax|Prefix|By step|By tool|By model|Waterfall)", re.MULTILINE)
 
 
@@ -68,19 +70,27 @@ def main(*, picture: bool) -> None:
     """Record, and put what was printed where README.md has its marks."""
     with tempfile.TemporaryDirectory() as folder:
         db, page = f"{folder}/record.db", Path(folder) / "ledger.html"
-        said = run("record", "--upstream", "embedded", "--db", db, "--html", str(page), "--", *AGENT)
+        record = ("record", "--upstream", "embedded", "--db", db)
+        run(*record, "--", *AGENT)
+        said = run(*record, "--html", str(page), "--", *AGENT, "--clock").replace(db, "record.db")
         parts = sections(run("ledger", "--db", db))
+        with Store.open(db, write=False) as store:
+            clocked, plain = store.tasks()
+        changed = run("diff", plain.id, clocked.id, "--db", db)
         if picture:
             shot(page, ROOT / "docs" / "ledger.png")
-    said = said.replace(db, "record.db")
     lines = [
-        f"$ tithe record --upstream embedded -- {' '.join(AGENT)}",
+        f"$ tithe record --upstream embedded -- {' '.join(AGENT)} --clock",
         said.rstrip(),
         "",
         "$ tithe ledger",
         "...",
     ]
-    lines += [parts["Tax"].rstrip(), "...", parts["Waterfall"].rstrip()]
+    lines += [parts["Tax"].rstrip(), "...", parts["Waterfall"].rstrip(), ""]
+    lines += [
+        f"$ tithe diff {plain.id[:8]} {clocked.id[:8]}      # the same without --clock, and this",
+        changed.rstrip(),
+    ]
     text = "\n".join(line.rstrip() for line in "\n".join(lines).splitlines())
     readme = ROOT / "README.md"
     whole, n = BLOCK.subn(lambda found: found[1] + text + "\n" + found[2], readme.read_text("utf-8"))

@@ -114,6 +114,16 @@ def test_a_new_task_pays_again_for_a_system_prompt_with_a_time_in_it() -> None:
     assert (found.cause, found.other_session) == ("timestamp", True)
 
 
+def test_another_agents_system_prompt_is_no_break() -> None:
+    others = [call(1, prompt(("user", "a goal"), system=f"You write. {LONG}"), task="other", step=1)]
+    assert (
+        diagnose(
+            "t", [call(5, prompt(("user", "a goal"), system=f"You mend. {LONG}"), step=1)], others
+        ).breaks
+        == ()
+    )
+
+
 def test_another_goal_is_no_break() -> None:
     others = [call(1, prompt(("user", "one goal")), task="other", step=1)]
     assert diagnose("t", [call(5, prompt(("user", "another goal")), step=1)], others).breaks == ()

@@ -23,6 +23,10 @@ from tithe.ledger.price import Price, fitted
 LEAST_TOKENS = 64
 # Vendors cache from 1,024 tokens on, in steps of up to 128; and tokens are estimated from characters.
 _CACHED_FROM, _MISSED_SHARE = 1024, 0.25
+# Causes for which another task's prompt is this one's in another form. One that says something else is no break.
+_SAME_MEANING: frozenset[Cause] = frozenset(
+    ("timestamp", "id", "number", "tools reordered", "JSON keys reordered", "white space")
+)
 _LOOKED_BACK = 8  # calls of the same task that one is held against
 
 
@@ -110,11 +114,24 @@ def _break(
         return _other_model(call, parting, shared, price)
     if not parting.extends:
         found = why(parting, call.relation)
-        lost = call.tokens(parting.lost(shared.any, all_of_it=found.whole))
-        if lost is None or lost >= LEAST_TOKENS:
-            if parting.lost(shared.any, all_of_it=found.whole) > 0:
-                return _told(call, earlier, parting.new.place, found, lost, shared, price)
+        if earlier.task != call.task and found.cause not in _SAME_MEANING:
+            return None
+        size = parting.lost(shared.any, all_of_it=found.whole)
+        lost = _lost(call, size, shared)
+        if size > 0 and (lost is None or lost >= LEAST_TOKENS):
+            return _told(call, earlier, parting.new.place, found, lost, shared, price)
     return None
+
+
+def _lost(call: PromptedCall, size: int, shared: SharedPrefix) -> int | None:
+    """Tokens computed again, of `size` characters that were paid for beyond the shared prefix.
+
+    What the endpoint says it had cached decides: a template may put first what the request has last.
+    """
+    if call.cached_tokens is None:
+        return call.tokens(size)
+    paid = call.tokens(shared.any.size + size)
+    return None if paid is None else max(0, paid - call.cached_tokens)
 
 
 def _nearest(call: PromptedCall, before: Sequence[PromptedCall]) -> Parting | None:
@@ -219,7 +236,7 @@ def _told(
     why_not = (
         price.unknown
         if price.token_s is None
-        else "The prompt's tokens are not reported."
+        else "the prompt's tokens are not reported"
         if lost is None
         else None
     )
@@ -247,7 +264,7 @@ def _notes(calls: Sequence[PromptedCall], price: Price) -> list[str]:
     if unknown:
         notes.append(f"The prompts of {unknown:,} of {len(calls):,} calls are not known.")
     if price.unknown is not None:
-        notes.append(price.unknown)
+        notes.append(f"What a prompt token costs here is not known: {price.unknown}.")
     silent = sum(call.cached_tokens is None and not call.failed for call in calls)
     if silent:
         notes.append(f"Cached tokens are not reported for {silent:,} of {len(calls):,} calls.")

@@ -18,7 +18,7 @@ _MOST_PAIRED = 400  # calls: all pairs of them are 80,000 slopes
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds for an uncached token, and what that is known from; or None, and why it is not known."""
+    """Seconds for an uncached token, and what that is known from; or None, and why it is not known (no whole sentence)."""
 
     token_s: float | None
     known_from: str | None = None
@@ -52,4 +52,4 @@ def fitted(calls: Sequence[tuple[int, float]]) -> Price:
 
 
 def _refused(why: str) -> Price:
-    return Price(token_s=None, unknown=f"What a token costs here cannot be told: {why}.")
+    return Price(token_s=None, unknown=why)
