@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from endpoint import endpoint, machine
 
-from tithe.audit.prompt import words
 from tithe.cli.emulation import read_pace
 from tithe.core import Message, Pace, Reported, Request, Sampling, Sent
 from tithe.core import attributes as at
+from tithe.core.words import words
 from tithe.net.remote import RemoteBackend
 from tithe.trace import read_jsonl
 

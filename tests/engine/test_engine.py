@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tithe.audit.prompt import KEEP_WRITING, words
 from tithe.core import (
     Event,
     Facts,
@@ -24,6 +23,7 @@ from tithe.core import (
     Usage,
 )
 from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded
+from tithe.core.words import KEEP_WRITING, words
 from tithe.engine import Engine, EngineOptions
 from tithe.engine.kernels import Kernels
 from tithe.engine.template import ChatTemplate

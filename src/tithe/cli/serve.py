@@ -91,18 +91,23 @@ def serve(
         serve_scripted(scripted, listening, json=json, until_eof=until_eof)
         return
     pace = read_pace(emulate) if emulate is not None else None
-    if upstream is not None and (pace is None or engine != EngineOptions()):
-        raise UsageError(
-            "--upstream is for --emulate, such as ttft=600ms,tps=60; the engine's options are not for it."
-            if pace is not None
-            else "--upstream passes calls on at another pace: say which with --emulate, such as ttft=600ms,tps=60."
-        )
+    if upstream is not None:
+        _check_upstream(pace, engine)
     if upstream is None:
         sys.setswitchinterval(SWITCH_INTERVAL)
         source = _embedded(model or "nano", engine)
     else:
         source = _upstream(upstream, model, upstream_key or endpoint_key())
     run_command(_serve(source, pace, listening, trace, json, until_eof))
+
+
+def _check_upstream(pace: Pace | None, engine: EngineOptions) -> None:
+    if pace is None:
+        raise UsageError(
+            "--upstream passes calls on at another pace: say which with --emulate, such as ttft=600ms,tps=60."
+        )
+    if engine != EngineOptions():
+        raise UsageError("--upstream serves no model of its own: leave out the engine's options.")
 
 
 class _Source(NamedTuple):

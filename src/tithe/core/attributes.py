@@ -67,8 +67,11 @@ HAS_TOOLS = "tithe.has_tools"  # whether the request defines tools
 REQUEST_DIGEST = "tithe.request_digest"
 SESSION_FROM = "tithe.session_from"  # the header or field that named the session
 TRACE_PARENT = "tithe.trace_parent"  # [trace id, span id] of the span that the request says it is made in
+BLOCKS = "tithe.blocks"  # [[first, count], ...]: the prompt's hash blocks, as runs of consecutive ids; same id, same prefix
+BLOCK_TOKENS = "tithe.block_tokens"  # how many tokens a block has
 
 # Any span.
+REPLAY_OF = "tithe.replay_of"  # the id of the recorded span that this one replays
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
 SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT
 BUCKET = "tithe.bucket"  # what an `other` span was, in the ledger's words
