@@ -1,0 +1,154 @@
+"""A recorded task's shape, run for real against an endpoint.
+
+What is kept of the task: its calls in the order and with the dependence of the ledger's timing (a span waits for all that
+had ended when it began, ledger/retime.py), their prompts' lengths and common prefixes (prompt_shape.py), their answers'
+lengths, and what lay between: tools, checks and the framework's own time are slept, tools scaled if asked. What is not:
+waiting for people, unless asked; failed attempts and backoff, unless asked, since an endpoint can't be made to fail again.
+
+An answer's length is bounded by `max_tokens`, and where the endpoint takes the fields that vLLM and SGLang have for it
+(`ignore_eos`, `min_tokens`) it is forced. What came shorter all the same is counted and told.
+
+The replay is recorded as any task is, with the recorded span's id in `tithe.replay_of`.
+"""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tithe.core import Anchor, Backend, Clock, Message, Recorder, Request, new_id
+from tithe.core.errors import EndpointRefused, InvalidRequest, TitheError
+from tithe.core.part import Part
+from tithe.core.words import CALIBRATION_WORDS, Calibration, calibration_from, words
+from tithe.trace.records import TaskRecord
+from tithe.trace.tree import build_tree
+from tithe.whatif.hearing import hear
+from tithe.whatif.prompt_shape import CallShape, call_shapes
+from tithe.whatif.replay_prompts import ReplayPrompts
+from tithe.whatif.replay_run import ReplayOptions, ReplayRun, Script, forced
+
+# What strict endpoints answer to fields that they do not have.
+_REFUSALS = (400, 404, 422)
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """A replay. `made` of `calls` calls were answered; `failure` is what ended it before its end.
+
+    `record` is the replay as a recorded task; `forced`: the endpoint takes the fields that force an answer's length.
+    """
+
+    record: TaskRecord
+    calls: int
+    made: int
+    forced: bool
+    notes: tuple[str, ...]
+    failure: TitheError | None = None
+
+
+async def replay(
+    record: TaskRecord,
+    backend: Backend,
+    clock: Clock,
+    options: ReplayOptions,
+    *,
+    recorder: Recorder | None = None,
+    prompts: Mapping[str, Sequence[Part]] | None = None,
+    content: Callable[[str], bytes | None] | None = None,
+    salt: str | None = None,
+    on_call: Callable[[str], None] | None = None,
+) -> Replayed:
+    """Run a task's shape against `backend`, whose events are stamped on `clock`.
+
+    Three short calls go before it: they open the connection, find how many tokens words have there, and whether an answer's
+    length can be forced. A `TitheError` of a call ends the replay; what there was until then is in the result.
+
+    Args:
+        recorder: gets every span when it begins and when it ends.
+        prompts: the fingerprints of the task's prompts, by span (`Store.prompts`).
+        content: gives the recorded request body of a span, where it was kept (`Store.content`).
+        salt: what keeps this replay's text apart from every other's; None: a fresh one.
+        on_call: is told of each call when it has ended.
+
+    Raises:
+        ValueError: the record has no span.
+        TitheError: what the endpoint answered the calls that go before with.
+    """
+    salt = salt if salt is not None else new_id()
+    tree = build_tree(record.spans)
+    ground = await _survey(backend, clock, options.model, salt)
+    shapes = call_shapes(tree.root, prompts or {})
+    script = Script(
+        shapes=shapes,
+        prompts=ReplayPrompts(ground.calibration, salt),
+        content=content or (lambda _: None),
+        salt=salt,
+        forcing=ground.forcing,
+    )
+    run = ReplayRun(backend, clock, options, script, recorder=recorder, on_call=on_call or (lambda _: None))
+    await run.task(tree.root)
+    return Replayed(
+        record=TaskRecord(
+            id=run.trace,
+            anchor=Anchor.take(clock.now()),
+            source="replay",
+            name=_name(record),
+            session=None,
+            spans=tuple(run.spans.values()),
+        ),
+        calls=len(shapes),
+        made=run.made,
+        forced=ground.forcing,
+        notes=(*tree.notes, *_notes(run, shapes, ground)),
+        failure=run.failure,
+    )
+
+
+def _name(record: TaskRecord) -> str:
+    return f"replay of {record.name or record.session or record.id[:8]}"
+
+
+class _Ground(msgspec.Struct, frozen=True):
+    """What was found of an endpoint before a replay. `forcing`: whether it takes the fields that force a length."""
+
+    calibration: Calibration
+    forcing: bool
+
+
+async def _survey(backend: Backend, clock: Clock, model: str, salt: str) -> _Ground:
+    def asked(count: int, extra: dict[str, Any]) -> Request:
+        text = words(count, salt, f"calibration/{count}")
+        return Request(model=model, messages=(Message(role="user", content=text),), max_tokens=1, extra=extra)
+
+    forcing = True
+    first = await hear(backend, asked(8, forced(1)), clock)
+    if isinstance(first.error, EndpointRefused | InvalidRequest):
+        if getattr(first.error, "http_status", _REFUSALS[0]) not in _REFUSALS:
+            raise first.error
+        forcing, first = False, await hear(backend, asked(8, {}), clock)
+    told: list[int | None] = []
+    for heard in (first, *[await hear(backend, asked(count, {}), clock) for count in CALIBRATION_WORDS]):
+        if heard.error is not None:
+            raise heard.error
+        told.append(heard.usage.prompt_tokens if heard.usage is not None else None)
+    return _Ground(calibration_from(told[1], told[2]), forcing)
+
+
+def _notes(run: ReplayRun, shapes: Mapping[str, CallShape], ground: _Ground) -> tuple[str, ...]:
+    """What a reader has to know of how the replay was made, a sentence each."""
+    assumed = {what: sum(what in one.assumed for one in shapes.values()) for what in ("prompt", "answer")}
+    short = [come / wanted for wanted, come in run.lengths if come < wanted]
+    told = [
+        (run.replayed_content, "with the recorded messages; the rest with words of the same lengths."),
+        (run.unread_content, "whose recorded request is of another API, and were replayed with words."),
+        (assumed["prompt"], "whose prompt's length was not reported, and was assumed."),
+        (assumed["answer"], "whose answer's length was not reported, and was assumed."),
+        (
+            len(short),
+            f"whose answers ended before the recorded length, the middle one of them at {statistics.median(short or [1]):.0%} of it.",
+        ),
+    ]
+    notes = [f"{count} {'call' if count == 1 else 'calls'} {says}" for count, says in told if count]
+    if not ground.calibration.reported:
+        notes.append("The endpoint reports no prompt tokens: 1.3 tokens a word were assumed.")
+    return tuple(notes)
