@@ -26,6 +26,9 @@ COMMANDS = (
         "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents.",
         "tithe.cli.serve:serve",
     ),
+    Command(
+        "replay", "Run a recorded task's shape against an endpoint, for real.", "tithe.cli.replay:replay"
+    ),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
     Command(
         "export", "Write recorded tasks as OTLP, Chrome trace, CSV or Parquet.", "tithe.cli.export:export"

@@ -85,7 +85,15 @@ async def replay(
         salt=salt,
         forcing=ground.forcing,
     )
-    run = ReplayRun(backend, clock, options, script, recorder=recorder, on_call=on_call or (lambda _: None))
+    run = ReplayRun(
+        backend,
+        clock,
+        options,
+        script,
+        name=_name(record),
+        recorder=recorder,
+        on_call=on_call or (lambda _: None),
+    )
     await run.task(tree.root)
     return Replayed(
         record=TaskRecord(

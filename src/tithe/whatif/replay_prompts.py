@@ -75,15 +75,19 @@ class ReplayPrompts:
     def _last_text(
         self, last: MessageShape, before: Sequence[MessageShape], texts: Sequence[str], tokens: int
     ) -> str:
-        """The message that brings a prompt to `tokens`, and asks for a long answer."""
-        a_word = self._calibration.tokens_a_word
-        start = [self._run(run) for run in last.runs[:-1]]
-        left = tokens - self._tokens(before, texts)
-        left -= a_word * (len(KEEP_WRITING.split()) + sum(len(text.split()) for text in start))
-        key = last.runs[-1].key
-        own = words(max(1, round(left / a_word)), self._salt, key)
-        self._runs[last.runs[-1]] = own
-        return f"{' '.join(filter(None, [*start, own]))}. {KEEP_WRITING}"
+        """The message that brings a prompt to `tokens`, and asks for a long answer where there is room for that."""
+        left = round((tokens - self._tokens(before, texts)) / self._calibration.tokens_a_word)
+        asks = left > len(KEEP_WRITING.split())
+        if asks:
+            left -= len(KEEP_WRITING.split())
+        said: list[str] = []
+        for run in last.runs[:-1]:
+            text = self._run(run).split()[: max(0, left)]
+            said += text
+            left -= len(text)
+        if left > 0 or not said:
+            said.append(words(max(1, left), self._salt, last.runs[-1].key))
+        return f"{' '.join(said)}. {KEEP_WRITING}" if asks else " ".join(said)
 
     def _tokens(self, shapes: Sequence[MessageShape], texts: Sequence[str]) -> float:
         """About how many tokens a prompt of these messages has, with a further one that is empty."""

@@ -53,7 +53,10 @@ class _Ended(Exception):
 
 
 class ReplayRun:
-    """One replay. `spans` is what it recorded, `failure` what ended it, `lengths` (recorded, come) of its answers' tokens."""
+    """One replay. `spans` is what it recorded, `failure` what ended it, `lengths` (recorded, come) of its answers' tokens.
+
+    `name` is what its task is called.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class ReplayRun:
         options: ReplayOptions,
         script: Script,
         *,
+        name: str,
         recorder: Recorder | None,
         on_call: Callable[[str], None],
     ) -> None:
@@ -71,6 +75,7 @@ class ReplayRun:
         self._script = script
         self._recorder = recorder
         self._on_call = on_call
+        self._name = name
         self.trace = new_id() + new_id()
         self.spans: dict[str, Span] = {}
         self.failure: TitheError | None = None
@@ -235,7 +240,7 @@ class ReplayRun:
             id=new_id(),
             trace=self.trace,
             kind=node.kind,
-            name=node.span.name,
+            name=node.span.name if parent is not None else self._name,
             start=self._clock.now(),
             parent=parent,
             attributes={**told, at.SOURCE: "replay", at.REPLAY_OF: node.span.id},
