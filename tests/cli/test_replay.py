@@ -48,7 +48,7 @@ def db(tmp_path: Path) -> Path:
                     id=id_,
                     trace="t1",
                     kind=kind,
-                    name=id_,
+                    name=id_ if parent else "mend",
                     parent=parent,
                     start=start,
                     end=end,

@@ -92,21 +92,16 @@ def replay(
     with Store.open(path, write=path.exists()) as store:
         recorded = store.task(task)
         account = make_account(recorded)
-        if not account.calls:
-            raise UsageError(
-                f"The task {recorded.id} has no model call that could be replayed; name another."
-            )
-        if url != EMBEDDED and not is_loopback(endpoint_url(url).human_repr()) and not yes:
-            _confirm(url, account, Console(stderr=True))
+        _check(account, url, yes=yes)
         wanted = Wanted(url=None if url == EMBEDDED else url, model=model, key=api_key or endpoint_key())
-
-        async def run() -> tuple[Replayed, Endpoint]:
-            async with open_target(wanted, timeout_s=timeout) as target:
-                options = ReplayOptions(model=target.endpoint.model, retries=retries, **scales)
-                return await _recorded(store, recorded, target.backend, options, account), target.endpoint
-
-        done, endpoint = run_command(run())
+        done, endpoint = run_command(
+            _replayed(store, recorded, wanted, scales, retries=retries, timeout_s=timeout)
+        )
     _give(account, done, endpoint, json=json)
+    _fail_if_ended(done)
+
+
+def _fail_if_ended(done: Replayed) -> None:
     if done.failure is not None:
         raise EndpointError(
             f"The replay ended after {counted(done.made, 'call')} of {done.calls}: {done.failure.message} What there was "
@@ -127,6 +122,14 @@ def _scale(text: str, flag: str) -> float:
     return scale
 
 
+def _check(account: Account, url: str, *, yes: bool) -> None:
+    """Raises `UsageError` when there is nothing to replay, nowhere, or no yes to what it may cost."""
+    if not account.calls:
+        raise UsageError(f"The task {account.task} has no model call that could be replayed; name another.")
+    if url != EMBEDDED and not is_loopback(endpoint_url(url).human_repr()) and not yes:
+        _confirm(url, account, Console(stderr=True))
+
+
 def _confirm(url: str, account: Account, notes: Console) -> None:
     """Say what the replay will cost, and ask. Raises `UsageError` when there is no yes."""
     sizes = f"{tokens(account.input_tokens)} prompt tokens and {tokens(account.output_tokens)} generated ones"
@@ -138,14 +141,25 @@ def _confirm(url: str, account: Account, notes: Console) -> None:
         raise UsageError("Nothing was sent.")
 
 
-async def _recorded(
-    store: Store, recorded: TaskRecord, backend: Backend, options: ReplayOptions, account: Account
-) -> Replayed:
+async def _replayed(
+    store: Store,
+    recorded: TaskRecord,
+    wanted: Wanted,
+    scales: dict[str, float],
+    *,
+    retries: bool,
+    timeout_s: float,
+) -> tuple[Replayed, Endpoint]:
+    async with open_target(wanted, timeout_s=timeout_s) as target:
+        options = ReplayOptions(model=target.endpoint.model, retries=retries, **scales)
+        return await _kept(store, recorded, target.backend, options), target.endpoint
+
+
+async def _kept(store: Store, recorded: TaskRecord, backend: Backend, options: ReplayOptions) -> Replayed:
     """Replay, and record it as it goes."""
     clock = SystemClock()
-    anchor = Anchor.take(clock.now())
-    name = f"replay of {account.name}"
-    recording = store.begin(anchor, source="replay", name=name, clock=machine_clock())
+    account = make_account(recorded)
+    recording = store.begin(Anchor.take(clock.now()), source="replay", clock=machine_clock())
     try:
         with store.writer(recording) as writer, CallProgress(account.calls, Console(stderr=True)) as progress:
             return await replay_task(

@@ -13,23 +13,18 @@ The replay is recorded as any task is, with the recorded span's id in `tithe.rep
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
-from tithe.core import Anchor, Backend, Clock, Message, Recorder, Request, new_id
-from tithe.core.errors import EndpointRefused, InvalidRequest, TitheError
+from tithe.core import Anchor, Backend, Clock, Recorder, new_id
+from tithe.core.errors import TitheError
 from tithe.core.part import Part
-from tithe.core.words import CALIBRATION_WORDS, Calibration, calibration_from, words
 from tithe.trace.records import TaskRecord
 from tithe.trace.tree import build_tree
-from tithe.whatif.hearing import hear
 from tithe.whatif.prompt_shape import CallShape, call_shapes
 from tithe.whatif.replay_prompts import ReplayPrompts
-from tithe.whatif.replay_run import ReplayOptions, ReplayRun, Script, forced
-
-# What strict endpoints answer to fields that they do not have.
-_REFUSALS = (400, 404, 422)
+from tithe.whatif.replay_run import ReplayOptions, ReplayRun, Script
+from tithe.whatif.survey import Ground, survey
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,35 +71,28 @@ async def replay(
     """
     salt = salt if salt is not None else new_id()
     tree = build_tree(record.spans)
-    ground = await _survey(backend, clock, options.model, salt)
+    ground = await survey(backend, clock, options.model, salt)
     shapes = call_shapes(tree.root, prompts or {})
     script = Script(
         shapes=shapes,
-        prompts=ReplayPrompts(ground.calibration, salt),
+        prompts=ReplayPrompts(ground, salt),
         content=content or (lambda _: None),
         salt=salt,
         forcing=ground.forcing,
     )
-    run = ReplayRun(
-        backend,
-        clock,
-        options,
-        script,
-        name=_name(record),
-        recorder=recorder,
-        on_call=on_call or (lambda _: None),
-    )
+    name = _name(record)
+    run = ReplayRun(backend, clock, options, script, name=name, recorder=recorder, on_call=on_call)
     await run.task(tree.root)
     return Replayed(
         record=TaskRecord(
             id=run.trace,
             anchor=Anchor.take(clock.now()),
             source="replay",
-            name=_name(record),
+            name=name,
             session=None,
             spans=tuple(run.spans.values()),
         ),
-        calls=len(shapes),
+        calls=run.calls,
         made=run.made,
         forced=ground.forcing,
         notes=(*tree.notes, *_notes(run, shapes, ground)),
@@ -116,33 +104,7 @@ def _name(record: TaskRecord) -> str:
     return f"replay of {record.name or record.session or record.id[:8]}"
 
 
-class _Ground(msgspec.Struct, frozen=True):
-    """What was found of an endpoint before a replay. `forcing`: whether it takes the fields that force a length."""
-
-    calibration: Calibration
-    forcing: bool
-
-
-async def _survey(backend: Backend, clock: Clock, model: str, salt: str) -> _Ground:
-    def asked(count: int, extra: dict[str, Any]) -> Request:
-        text = words(count, salt, f"calibration/{count}")
-        return Request(model=model, messages=(Message(role="user", content=text),), max_tokens=1, extra=extra)
-
-    forcing = True
-    first = await hear(backend, asked(8, forced(1)), clock)
-    if isinstance(first.error, EndpointRefused | InvalidRequest):
-        if getattr(first.error, "http_status", _REFUSALS[0]) not in _REFUSALS:
-            raise first.error
-        forcing, first = False, await hear(backend, asked(8, {}), clock)
-    told: list[int | None] = []
-    for heard in (first, *[await hear(backend, asked(count, {}), clock) for count in CALIBRATION_WORDS]):
-        if heard.error is not None:
-            raise heard.error
-        told.append(heard.usage.prompt_tokens if heard.usage is not None else None)
-    return _Ground(calibration_from(told[1], told[2]), forcing)
-
-
-def _notes(run: ReplayRun, shapes: Mapping[str, CallShape], ground: _Ground) -> tuple[str, ...]:
+def _notes(run: ReplayRun, shapes: Mapping[str, CallShape], ground: Ground) -> tuple[str, ...]:
     """What a reader has to know of how the replay was made, a sentence each."""
     assumed = {what: sum(what in one.assumed for one in shapes.values()) for what in ("prompt", "answer")}
     short = [come / wanted for wanted, come in run.lengths if come < wanted]

@@ -14,12 +14,10 @@ from collections.abc import Sequence
 import msgspec
 
 from tithe.core import Message, Request
-from tithe.core.words import KEEP_WRITING, Calibration, words
+from tithe.core.words import KEEP_WRITING, words
 from tithe.whatif.prompt_shape import CallShape, MessageShape, Run, ShapeRole
+from tithe.whatif.survey import AROUND, Ground
 from tithe.wire.chat_request import decode_request
-
-# What templates commonly put around a further message. Only where no earlier prompt tells does it count.
-_AROUND = 4.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +31,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class ReplayPrompts:
     """Makes the messages of a replay's calls, one after the other. `salt` is fresh for every replay."""
 
-    def __init__(self, calibration: Calibration, salt: str) -> None:
-        self._calibration = calibration
+    def __init__(self, ground: Ground, salt: str) -> None:
+        self._calibration = ground.calibration
+        self._asking = ground.asking
         self._salt = salt
         self._texts: dict[tuple[Run, ...], str] = {}
         self._runs: dict[Run, str] = {}
@@ -76,10 +75,9 @@ class ReplayPrompts:
         self, last: MessageShape, before: Sequence[MessageShape], texts: Sequence[str], tokens: int
     ) -> str:
         """The message that brings a prompt to `tokens`, and asks for a long answer where there is room for that."""
-        left = round((tokens - self._tokens(before, texts)) / self._calibration.tokens_a_word)
-        asks = left > len(KEEP_WRITING.split())
-        if asks:
-            left -= len(KEEP_WRITING.split())
+        room = tokens - self._tokens(before, texts)
+        asks = room > self._asking
+        left = round((room - self._asking * asks) / self._calibration.tokens_a_word)
         said: list[str] = []
         for run in last.runs[:-1]:
             text = self._run(run).split()[: max(0, left)]
@@ -96,12 +94,12 @@ class ReplayPrompts:
             if known < len(earlier) <= len(whole) and whole[: len(earlier)] == earlier:
                 known, told = len(earlier), float(reported)
         if not known:
-            told = self._calibration.overhead - _AROUND
+            told = self._calibration.overhead - AROUND
         return (
-            _AROUND
+            AROUND
             + told
             + sum(
-                _AROUND + self._length(shape, text)
+                AROUND + self._length(shape, text)
                 for shape, text in zip(shapes[known:], texts[known:], strict=True)
             )
         )

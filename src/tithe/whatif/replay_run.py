@@ -6,17 +6,17 @@ Inside one span what began later waits for all that had ended when it began, and
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from tithe.core import Backend, Clock, Recorder, Request, Sampling, Span, new_id
 from tithe.core import attributes as at
 from tithe.core.errors import InvalidRequest, TitheError
-from tithe.trace.node import LINES, Node, answering
+from tithe.trace.node import LINES, Node, answering, walk
 from tithe.whatif.hearing import Heard, hear
 from tithe.whatif.prompt_shape import CallShape
 from tithe.whatif.replay_prompts import Answer, ReplayPrompts, recorded_request
+from tithe.whatif.survey import forced
 
 _COPIED = (at.TOOL_NAME, at.TOOL_CALL_ID, at.TOOL_TYPE, at.BUCKET, at.SEEN, at.SPECULATIVE, at.AGENT_NAME)
 _CUT = "replay_ended"  # the error of a span that was open when a call failed
@@ -55,6 +55,8 @@ class _Ended(Exception):
 class ReplayRun:
     """One replay. `spans` is what it recorded, `failure` what ended it, `lengths` (recorded, come) of its answers' tokens.
 
+    `made` of `calls` calls were answered.
+
     `name` is what its task is called.
     """
 
@@ -67,7 +69,7 @@ class ReplayRun:
         *,
         name: str,
         recorder: Recorder | None,
-        on_call: Callable[[str], None],
+        on_call: Callable[[str], None] | None,
     ) -> None:
         self._backend = backend
         self._clock = clock
@@ -79,6 +81,7 @@ class ReplayRun:
         self.trace = new_id() + new_id()
         self.spans: dict[str, Span] = {}
         self.failure: TitheError | None = None
+        self.calls = 0
         self.made = 0
         self.lengths: list[tuple[int, int]] = []
         self.replayed_content = 0
@@ -86,6 +89,7 @@ class ReplayRun:
 
     async def task(self, root: Node) -> None:
         """Run the task to its end, or until a call fails."""
+        self.calls = sum(node.kind == "call" and self._asks(node) for node in walk(root))
         try:
             await self._play(root, None)
         except* _Ended:
@@ -167,7 +171,8 @@ class ReplayRun:
         self._keep(whole, heard)
         if whole is not span:
             self._end(whole, heard.attributes.get(at.ERROR))
-        self._on_call(node.span.name)
+        if self._on_call is not None:
+            self._on_call(node.span.name)
         if heard.error is not None:
             self._end(span, heard.attributes.get(at.ERROR))
             self.failure = self.failure or heard.error
@@ -262,8 +267,3 @@ class ReplayRun:
         if self._recorder is not None:
             self._recorder.record(span)
         return span
-
-
-def forced(tokens: int) -> dict[str, Any]:
-    """The fields that vLLM and SGLang force an answer's length by, and Tithe's own that asks for the endpoint's inner times."""
-    return {"ignore_eos": True, "min_tokens": tokens, "tithe": {"facts": True}}
