@@ -70,7 +70,7 @@ SERIAL = record(
 class Endpoint:
     """An endpoint of one token a word, that answers what it is asked for in a second and 10 ms a token."""
 
-    def __init__(self, *, strict: bool = False, fails_at: int | None = None) -> None:
+    def __init__(self, *, strict: Sequence[str] = (), fails_at: int | None = None) -> None:
         self.clock = FakeClock(100.0)
         self.strict = strict
         self.fails_at = fails_at
@@ -82,7 +82,7 @@ class Endpoint:
         return [one for one in self.backend.requests if one.max_tokens != 1]
 
     def _script(self, request: Request) -> Script:
-        if self.strict and request.extra:
+        if set(self.strict) & set(request.extra):
             return Script(error=EndpointRefused("no such field", http_status=400, body="", retry_after=None))
         out = request.max_tokens or 1
         if self.fails_at is not None and out != 1 and len(self.asked) > self.fails_at:
@@ -229,11 +229,15 @@ async def test_an_endpoint_that_is_not_there_is_told_before_anything_is_recorded
         await clock.run(asyncio.ensure_future(work))
 
 
-async def test_a_strict_endpoint_is_not_sent_what_it_does_not_know():
-    endpoint = Endpoint(strict=True)
+@pytest.mark.parametrize(
+    ("strict", "sent"),
+    [(["min_tokens"], {"tithe": {"facts": True}}), (["min_tokens", "tithe"], {})],
+)
+async def test_a_strict_endpoint_is_not_sent_what_it_does_not_know(strict, sent):
+    endpoint = Endpoint(strict=strict)
     done = await endpoint.run(SERIAL)
     assert not done.forced
-    assert [one.extra for one in endpoint.asked] == [{}, {}]
+    assert [one.extra for one in endpoint.asked] == [sent, sent]
 
 
 async def test_answers_that_come_short_are_told():

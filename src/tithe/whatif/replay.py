@@ -78,7 +78,7 @@ async def replay(
         prompts=ReplayPrompts(ground, salt),
         content=content or (lambda _: None),
         salt=salt,
-        forcing=ground.forcing,
+        ground=ground,
     )
     name = _name(record)
     run = ReplayRun(backend, clock, options, script, name=name, recorder=recorder, on_call=on_call)

@@ -16,7 +16,7 @@ from tithe.trace.node import LINES, Node, answering, walk
 from tithe.whatif.hearing import Heard, hear
 from tithe.whatif.prompt_shape import CallShape
 from tithe.whatif.replay_prompts import Answer, ReplayPrompts, recorded_request
-from tithe.whatif.survey import forced
+from tithe.whatif.survey import Ground
 
 _COPIED = (at.TOOL_NAME, at.TOOL_CALL_ID, at.TOOL_TYPE, at.BUCKET, at.SEEN, at.SPECULATIVE, at.AGENT_NAME)
 _CUT = "replay_ended"  # the error of a span that was open when a call failed
@@ -36,16 +36,13 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay asks for. `content` gives the recorded request body of a span, where it was kept.
-
-    `forcing`: the endpoint takes fields that force an answer's length.
-    """
+    """What a replay asks for. `content` gives the recorded request body of a span, where it was kept."""
 
     shapes: Mapping[str, CallShape]
     prompts: ReplayPrompts
     content: Callable[[str], bytes | None]
     salt: str
-    forcing: bool
+    ground: Ground
 
 
 class _Ended(Exception):
@@ -188,7 +185,7 @@ class ReplayRun:
         shape = self._script.shapes[node.span.id]
         if request is None:
             request = Request(model=self._options.model, messages=self._script.prompts.messages(shape))
-        extra = forced(shape.output_tokens) if self._script.forcing else {}
+        extra = self._script.ground.fields(shape.output_tokens)
         told = node.attributes.get(at.TEMPERATURE)
         sampling = Sampling(temperature=float(told)) if told is not None else request.sampling
         return await hear(

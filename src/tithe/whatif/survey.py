@@ -1,11 +1,11 @@
-"""What is found of an endpoint by three short calls before a replay."""
+"""What is found of an endpoint by three short calls (more, if it refuses fields) before a replay."""
 
 from typing import Any
 
 import msgspec
 
 from tithe.core import Backend, Clock, Message, Request
-from tithe.core.errors import EndpointRefused, InvalidRequest
+from tithe.core.errors import EndpointRefused, InvalidRequest, TitheError
 from tithe.core.words import CALIBRATION_WORDS, KEEP_WRITING, Calibration, calibration_from, words
 from tithe.whatif.hearing import Heard, hear
 
@@ -13,17 +13,28 @@ from tithe.whatif.hearing import Heard, hear
 AROUND = 5.0
 # What strict endpoints answer to fields that they do not have.
 _REFUSALS = (400, 404, 422)
+# vLLM's and SGLang's fields that force a length, and Tithe's that asks for an endpoint's inner times; then fewer of them.
+_TRIED: tuple[tuple[str, ...], ...] = (("ignore_eos", "min_tokens", "tithe"), ("tithe",), ())
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay builds on.
 
-    `asking`: the tokens of `KEEP_WRITING`. `forcing`: the endpoint takes the fields that force an answer's length.
+    `asking`: the tokens of `KEEP_WRITING`. `takes`: the further fields that the endpoint does not refuse.
     """
 
     calibration: Calibration
     asking: float
-    forcing: bool
+    takes: tuple[str, ...]
+
+    @property
+    def forcing(self) -> bool:
+        """Whether the endpoint takes the fields that force an answer's length. Whether it heeds them, the answers show."""
+        return "min_tokens" in self.takes
+
+    def fields(self, tokens: int) -> dict[str, Any]:
+        """The further fields of a request whose answer is to have so many tokens."""
+        return _fields(tokens, self.takes)
 
 
 async def survey(backend: Backend, clock: Clock, model: str, salt: str) -> Ground:
@@ -37,10 +48,11 @@ async def survey(backend: Backend, clock: Clock, model: str, salt: str) -> Groun
         return Request(model=model, messages=messages, max_tokens=1, extra=extra or {})
 
     user, system = Message(role="user", content=KEEP_WRITING), Message(role="system", content=short)
-    first = await hear(backend, asked(system, user, extra=forced(1)), clock)
-    forcing = not isinstance(first.error, EndpointRefused | InvalidRequest)
-    if not forcing and getattr(first.error, "http_status", _REFUSALS[0]) in _REFUSALS:
-        first = await hear(backend, asked(system, user), clock)
+    takes, *fewer = _TRIED
+    first = await hear(backend, asked(system, user, extra=_fields(1, takes)), clock)
+    while fewer and _refused(first.error):
+        takes = fewer.pop(0)
+        first = await hear(backend, asked(system, user, extra=_fields(1, takes)), clock)
     both = _tokens(first)
     one, other = [
         _tokens(await hear(backend, asked(Message(role="user", content=text)), clock))
@@ -50,12 +62,18 @@ async def survey(backend: Backend, clock: Clock, model: str, salt: str) -> Groun
     asking = calibration.tokens_a_word * len(KEEP_WRITING.split())
     if both is not None and one is not None:
         asking = max(1.0, both - one - AROUND)
-    return Ground(calibration=calibration, asking=asking, forcing=forcing)
+    return Ground(calibration=calibration, asking=asking, takes=takes)
 
 
-def forced(tokens: int) -> dict[str, Any]:
-    """The fields that vLLM and SGLang force an answer's length by, and Tithe's own that asks for the endpoint's inner times."""
-    return {"ignore_eos": True, "min_tokens": tokens, "tithe": {"facts": True}}
+def _fields(tokens: int, names: tuple[str, ...]) -> dict[str, Any]:
+    every: dict[str, Any] = {"ignore_eos": True, "min_tokens": tokens, "tithe": {"facts": True}}
+    return {name: every[name] for name in names}
+
+
+def _refused(error: TitheError | None) -> bool:
+    if isinstance(error, EndpointRefused):
+        return error.http_status in _REFUSALS
+    return isinstance(error, InvalidRequest)
 
 
 def _tokens(heard: Heard) -> int | None:
