@@ -170,7 +170,9 @@ async def test_people_are_not_waited_for_unless_asked():
     recorded = record(
         call("one", 0.0, 1.0, 100, 5), span("ask", "user", 1.0, 3601.0), call("two", 3601.0, 3602.0, 150, 5)
     )
-    assert make_account((await Endpoint().run(recorded)).record).wall_s == pytest.approx(2.08)
+    done = await Endpoint().run(recorded)
+    assert make_account(done.record).wall_s == pytest.approx(2.08)
+    assert "3600.0 s of waiting for people were not waited again." in done.notes
     assert make_account((await Endpoint().run(recorded, people=1.0)).record).wall_s == pytest.approx(3602.08)
 
 
@@ -185,6 +187,7 @@ async def test_retries_are_left_out():
     done = await Endpoint().run(RETRIED)
     assert [one.kind for one in done.record.spans] == ["task", "call"]
     assert make_account(done.record).retries == 0
+    assert done.notes == ("1 failed attempt left out.",)
 
 
 async def test_retries_take_as_long_as_they_did_where_they_are_asked_for():
@@ -270,8 +273,8 @@ async def test_recorded_messages_are_sent_where_they_were_kept():
     assert [message.content for message in one.messages] == ["[5a17] Be kind.", "Hi"]
     assert (one.model, one.max_tokens) == ("nano", 20)
     assert prompt_tokens(two.messages) == pytest.approx(800, abs=5)
-    assert any("1 call with the recorded messages" in note for note in done.notes)
-    assert any("1 call whose recorded request is of another API" in note for note in done.notes)
+    assert any("1 call made with the recorded messages" in note for note in done.notes)
+    assert any("1 call whose recorded request cannot be read" in note for note in done.notes)
 
 
 async def test_blocks_are_shared_as_they_were():

@@ -109,8 +109,11 @@ def _notes(run: ReplayRun, shapes: Mapping[str, CallShape], ground: Ground) -> t
     assumed = {what: sum(what in one.assumed for one in shapes.values()) for what in ("prompt", "answer")}
     short = [come / wanted for wanted, come in run.lengths if come < wanted]
     told = [
-        (run.replayed_content, "with the recorded messages; the rest with words of the same lengths."),
-        (run.unread_content, "whose recorded request is of another API, and were replayed with words."),
+        (run.replayed_content, "made with the recorded messages; the rest with words of the same lengths."),
+        (
+            run.unread_content,
+            "whose recorded request cannot be read as Chat Completions: replayed with words.",
+        ),
         (assumed["prompt"], "whose prompt's length was not reported, and was assumed."),
         (assumed["answer"], "whose answer's length was not reported, and was assumed."),
         (
@@ -119,6 +122,10 @@ def _notes(run: ReplayRun, shapes: Mapping[str, CallShape], ground: Ground) -> t
         ),
     ]
     notes = [f"{count} {'call' if count == 1 else 'calls'} {says}" for count, says in told if count]
+    if run.people_s and not run.options.people:
+        notes.append(f"{run.people_s:.1f} s of waiting for people were not waited again.")
+    if run.failed and not run.options.retries:
+        notes.append(f"{run.failed} failed {'attempt' if run.failed == 1 else 'attempts'} left out.")
     if not ground.calibration.reported:
         notes.append("The endpoint reports no prompt tokens: 1.3 tokens a word were assumed.")
     return tuple(notes)

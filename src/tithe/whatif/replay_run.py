@@ -52,7 +52,7 @@ class _Ended(Exception):
 class ReplayRun:
     """One replay. `spans` is what it recorded, `failure` what ended it, `lengths` (recorded, come) of its answers' tokens.
 
-    `made` of `calls` calls were answered.
+    `made` of `calls` calls were answered. `failed` attempts and `people_s` seconds of waits for people are in the record.
 
     `name` is what its task is called.
     """
@@ -70,7 +70,7 @@ class ReplayRun:
     ) -> None:
         self._backend = backend
         self._clock = clock
-        self._options = options
+        self.options = options
         self._script = script
         self._recorder = recorder
         self._on_call = on_call
@@ -80,13 +80,18 @@ class ReplayRun:
         self.failure: TitheError | None = None
         self.calls = 0
         self.made = 0
+        self.failed = 0
+        self.people_s = 0.0
         self.lengths: list[tuple[int, int]] = []
         self.replayed_content = 0
         self.unread_content = 0
 
     async def task(self, root: Node) -> None:
         """Run the task to its end, or until a call fails."""
-        self.calls = sum(node.kind == "call" and self._asks(node) for node in walk(root))
+        nodes = list(walk(root))
+        self.calls = sum(node.kind == "call" and self._asks(node) for node in nodes)
+        self.people_s = sum(node.length for node in nodes if node.kind == "user")
+        self.failed = sum(node.kind == "attempt" and node.span.error is not None for node in nodes)
         try:
             await self._play(root, None)
         except* _Ended:
@@ -147,7 +152,7 @@ class ReplayRun:
         answered = answering(attempts)
         failed = [one for one in attempts if answered is None or one.start < answered.start]
         whole = span
-        if self._options.retries:
+        if self.options.retries:
             if not self._asks(node) and not attempts:
                 await self._until(span.start + node.length)
             for one in failed:
@@ -184,7 +189,7 @@ class ReplayRun:
     async def _ask(self, node: Node, request: Request | None) -> Heard:
         shape = self._script.shapes[node.span.id]
         if request is None:
-            request = Request(model=self._options.model, messages=self._script.prompts.messages(shape))
+            request = Request(model=self.options.model, messages=self._script.prompts.messages(shape))
         extra = self._script.ground.fields(shape.output_tokens)
         told = node.attributes.get(at.TEMPERATURE)
         sampling = Sampling(temperature=float(told)) if told is not None else request.sampling
@@ -202,7 +207,7 @@ class ReplayRun:
             if body is None:
                 continue
             try:
-                request = recorded_request(body, self._options.model, self._script.salt)
+                request = recorded_request(body, self.options.model, self._script.salt)
             except InvalidRequest:
                 self.unread_content += 1
                 return None
@@ -225,8 +230,8 @@ class ReplayRun:
     def _scale(self, node: Node) -> float:
         """What becomes of a span's own time."""
         if node.kind == "tool":
-            return self._options.tools
-        return self._options.people if node.kind == "user" else 1.0
+            return self.options.tools
+        return self.options.people if node.kind == "user" else 1.0
 
     def _between(self, node: Node) -> float:
         """What becomes of the time between what is inside a span: of a line it is the framework's, and stays."""
