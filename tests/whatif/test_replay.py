@@ -82,7 +82,7 @@ class Endpoint:
         return [one for one in self.backend.requests if one.max_tokens != 1]
 
     def _script(self, request: Request) -> Script:
-        if set(self.strict) & set(request.extra):
+        if set(self.strict) & {*request.extra, *(["min_tokens"] if request.min_tokens else [])}:
             return Script(error=EndpointRefused("no such field", http_status=400, body="", retry_after=None))
         out = request.max_tokens or 1
         if self.fails_at is not None and out != 1 and len(self.asked) > self.fails_at:
@@ -132,7 +132,7 @@ async def test_prompts_have_the_recorded_lengths_and_go_on_from_each_other():
     assert two.messages[: len(one.messages)] == one.messages
     assert two.messages[len(one.messages)].content == "".join(f" {word}" for word in range(20))
     assert [each.max_tokens for each in (one, two)] == [20, 30]
-    assert one.extra["min_tokens"] == 20
+    assert one.min_tokens == 20
     assert by_name(done)["two"].attributes[at.INPUT_TOKENS] == pytest.approx(800, abs=2)
 
 
@@ -241,6 +241,7 @@ async def test_a_strict_endpoint_is_not_sent_what_it_does_not_know(strict, sent)
     done = await endpoint.run(SERIAL)
     assert not done.forced
     assert [one.extra for one in endpoint.asked] == [sent, sent]
+    assert [one.min_tokens for one in endpoint.asked] == [0, 0]
 
 
 async def test_answers_that_come_short_are_told():

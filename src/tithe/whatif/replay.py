@@ -5,8 +5,8 @@ had ended when it began, ledger/retime.py), their prompts' lengths and common pr
 lengths, and what lay between: tools, checks and the framework's own time are slept, tools scaled if asked. What is not:
 waiting for people, unless asked; failed attempts and backoff, unless asked, since an endpoint can't be made to fail again.
 
-An answer's length is bounded by `max_tokens`, and where the endpoint takes the fields that vLLM and SGLang have for it
-(`ignore_eos`, `min_tokens`) it is forced. What came shorter all the same is counted and told.
+An answer's length is bounded by `max_tokens`, and forced by `min_tokens` where the endpoint takes that field (vLLM, SGLang
+and the embedded endpoint do). What came shorter all the same is counted and told.
 
 The replay is recorded as any task is, with the recorded span's id in `tithe.replay_of`.
 """

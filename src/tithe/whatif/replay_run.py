@@ -190,14 +190,10 @@ class ReplayRun:
         shape = self._script.shapes[node.span.id]
         if request is None:
             request = Request(model=self.options.model, messages=self._script.prompts.messages(shape))
-        extra = self._script.ground.fields(shape.output_tokens)
         told = node.attributes.get(at.TEMPERATURE)
-        sampling = Sampling(temperature=float(told)) if told is not None else request.sampling
-        return await hear(
-            self._backend,
-            msgspec.structs.replace(request, max_tokens=shape.output_tokens, extra=extra, sampling=sampling),
-            self._clock,
-        )
+        if told is not None:
+            request = msgspec.structs.replace(request, sampling=Sampling(temperature=float(told)))
+        return await hear(self._backend, self._script.ground.ask(request, shape.output_tokens), self._clock)
 
     def _recorded(self, node: Node) -> Request | None:
         """The recorded request of a call, if it was kept and can be read."""

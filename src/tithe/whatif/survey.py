@@ -13,28 +13,29 @@ from tithe.whatif.hearing import Heard, hear
 AROUND = 5.0
 # What strict endpoints answer to fields that they do not have.
 _REFUSALS = (400, 404, 422)
-# vLLM's and SGLang's fields that force a length, and Tithe's that asks for an endpoint's inner times; then fewer of them.
-_TRIED: tuple[tuple[str, ...], ...] = (("ignore_eos", "min_tokens", "tithe"), ("tithe",), ())
+_FACTS: dict[str, Any] = {"tithe": {"facts": True}}
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay builds on.
 
-    `asking`: the tokens of `KEEP_WRITING`. `takes`: the further fields that the endpoint does not refuse.
+    `asking`: the tokens of `KEEP_WRITING`. `forcing`: it takes `min_tokens`; whether it heeds that, the answers show.
+    `facts`: it takes the field that asks for its inner times.
     """
 
     calibration: Calibration
     asking: float
-    takes: tuple[str, ...]
+    forcing: bool
+    facts: bool
 
-    @property
-    def forcing(self) -> bool:
-        """Whether the endpoint takes the fields that force an answer's length. Whether it heeds them, the answers show."""
-        return "min_tokens" in self.takes
-
-    def fields(self, tokens: int) -> dict[str, Any]:
-        """The further fields of a request whose answer is to have so many tokens."""
-        return _fields(tokens, self.takes)
+    def ask(self, request: Request, tokens: int) -> Request:
+        """The request of a call whose answer is to have so many tokens, with the fields that the endpoint takes."""
+        return msgspec.structs.replace(
+            request,
+            max_tokens=tokens,
+            min_tokens=tokens if self.forcing else 0,
+            extra=_FACTS if self.facts else {},
+        )
 
 
 async def survey(backend: Backend, clock: Clock, model: str, salt: str) -> Ground:
@@ -44,16 +45,18 @@ async def survey(backend: Backend, clock: Clock, model: str, salt: str) -> Groun
     """
     short, long = (words(count, salt, f"calibration/{count}") for count in CALIBRATION_WORDS)
 
-    def asked(*messages: Message, extra: dict[str, Any] | None = None) -> Request:
-        return Request(model=model, messages=messages, max_tokens=1, extra=extra or {})
+    def asked(*messages: Message) -> Request:
+        return Request(model=model, messages=messages, max_tokens=1)
 
-    user, system = Message(role="user", content=KEEP_WRITING), Message(role="system", content=short)
-    takes, *fewer = _TRIED
-    first = await hear(backend, asked(system, user, extra=_fields(1, takes)), clock)
-    while fewer and _refused(first.error):
-        takes = fewer.pop(0)
-        first = await hear(backend, asked(system, user, extra=_fields(1, takes)), clock)
-    both = _tokens(first)
+    # Strict endpoints refuse fields that they do not have: then fewer are sent.
+    first = asked(Message(role="system", content=short), Message(role="user", content=KEEP_WRITING))
+    forcing = facts = True
+    heard = await hear(backend, msgspec.structs.replace(first, min_tokens=1, extra=_FACTS), clock)
+    if _refused(heard.error):
+        forcing, heard = False, await hear(backend, msgspec.structs.replace(first, extra=_FACTS), clock)
+    if _refused(heard.error):
+        facts, heard = False, await hear(backend, first, clock)
+    both = _tokens(heard)
     one, other = [
         _tokens(await hear(backend, asked(Message(role="user", content=text)), clock))
         for text in (short, long)
@@ -62,12 +65,7 @@ async def survey(backend: Backend, clock: Clock, model: str, salt: str) -> Groun
     asking = calibration.tokens_a_word * len(KEEP_WRITING.split())
     if both is not None and one is not None:
         asking = max(1.0, both - one - AROUND)
-    return Ground(calibration=calibration, asking=asking, takes=takes)
-
-
-def _fields(tokens: int, names: tuple[str, ...]) -> dict[str, Any]:
-    every: dict[str, Any] = {"ignore_eos": True, "min_tokens": tokens, "tithe": {"facts": True}}
-    return {name: every[name] for name in names}
+    return Ground(calibration=calibration, asking=asking, forcing=forcing, facts=facts)
 
 
 def _refused(error: TitheError | None) -> bool:
