@@ -1,11 +1,18 @@
+from bisect import bisect_left, bisect_right
+from math import comb
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tithe.core.statistics import (
+    bootstrapped_estimate,
+    bootstrapped_means,
     jain,
     median,
+    order_quantile,
+    order_tail,
     paired_difference,
     quantile,
     ratio_of_means,
@@ -114,3 +121,64 @@ def test_a_ratio_of_two_samples_has_no_interval():
     told = ratio_of_means([2.0, 4.0], [1.0, 1.0, 1.0])
     assert told is not None
     assert (told.value, told.low, told.high, told.n) == (3.0, None, None, 2)
+
+
+@given(st.lists(FLOATS, min_size=1, max_size=200, unique=True), st.sampled_from([0.05, 0.5, 0.95]))
+def test_an_interval_by_order_statistics_covers_its_quantile_whatever_the_samples(values, q):
+    """Its ends are samples, and the binomial's chance of holding the quantile is the level or more."""
+    estimate = order_quantile(values, q)
+    assert estimate is not None
+    n, ranked = len(values), sorted(values)
+    low = 0 if estimate.low is None else bisect_right(ranked, estimate.low)
+    high = n + 1 if estimate.high is None else bisect_left(ranked, estimate.high) + 1
+    assert sum(comb(n, k) * q**k * (1 - q) ** (n - k) for k in range(low, high)) >= 0.95 - 1e-9
+    if estimate.low is not None:
+        assert estimate.low in values
+        assert estimate.low <= estimate.value
+    if estimate.high is not None:
+        assert estimate.high in values
+        assert estimate.high >= estimate.value
+
+
+@pytest.mark.parametrize(
+    ("n", "q", "ranks"),
+    [
+        (5, 0.5, (None, None)),
+        (6, 0.5, (1, 6)),  # 1 - 2 / 2^6 > 0.95
+        (10, 0.5, (2, 9)),
+        (100, 0.5, (40, 61)),
+        (71, 0.95, (63, None)),  # 0.95^71 > 0.025
+        (72, 0.95, (64, 72)),
+        (10_000, 0.5, (4902, 5099)),
+    ],
+)
+def test_known_ranks_of_order_statistics(n, q, ranks):
+    estimate = order_quantile([float(value) for value in range(1, n + 1)], q)
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == ranks
+
+
+def test_intervals_by_order_statistics_have_their_coverage():
+    generator = np.random.default_rng(2)
+    held = 0
+    for _ in range(400):
+        estimate = order_quantile(generator.exponential(size=200).tolist(), 0.95)
+        held += estimate.low <= -np.log(0.05) <= estimate.high
+    assert held / 400 >= 0.93
+
+
+def test_a_p95_by_order_statistics_takes_twenty_values():
+    assert order_tail([1.0] * 19, 0.95) is None
+    assert order_tail([1.0] * 20, 0.95) is not None
+
+
+def test_means_are_resampled_row_by_row():
+    rows = np.array([[value, 2 * value] for value in (1.0, 2.0, 3.0, 4.0)])
+    means = bootstrapped_means(rows)
+    assert means.shape == (2001, 2)
+    assert means[0].tolist() == [2.5, 5.0]
+    assert np.allclose(2 * means[:, 0], means[:, 1])
+    estimate = bootstrapped_estimate(means[:, 1] / means[:, 0], 4)
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((2.0, 2.0, 2.0))
+    assert bootstrapped_means(rows[:2]).shape == (1, 2)
+    assert bootstrapped_estimate(np.array([3.0]), 2).low is None

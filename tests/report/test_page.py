@@ -165,7 +165,7 @@ def test_bars_are_data_too():
     assert json.loads(json_for_script(bars))["kind"] == "stacks"
 
 
-@pytest.mark.parametrize("name", ["vendor/d3.min.js", "vendor/plot.umd.min.js", "draw.js"])
+@pytest.mark.parametrize("name", ["vendor/d3.min.js", "vendor/plot.umd.min.js", "draw.js", "waterfall.js"])
 def test_a_script_can_stand_in_a_page_as_it_is(name: str):
     script = (CHARTS / name).read_bytes().decode()
     assert not re.search(r"</script|<!--|\r", script, re.IGNORECASE)
@@ -209,7 +209,19 @@ def test_words_and_marks_stand_out_from_the_paper(theme: str):
     for name in ("ink", "faint", "link", "good", "bad", "neutral"):
         for ground in ("paper", "raised"):
             assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
-    for name in ("blue", "orange", "green", "red", "purple", "teal", "brown", "grey"):
+    for name in (
+        "blue",
+        "orange",
+        "green",
+        "red",
+        "purple",
+        "teal",
+        "brown",
+        "gold",
+        "pink",
+        "slate",
+        "grey",
+    ):
         assert contrast(colours[name], colours["paper"]) >= 3, name
 
 

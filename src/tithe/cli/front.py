@@ -22,16 +22,26 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("audit", "Measure an endpoint the way an agent uses it.", "tithe.cli.audit:app"),
     Command(
+        "record",
+        "Run an agent, and record where its time goes; nothing in it changes.",
+        "tithe.cli.record:record",
+    ),
+    Command("ledger", "Tell where a task's wall clock went, or many tasks'.", "tithe.cli.ledger:ledger"),
+    Command("diff", "Tell what changed between two tasks or groups of them.", "tithe.cli.diff:diff"),
+    Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
+    Command(
+        "import", "Read what other programs recorded: traces and agents' logs.", "tithe.cli.imports:import_"
+    ),
+    Command(
+        "export", "Write recorded tasks as OTLP, Chrome trace, CSV or Parquet.", "tithe.cli.export:export"
+    ),
+    Command(
         "serve",
         "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents.",
         "tithe.cli.serve:serve",
     ),
     Command(
         "replay", "Run a recorded task's shape against an endpoint, for real.", "tithe.cli.replay:replay"
-    ),
-    Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
-    Command(
-        "export", "Write recorded tasks as OTLP, Chrome trace, CSV or Parquet.", "tithe.cli.export:export"
     ),
 )
 _OPTIONS = (("--help, -h", "Display this message and exit."), ("--version", "Display the version."))

@@ -38,11 +38,11 @@ class Outputs:
         """Write the report; what went wrong is returned, so that it can be printed first."""
         wrong: UsageError | None = None
         if self.html is not None:
-            wrong = _write(self.html, _page(report).encode(), "--html")
+            wrong = write_file(self.html, _page(report).encode(), "--html")
         if self.csv is not None:
-            wrong = _write(self.csv, _calls(report).encode(), "--csv") or wrong
+            wrong = write_file(self.csv, _calls(report).encode(), "--csv") or wrong
         if self.save is not None:
-            wrong = _write(self.save, written, "--save") or wrong
+            wrong = write_file(self.save, written, "--save") or wrong
         return wrong
 
 
@@ -66,7 +66,8 @@ def check_writable(path: Path, flag: str) -> None:
         raise _unwritable(path, flag, error) from error
 
 
-def _write(path: Path, written: bytes, flag: str) -> UsageError | None:
+def write_file(path: Path, written: bytes, flag: str) -> UsageError | None:
+    """Write a file; what went wrong is returned, so that what was to be written can be printed first."""
     try:
         path.write_bytes(written)
     except OSError as error:

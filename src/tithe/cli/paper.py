@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from rich.console import Console
 
 
-def show(printed: Callable[[Console], None]) -> None:
-    """Print tables; into a pipe or file without the spaces that fill a terminal's lines."""
-    console = Console()
+def show(printed: Callable[[Console], None], into: TextIO | None = None) -> None:
+    """Print tables, to standard output or `into`; into a pipe or file without the spaces that fill a terminal's lines."""
+    out = into if into is not None else sys.stdout
+    console = Console(file=out)
     if console.is_terminal:
         printed(console)
         return
     with console.capture() as captured:
         printed(console)
-    sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+    out.write("\n".join(line.rstrip() for line in captured.get().split("\n")))

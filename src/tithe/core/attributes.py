@@ -61,17 +61,22 @@ BRANCH = "tithe.branch"  # the id of the branch it is in; absent on the task's o
 BRANCH_OF = "tithe.branch_of"  # the id of the call that the branch came from
 RELATION = "tithe.relation"  # new | extends | retry | repeat | edited | compacted
 ASKED_TOOLS = "tithe.tool_calls"  # [[id, name], ...] that the answer asked for
+ANSWER = "tithe.answer"  # [[role, digest, canonical, masked, bare, size], ...]: the answer as the next prompt may have it
 TOOL_RESULTS = "tithe.tool_results"  # [id, ...] that the request brings for the first time
 NEW_ROLES = "tithe.new_roles"  # roles of the messages that the request has beyond the call it extends
 HAS_TOOLS = "tithe.has_tools"  # whether the request defines tools
 REQUEST_DIGEST = "tithe.request_digest"
 SESSION_FROM = "tithe.session_from"  # the header or field that named the session
 TRACE_PARENT = "tithe.trace_parent"  # [trace id, span id] of the span that the request says it is made in
+UNREAD = (
+    "tithe.unread"  # what of an attempt's bodies could not be read, and why; what that would tell is missing
+)
 BLOCKS = "tithe.blocks"  # [[first, count], ...]: the prompt's hash blocks, as runs of consecutive ids; same id, same prefix
 BLOCK_TOKENS = "tithe.block_tokens"  # how many tokens a block has
 
 # Any span.
 REPLAY_OF = "tithe.replay_of"  # the id of the recorded span that this one replays
+UNTIMED = "tithe.untimed"  # True: how long it took is not reported; its end is its start
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
 SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT
 BUCKET = "tithe.bucket"  # what an `other` span was, in the ledger's words

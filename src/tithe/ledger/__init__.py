@@ -17,7 +17,13 @@ from tithe.ledger.account import (
     ToolRow,
 )
 from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
+from tithe.ledger.difference import Change, Difference, Effect, Side, difference
+from tithe.ledger.doctor import diagnose
 from tithe.ledger.ledger import accounts, make_account, make_ledger
+from tithe.ledger.many import many_tasks
+from tithe.ledger.prefix import PromptedCall
+from tithe.ledger.price import Price
+from tithe.ledger.prompted import prompted_calls
 
 __all__ = [
     "BUCKETS",
@@ -28,17 +34,27 @@ __all__ = [
     "Bucket",
     "CallPrefix",
     "Cause",
+    "Change",
     "Diagnosis",
+    "Difference",
+    "Effect",
     "Entry",
     "Ledger",
     "ManyTasks",
     "ModelRow",
+    "Price",
+    "PromptedCall",
+    "Side",
     "Slice",
     "Spread",
     "StepRow",
     "TaxItem",
     "ToolRow",
     "accounts",
+    "diagnose",
+    "difference",
     "make_account",
     "make_ledger",
+    "many_tasks",
+    "prompted_calls",
 ]

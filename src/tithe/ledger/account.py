@@ -215,7 +215,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManyTasks(msgspec.Struct, frozen=True, kw_only=True):
-    """Many tasks at once: their accounts, and p50 and p95 of each bucket over them, with bootstrap intervals."""
+    """Many tasks at once: their accounts, and p50 and p95 of each bucket over them, with intervals by order statistics."""
 
     accounts: tuple[Account, ...]
     wall: Spread

@@ -16,12 +16,16 @@ Gaps have a name by what is before and after. Where the agent reports spans of i
 overhead; where only its calls were seen, nobody knows what the agent did there, and they are unattributed.
 """
 
+from itertools import pairwise
+from operator import attrgetter
+
 from tithe.core import attributes as at
 from tithe.ledger.account import Bucket
 from tithe.ledger.phases import Own, own_slices
-from tithe.trace.node import LINES, Node, asked_tools
+from tithe.trace.node import LINES, Node, asked_tools, walk
 from tithe.trace.tree import TaskTree
 
+_BY_START, _BY_END = attrgetter("start", "end"), attrgetter("end", "start")
 # A slice of the path on the tree's clock, with the node that it is of, or None for a gap.
 Cut = tuple[float, float, Bucket, str | None, Node | None]
 
@@ -35,6 +39,7 @@ class Attribution:
         self._instrumented = tree.instrumented
         self._own: dict[int, list[Own]] = {}
         self.root = tree.root
+        self.nodes = list(walk(tree.root))
         cuts: list[Cut] = []
         self._path(tree.root, tree.root.start, tree.root.end, cuts)
         cuts.reverse()
@@ -58,7 +63,11 @@ class Attribution:
         if self.is_leaf(node):
             self._leaf(node, a, b, cuts)
             return
-        by_end = sorted(node.children, key=lambda child: (child.end, child.start))
+        by_start = sorted(node.children, key=_BY_START)
+        if all(one.end <= other.start for one, other in pairwise(by_start)):
+            self._serial(node, by_start, a, b, cuts)
+            return
+        by_end = sorted(by_start, key=_BY_END)
         running: list[Node] = []
         place, cursor, after = len(by_end) - 1, b, None
         while cursor > a:
@@ -88,6 +97,21 @@ class Attribution:
             self._path(before, start, before.end, cuts)
             cursor, after = start, before
             place -= 1
+
+    def _serial(self, node: Node, by_start: list[Node], a: float, b: float, cuts: list[Cut]) -> None:
+        """The same where nothing in the node ran beside anything."""
+        cursor, after = b, None
+        for child in reversed(by_start):
+            if child.start >= b:
+                continue
+            if child.end <= a:
+                break
+            end, start = min(child.end, cursor), max(a, child.start)
+            if end < cursor:
+                self._gap(node, child, after, end, cursor, cuts)
+            self._path(child, start, end, cuts)
+            cursor, after = start, child
+        self._gap(node, None, after, a, cursor, cuts)
 
     def _leaf(self, node: Node, a: float, b: float, cuts: list[Cut]) -> None:
         if a <= node.start and b >= node.end:

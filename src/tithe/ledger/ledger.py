@@ -12,7 +12,7 @@ from tithe.ledger.tables import attempts as attempts_of
 from tithe.ledger.tables import model_rows, step_rows, tool_rows, total
 from tithe.ledger.tax import Tax
 from tithe.ledger.waterfall import bars
-from tithe.trace.node import LINES, Node, walk
+from tithe.trace.node import LINES, Node, steps_of, walk
 from tithe.trace.records import TaskRecord
 from tithe.trace.tree import build_tree
 
@@ -62,8 +62,7 @@ def make_account(record: TaskRecord) -> Account:
     wall: dict[Bucket, float] = defaultdict(float)
     for start, end, bucket, _, _ in attribution.path:
         wall[bucket] += end - start
-    nodes = list(walk(tree.root))
-    calls = [node for node in nodes if node.kind == "call"]
+    calls = [node for node in attribution.nodes if node.kind == "call"]
     told = [call.attributes for call in calls]
     return Account(
         task=record.id,
@@ -77,7 +76,7 @@ def make_account(record: TaskRecord) -> Account:
         steps=len(_numbers(tree.root)),
         calls=len(calls),
         retries=sum(attempts_of(call) - 1 for call in calls),
-        tools=sum(node.kind == "tool" for node in nodes),
+        tools=sum(node.kind == "tool" for node in attribution.nodes),
         input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
@@ -93,10 +92,7 @@ def _numbers(root: Node) -> dict[int, int]:
     found: dict[int, int] = {}
     for line in walk(root):
         if line.kind in ("task", "branch"):
-            steps = sorted(
-                (one for one in line.children if one.kind in ("step", "call")), key=lambda one: one.start
-            )
-            found.update((id(step), number) for number, step in enumerate(steps, start=1))
+            found.update((id(step), number) for number, step in enumerate(steps_of(line), start=1))
     return found
 
 

@@ -9,7 +9,7 @@ from tithe.core import attributes as at
 from tithe.ledger.account import Bucket, Entry, ModelRow, StepRow, ToolRow
 from tithe.ledger.attribution import Attribution, Cut
 from tithe.ledger.retime import saving, without_spans
-from tithe.trace.node import Node, answering, walk
+from tithe.trace.node import Node, answering, steps_of, walk
 
 UNNAMED = "not reported"
 
@@ -28,7 +28,7 @@ def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
         path = [
             cut for cut in attribution.path if within is None or (cut[4] is not None and id(cut[4]) in within)
         ]
-        begins = sorted(_steps(line), key=lambda step: step.start)
+        begins = steps_of(line)
         place = 0
         for number, step in enumerate(begins, start=1):
             end = begins[number].start if number < len(begins) else max(line.end, step.end)
@@ -42,11 +42,6 @@ def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
             name = None if line is root else line.span.name
             rows.append(_step(number, name, step, end, cuts, root.start))
     return tuple(rows)
-
-
-def _steps(line: Node) -> list[Node]:
-    steps = [child for child in line.children if child.kind == "step"]
-    return steps + [child for child in line.children if child.kind == "call"]
 
 
 def _step(number: int, line: str | None, step: Node, end: float, cuts: list[Cut], zero: float) -> StepRow:
@@ -88,7 +83,7 @@ def _entries(cuts: Iterable[tuple[float, float, Bucket, str | None]]) -> tuple[E
 def tool_rows(attribution: Attribution) -> tuple[ToolRow, ...]:
     """A row for each tool, those that take most of the wall clock first."""
     runs: dict[str, list[Node]] = defaultdict(list)
-    for node in walk(attribution.root):
+    for node in attribution.nodes:
         if node.kind == "tool":
             runs[tool_name(node)].append(node)
     wall = _wall(attribution)
@@ -112,7 +107,7 @@ def tool_rows(attribution: Attribution) -> tuple[ToolRow, ...]:
 def model_rows(attribution: Attribution) -> tuple[ModelRow, ...]:
     """A row for each model, those that take most of the wall clock first."""
     calls: dict[str, list[Node]] = defaultdict(list)
-    for node in walk(attribution.root):
+    for node in attribution.nodes:
         if node.kind == "call":
             calls[model_name(node.attributes)].append(node)
     wall = _wall(attribution)

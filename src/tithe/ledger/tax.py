@@ -20,7 +20,7 @@ from tithe.ledger.account import Bucket, TaxItem
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Break
 from tithe.ledger.retime import Removal, saving, without, without_spans
-from tithe.trace.node import Node, asked_tools, walk
+from tithe.trace.node import Node, asked_tools
 
 _BUCKETS: tuple[tuple[str, Bucket], ...] = (
     ("retries", "retry"),
@@ -85,7 +85,7 @@ class Tax:
     def _serial(self) -> tuple[TaxItem, Removal] | None:
         gone: list[Node] = []
         groups = 0
-        for group in _series(self._attribution.root):
+        for group in _series(self._attribution.nodes):
             groups += 1
             longest = max(group, key=lambda tool: tool.length)
             gone += [tool for tool in group if tool is not longest]
@@ -145,7 +145,7 @@ class Tax:
         )
 
     def _nodes(self) -> Iterable[Node]:
-        return walk(self._attribution.root)
+        return self._attribution.nodes
 
 
 def _ids(call: Node) -> Iterator[str]:
@@ -164,14 +164,14 @@ def _all_of(removals: list[Removal]) -> Removal:
     return removal
 
 
-def _series(root: Node) -> Iterator[list[Node]]:
+def _series(nodes: list[Node]) -> Iterator[list[Node]]:
     """Groups of tools that one answer asked for and that ran one after the other, none beside another."""
     asked: dict[str, Node] = {}
-    for node in walk(root):
+    for node in nodes:
         if node.kind == "call":
             asked.update((id_, node) for id_, _ in asked_tools(node) or () if id_)
     groups: dict[int, list[Node]] = defaultdict(list)
-    for node in walk(root):
+    for node in nodes:
         wanted = node.span.attributes.get(at.TOOL_CALL_ID) if node.kind == "tool" else None
         if wanted in asked and at.SEEN not in node.span.attributes:
             groups[id(asked[wanted])].append(node)

@@ -47,7 +47,9 @@ class Answer:
         self._idle_s = idle_s
         self._response = response
         self.status = response.status
+        self.reason = response.reason
         self.headers: Mapping[str, str] = response.headers
+        self.raw_headers = response.raw_headers
         # A request without a body is written before anything here could see it.
         self.sent_at = exchange.written_at if exchange.written_at is not None else head_at
         self.connected = 0.0 if exchange.connected_at is None else exchange.connected_at - began
@@ -62,7 +64,7 @@ class Answer:
             data = await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise StreamBroken(
-                f"{self._url} {_broke(error, self._idle_s)} before its response ended"
+                f"{self._url} {what_broke(error, self._idle_s)} before its response ended"
             ) from error
         pieces = self._response.exchange.stamped(data)
         if pieces:
@@ -118,7 +120,7 @@ class MeasuringClient:
             response = await session.request(method, url, headers=headers, data=data, allow_redirects=False)
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(
-                f"{url} {_broke(error, idle_s)} before it answered. Is it running, and is this its address?"
+                f"{url} {what_broke(error, idle_s)} before it answered. Is it running, and is this its address?"
             ) from error
         return Answer(str(url), cast(MeasuredResponse, response), began, perf_counter(), idle_s)
 
@@ -177,7 +179,7 @@ async def resolve(url: URL) -> None:
         ) from error
 
 
-def _broke(error: Exception, idle_s: float) -> str:
+def what_broke(error: Exception, idle_s: float) -> str:
     """What a socket's error says to a person, as the predicate of a sentence about the endpoint."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "took no connection in time"

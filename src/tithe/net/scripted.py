@@ -52,8 +52,8 @@ class ScriptedServer:
     """Answers the requests it gets with `answers` in turn (the last one for ever), or by a function of each.
 
     `received` keeps every request in order of arrival; `hung_up` counts the clients that closed before
-    their answer's end; `late_s` is the most seconds by which an answer was behind its script. Raises
-    `UsageError` on entry when the address cannot be had.
+    their answer's end; `late_s` is the most seconds by which an answer was behind its script, and `late_total_s` the
+    seconds by which all answers were at their ends, together. Raises `UsageError` on entry when the address cannot be had.
 
         async with ScriptedServer(Reply(chunks=[(0.05, b"data: [DONE]\\n\\n")])) as server:
             ... server.url ...
@@ -75,6 +75,7 @@ class ScriptedServer:
         self.received: list[Received] = []
         self.hung_up = 0
         self.late_s = 0.0
+        self.late_total_s = 0.0
 
     @property
     def url(self) -> str:
@@ -132,6 +133,7 @@ class ScriptedServer:
             self.late_s = max(self.late_s, late)
             writer.write(b"%x\r\n%s\r\n" % (len(data), data))
             await writer.drain()
+        self.late_total_s += late
         if not answer.cut:
             writer.write(b"0\r\n\r\n")
             await writer.drain()

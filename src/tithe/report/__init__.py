@@ -4,6 +4,10 @@ from tithe.report.audit_page import audit_page
 from tithe.report.calls_csv import calls_csv, compared_calls_csv
 from tithe.report.comparison import print_comparison
 from tithe.report.comparison_page import comparison_page
+from tithe.report.difference import print_difference
+from tithe.report.ledger_page import ledger_page
+from tithe.report.ledger_short import print_many, print_short
+from tithe.report.ledger_terminal import print_ledger
 from tithe.report.replay import print_replay
 from tithe.report.scenarios import print_scenarios, print_self_test
 from tithe.report.tasks import print_tasks
@@ -14,10 +18,15 @@ __all__ = [
     "calls_csv",
     "compared_calls_csv",
     "comparison_page",
+    "ledger_page",
     "print_audit",
     "print_comparison",
+    "print_difference",
+    "print_ledger",
+    "print_many",
     "print_replay",
     "print_scenarios",
     "print_self_test",
+    "print_short",
     "print_tasks",
 ]

@@ -13,7 +13,9 @@ import msgspec
 from tithe.audit import Estimate
 from tithe.report.figures import interval, number
 
-Colour = Literal["blue", "orange", "green", "red", "purple", "teal", "brown", "grey", "ink"]
+Colour = Literal[
+    "blue", "orange", "green", "red", "purple", "teal", "brown", "gold", "pink", "slate", "grey", "ink"
+]
 Symbol = Literal["circle", "square", "triangle", "diamond", "star", "wye", "times", "plus", "asterisk"]
 Place = float | str
 
@@ -101,8 +103,11 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True, tag="samples", tag_fiel
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What a colour stands for. `hatched`: stripes of it, for what nobody knows."""
+
     name: str
     colour: Colour
+    hatched: bool = False
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +127,60 @@ class Stacks(msgspec.Struct, frozen=True, kw_only=True, tag="stacks", tag_field=
     rows: tuple[Row, ...]
 
 
-Drawing = Samples | Stacks
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One upright bar: where it stands, a value for each part, and what is said of it. `sign` stands above it, if any."""
+
+    at: float
+    values: tuple[float, ...]
+    told: str
+    sign: bool = False
+
+
+class Columns(msgspec.Struct, frozen=True, kw_only=True, tag="columns", tag_field="kind"):
+    """Stacked upright bars, so many that they have no names: of a step each, or of a call. `sign`: what a sign means."""
+
+    position: str
+    label: str
+    parts: tuple[Part, ...]
+    columns: tuple[Column, ...]
+    sign: str = ""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a waterfall. Instants are in the axis' unit, from its beginning.
+
+    `pieces` are (start, end, number of the part); `path` what of it is on the critical path. A row that only holds
+    others has no pieces. `above` is the row that holds it, by number. `facts` are what a reader sees who chooses it.
+    """
+
+    name: str
+    depth: int
+    above: int | None
+    start: float
+    end: float
+    length: str
+    told: str
+    pieces: tuple[tuple[float, float, int], ...] = ()
+    path: tuple[tuple[float, float], ...] = ()
+    first: float | None = None
+    error: bool = False
+    outside: bool = False
+    unended: bool = False
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+class Waterfall(msgspec.Struct, frozen=True, kw_only=True, tag="waterfall", tag_field="kind"):
+    """What ran when, a row each. `over` is the whole path as pieces; `gaps` are stretches of which nothing was seen."""
+
+    unit: str
+    end: float
+    parts: tuple[Part, ...]
+    lines: tuple[Line, ...]
+    over: tuple[tuple[float, float, int], ...]
+    gaps: tuple[tuple[float, float], ...]
+
+
+Drawing = Samples | Stacks | Columns | Waterfall
 
 
 def intervals(
@@ -200,4 +258,8 @@ def marks(drawing: Drawing) -> int:
     """How many marks it would have: none means that there is nothing to draw."""
     if isinstance(drawing, Stacks):
         return sum(value > 0 for row in drawing.rows for value in row.values)
+    if isinstance(drawing, Columns):
+        return sum(value > 0 for column in drawing.columns for value in column.values)
+    if isinstance(drawing, Waterfall):
+        return len(drawing.lines)
     return sum(len(one.points) + len(one.intervals) for one in drawing.series)

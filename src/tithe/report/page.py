@@ -2,10 +2,10 @@
 
 A report is given as a `Page`; this file makes it HTML, and knows nothing of what it is about. Words stand in
 the HTML, so the page reads and prints where no script runs; only charts are drawn, from data (drawing.py),
-by charts/draw.js with Observable Plot.
+by charts/draw.js with Observable Plot, and a waterfall by charts/waterfall.js, which stands in no page without one.
 
 Nothing in it is trusted: text goes through `html.escape`, data through `json_for_script`, and the
-Content-Security-Policy forbids every address and every script but the three whose digests it names, so that a
+Content-Security-Policy forbids every address and every script but those whose digests it names, so that a
 report on a hostile endpoint can neither run anything nor tell anyone that it was opened.
 """
 
@@ -20,11 +20,14 @@ from importlib import resources
 import msgspec
 
 import tithe
-from tithe.report.drawing import Drawing, marks
+from tithe.report.drawing import Drawing, Waterfall, marks
 from tithe.report.headline import Headline
 
 _VENDORED = ("d3", "plot")
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "draw.js")
+_WATERFALL_SCRIPT, _WATERFALL_STYLES = "waterfall.js", "waterfall.css"
+# A table with more rows than this stays closed on paper.
+_LONG = 300
 _JSON_ESCAPES = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"})
 # Characters of a cell that stays on one line.
 _ONE_LINE = 32
@@ -40,11 +43,15 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of a chart, to read and to copy. The first cell of a row is its name."""
+    """The figures of a chart, to read and to copy. The first cell of a row is its name, set in by its leading spaces.
+
+    `open`: it is what one looks for, and not folded away.
+    """
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    open: bool = False
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +93,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(page: Page) -> str:
     """The page as one HTML document."""
-    scripts = [_asset(name) for name in _SCRIPTS]
+    drawings = _drawings(page)
+    falls = any(isinstance(drawing, Waterfall) for drawing in drawings.values())
+    scripts = [_asset(name) for name in (*_SCRIPTS, *((_WATERFALL_SCRIPT,) if falls else ()))]
+    styles = _asset("page.css") + (_asset(_WATERFALL_STYLES) if falls else "")
     return "\n".join(
         [
             "<!doctype html>",
@@ -98,11 +108,11 @@ def render(page: Page) -> str:
             '<meta name="color-scheme" content="light dark">',
             f'<meta name="generator" content="Tithe {_text(tithe.__version__)}">',
             f"<title>{_text(page.kind)}: {_text(page.title)}</title>",
-            f"<style>\n{_asset('page.css')}</style>",
+            f"<style>\n{styles}</style>",
             "</head>",
             "<body>",
             *_body(page),
-            f'<script type="application/json" id="drawings">{json_for_script(_drawings(page))}</script>',
+            f'<script type="application/json" id="drawings">{json_for_script(drawings)}</script>',
             *(f"<script>{script}</script>" for script in scripts),
             "</body>",
             "</html>",
@@ -213,7 +223,8 @@ def _panel(panel: Panel, name: str) -> Iterator[str]:
     name = _text(name)
     yield f'<div class="panel"><h3 id="{name}-title">{_text(panel.title)}</h3>'
     if marks(panel.drawing):
-        yield f'<div class="drawing" id="{name}"></div>'
+        kind = "waterfall" if isinstance(panel.drawing, Waterfall) else "drawing"
+        yield f'<div class="{kind}" id="{name}"></div>'
     else:
         yield f'<p class="empty">{_text(panel.empty)}</p>'
     yield "</div>"
@@ -221,12 +232,15 @@ def _panel(panel: Panel, name: str) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     title = _text(table.title)
-    yield f'<details><summary>{title}</summary><div class="scroll" role="region" aria-label="{title}" tabindex="0"><table><thead><tr>'
+    marked = (' class="long"' if len(table.rows) > _LONG else "") + (" open" if table.open else "")
+    yield f'<details{marked}><summary>{title}</summary><div class="scroll" role="region" aria-label="{title}" tabindex="0"><table><thead><tr>'
     yield from (f'<th scope="col">{_text(head)}</th>' for head in table.heads)
     yield "</tr></thead><tbody>"
     for first, *others in table.rows:
         cells = "".join(_cell(cell) for cell in others)
-        yield f'<tr><th scope="row">{_text(first)}</th>{cells}</tr>'
+        inner = len(first) - len(first.lstrip(" "))
+        set_in = f' style="padding-left:{inner / 2 + 0.5:g}em"' if inner else ""
+        yield f'<tr><th scope="row"{set_in}>{_text(first)}</th>{cells}</tr>'
     yield "</tbody></table></div></details>"
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from tithe.report.figures import counted, seconds, tokens
+from tithe.report.figures import NOT_REPORTED, counted, seconds, tokens
 from tithe.report.tables import calm_table
 from tithe.report.task import plain
 from tithe.trace import TaskSummary
@@ -71,7 +71,9 @@ def _telling(ids: Sequence[str]) -> int:
 
 
 def _date(unix: float) -> str:
-    """The local time of today's, the day of this year's, else the whole date."""
+    """The local time of today's, the day of this year's, else the whole date. An import without dates is at the epoch."""
+    if not unix:
+        return NOT_REPORTED
     at, now = datetime.fromtimestamp(unix, UTC).astimezone(), datetime.now(UTC).astimezone()
     if at.date() == now.date():
         return at.strftime("%H:%M")

@@ -13,7 +13,7 @@ LINES: frozenset[SpanKind] = frozenset(("task", "branch", "step"))
 class Node:
     """A span with its children. `start` and `end` are mended, on the span's own clock; `made`: the record has no such span."""
 
-    __slots__ = ("children", "end", "kind", "made", "span", "start")
+    __slots__ = ("_told", "children", "end", "kind", "made", "span", "start")
 
     def __init__(self, span: Span, start: float, end: float, *, made: bool = False) -> None:
         self.span = span
@@ -22,6 +22,7 @@ class Node:
         self.end = end
         self.made = made
         self.children: list[Node] = []
+        self._told: dict[str, Any] | None = None
 
     @property
     def length(self) -> float:
@@ -30,14 +31,18 @@ class Node:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The span's attributes; of a call, those of the attempt that answered, or the last, below its own."""
+        """The span's attributes; of a call, those of the attempt that answered, or the last, below its own.
+
+        Asked for when the tree stands: attempts that are hung later are not looked at.
+        """
         if self.kind != "call" or not self.children:
             return self.span.attributes
-        attempts = [child for child in self.children if child.kind == "attempt"]
-        if not attempts:
-            return self.span.attributes
-        told = answering(attempts) or attempts[-1]
-        return told.span.attributes if self.made else {**told.span.attributes, **self.span.attributes}
+        if self._told is None:
+            attempts = [child for child in self.children if child.kind == "attempt"]
+            own = self.span.attributes
+            told = (answering(attempts) or attempts[-1]).span.attributes if attempts else own
+            self._told = told if self.made else {**told, **own}
+        return self._told
 
 
 def answering(attempts: list[Node]) -> Node | None:
@@ -54,6 +59,12 @@ def walk(node: Node) -> Iterable[Node]:
         yield one
         if one.children:
             stack.extend(reversed(one.children))
+
+
+def steps_of(line: Node) -> list[Node]:
+    """The steps of a task or branch in order: those that were reported, and every other call, which is one by itself."""
+    steps = [child for child in line.children if child.kind in ("step", "call")]
+    return sorted(steps, key=lambda child: child.start)
 
 
 def asked_tools(call: Node) -> list[tuple[str, str]] | None:

@@ -11,7 +11,7 @@ recording, spans lie as much aside. One that ends after it was received, or befo
 
 import base64
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +27,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from tithe.core.attributes import CLOCK_SKEW, SOURCE
 from tithe.core.errors import InvalidRequest, TooLarge
 from tithe.core.span import Anchor, Span
+from tithe.trace.gen_ai import to_span
 from tithe.trace.otel import OtelEvent, OtelSpan
 
 PROTOBUF = "application/x-protobuf"
@@ -77,13 +78,10 @@ def encode_response(content_type: str | None, traces: Traces) -> tuple[bytes, st
     return answer.SerializeToString(), PROTOBUF
 
 
-def on_clock(
-    otel: Iterable[OtelSpan], to_span: Callable[[OtelSpan], Span], anchor: Anchor, received: float
-) -> list[Span]:
+def on_clock(otel: Iterable[OtelSpan], anchor: Anchor, received: float) -> list[Span]:
     """Spans of the record, on its clock, each with the source `otlp`.
 
     Args:
-        to_span: reads the conventions; the times that it gives are replaced.
         anchor: the recording's.
         received: when they came, in seconds of the recording's clock.
     """

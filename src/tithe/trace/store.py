@@ -221,11 +221,12 @@ class Store:
             if newest is None:
                 raise UsageError(f"There is no task in {self._path} yet. Record one first (tithe record).")
             return newest[0]
+        # By the index, and for thousands of whole ids.
+        if run("SELECT 1 FROM tasks WHERE id = ?", (named,)).fetchone() is not None:
+            return named
         found: list[str] = [
             each for (each,) in run("SELECT id FROM tasks WHERE substr(id, 1, length(?1)) = ?1", (named,))
         ]
-        if named in found:
-            return named
         if named and len(found) == 1:
             return found[0]
         if named and found:

@@ -116,12 +116,17 @@ def _hang(nodes: dict[str, Node]) -> tuple[Node, list[Node]]:
         if parent is not None and node.span.id in ringed:
             parent = None
         if node.kind == "attempt" and (parent is None or parent.kind != "call"):
-            node, first = _call_of(node, parent, calls)
+            attempt = node
+            node, first = _call_of(attempt, parent, calls)
             if not first:
                 continue
             branch = node.span.attributes.get(at.BRANCH)
             if parent is None and branch is not None:
-                parent = nodes.get(branch) or _branch(node, branch, branches)
+                there = nodes.get(branch)
+                reported = (
+                    there is not None and there.kind == "branch" and not _is_under(there, attempt, nodes)
+                )
+                parent = there if reported else _branch(node, branch, branches)
         if parent is not None:
             parent.children.append(node)
         elif node.kind == "task":
@@ -134,6 +139,18 @@ def _hang(nodes: dict[str, Node]) -> tuple[Node, list[Node]]:
             task.kind = "branch"
             root.children.append(task)
     return root, [*homeless, *branches.values()]
+
+
+def _is_under(node: Node, other: Node, nodes: dict[str, Node]) -> bool:
+    """Whether `other` is the node or among its ancestors, as their spans have it."""
+    seen: set[str] = set()
+    one: Node | None = node
+    while one is not None and one.span.id not in seen:
+        if one is other:
+            return True
+        seen.add(one.span.id)
+        one = nodes.get(one.span.parent) if one.span.parent is not None else None
+    return False
 
 
 def _in_a_ring(nodes: dict[str, Node]) -> set[str]:

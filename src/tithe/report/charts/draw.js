@@ -11,6 +11,7 @@
   const BESIDE = 7; // pixels between the raw marks and their figure
   const tipWidth = (width) => (width < 480 ? 18 : 40); // ems
   const colour = (name) => `var(--${name})`;
+  const paintOf = (part) => (part.hatched ? `url(#hatch-${part.colour})` : colour(part.colour));
 
   // Raw marks at one place are spread by the golden ratio: evenly, and alike each time that the page is opened.
   const spread = (index) => (((index + 1) * 0.6180339887498949) % 1) * 2 - 1;
@@ -187,7 +188,7 @@
       marginBottom: 40,
       x: { label: null },
       y: { type: "band", domain: drawing.rows.map((row) => row.name), axis: null, padding: named ? 0.3 : 0.1 },
-      color: { type: "categorical", domain: drawing.parts.map((part) => part.name), range: drawing.parts.map((part) => colour(part.colour)) },
+      color: { type: "categorical", domain: drawing.parts.map((part) => part.name), range: drawing.parts.map(paintOf) },
       marks: [
         Plot.gridX({ ticks: ticks("x", width) }),
         Plot.axisX({ label: drawing.label, labelArrow: "none", labelAnchor: "right", labelOffset: 36, ticks: ticks("x", width), tickSize: 4 }),
@@ -196,6 +197,56 @@
         Plot.text(totals, { x: "total", y: "name", text: "end", dx: 7, textAnchor: "start", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3 }),
       ],
     });
+  }
+
+  // Upright bars, side by side without names: pointed at, one tells all that is said of it.
+  function columns(drawing, width) {
+    const totals = drawing.columns.map((column) => ({ ...column, total: column.values.reduce((sum, one) => sum + one, 0) }));
+    const cells = drawing.columns.flatMap((column) =>
+      column.values.flatMap((amount, index) => (amount > 0 ? [{ at: column.at, amount, part: drawing.parts[index].name }] : [])));
+    const ends = [0.5, Math.max(...drawing.columns.map((column) => column.at)) + 0.5];
+    const rim = drawing.columns.length * 6 < width ? 0.75 : 0;
+    const signed = totals.filter((column) => column.sign);
+    const whole = (tick) => (Number.isInteger(tick) ? tick.toLocaleString("en-US") : "");
+    return Plot.plot({
+      width,
+      height: 300,
+      marginLeft: 62,
+      marginRight: 12,
+      marginTop: 26,
+      marginBottom: 40,
+      x: { type: "linear", domain: ends, label: null },
+      y: { label: null, nice: true, insetTop: signed.length ? 12 : 0 },
+      color: { type: "categorical", domain: drawing.parts.map((part) => part.name), range: drawing.parts.map(paintOf) },
+      marks: [
+        Plot.gridY({ ticks: 5 }),
+        Plot.axisX({ label: drawing.position, labelArrow: "none", labelAnchor: "right", labelOffset: 36, ticks: Math.min(ticks("x", width), drawing.columns.length), tickFormat: whole, tickSize: 4 }),
+        Plot.axisY({ label: drawing.label, labelArrow: "none", labelAnchor: "top", ticks: 5, tickSize: 4 }),
+        Plot.rectY(cells, Plot.stackY({ x1: (one) => one.at - 0.5, x2: (one) => one.at + 0.5, y: "amount", fill: "part", order: drawing.parts.map((part) => part.name), inset: rim, shapeRendering: rim ? "auto" : "crispEdges" })),
+        signed.length ? Plot.dot(signed, { x: "at", y: "total", dy: -7, symbol: "triangle", rotate: 180, fill: "var(--ink)", r: 3 }) : null,
+        Plot.ruleX(totals, Plot.pointerX({ x: "at", y: "total", stroke: "var(--ink)", strokeOpacity: 0.6 })),
+        Plot.tip(totals, Plot.pointerX({ x: "at", y: "total", title: "told", lineWidth: tipWidth(width) })),
+      ],
+    });
+  }
+
+  // Stripes of a colour, for parts that are hatched: once in the page, whoever refers to them.
+  function hatch() {
+    const names = new Set(Object.values(drawings).flatMap((drawing) => (drawing.parts || []).filter((part) => part.hatched).map((part) => part.colour)));
+    if (!names.size) return;
+    const plain = (name, attributes, ...inside) => {
+      const one = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value);
+      one.append(...inside);
+      return one;
+    };
+    const patterns = [...names].map((name) =>
+      plain("pattern", { id: `hatch-${name}`, width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+        plain("rect", { width: 5, height: 5, fill: "var(--raised)" }),
+        plain("rect", { width: 1.6, height: 5, fill: colour(name) })));
+    const host = plain("svg", { width: 0, height: 0, "aria-hidden": "true" }, plain("defs", {}, ...patterns));
+    host.style.position = "absolute";
+    document.body.append(host);
   }
 
   // A list of what each mark is, drawn by the same code as the marks themselves.
@@ -209,12 +260,20 @@
       item.append(sign, document.createTextNode(name));
       list.append(item);
     };
+    const swatch = (part) => Plot.rect([0], { x1: 0, x2: 1, y1: 0.1, y2: 0.9, fill: paintOf(part) });
+    if (drawing.kind === "columns") {
+      drawing.parts.forEach((part, index) => {
+        if (drawing.columns.some((column) => column.values[index] > 0)) entry(part.name, swatch(part));
+      });
+      if (drawing.columns.some((column) => column.sign))
+        entry(drawing.sign, Plot.dot([0.5], { x: (d) => d, y: (d) => d, symbol: "triangle", rotate: 180, fill: "var(--ink)", r: 4 }));
+      return list;
+    }
     if (drawing.kind === "stacks") {
       const alone = drawing.rows.length === 1 ? drawing.rows[0] : null;
       drawing.parts.forEach((part, index) => {
         if (!drawing.rows.some((row) => row.values[index] > 0)) return;
-        const sign = Plot.rect([0], { x1: 0, x2: 1, y1: 0.1, y2: 0.9, fill: colour(part.colour) });
-        entry(alone ? alone.told[index] : part.name, sign);
+        entry(alone ? alone.told[index] : part.name, swatch(part));
       });
       return list;
     }
@@ -231,7 +290,7 @@
     return list;
   }
 
-  const KINDS = { samples, stacks };
+  const KINDS = { samples, stacks, columns };
   const widths = new Map();
 
   function draw(host) {
@@ -254,6 +313,7 @@
   }
 
   const hosts = [...document.querySelectorAll(".drawing")];
+  hatch();
   hosts.forEach(draw);
   const observer = new ResizeObserver((entries) => requestAnimationFrame(() => entries.forEach((entry) => draw(entry.target))));
   hosts.forEach((host) => observer.observe(host));
@@ -261,7 +321,7 @@
   // On paper nothing can be opened, so the tables are; those that were closed are closed again afterwards.
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("main details:not([open])")];
+    opened = [...document.querySelectorAll("main details:not([open]):not(.long)")];
     for (const one of opened) one.open = true;
   });
   addEventListener("afterprint", () => {

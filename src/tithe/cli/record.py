@@ -1,0 +1,228 @@
+"""`tithe record`: runs an agent, or waits for one, and records where its time goes.
+
+What a command prints is its own: everything that is said here goes to standard error, unless there is no command.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+from cyclopts import Parameter
+
+from tithe.cli.attended import NotStarted, attend
+from tithe.cli.diagnosed import Diagnoser
+from tithe.cli.embedded import embedded_endpoint
+from tithe.cli.loop import run_command, watch_signals
+from tithe.cli.outputs import check_writable, write_file
+from tithe.cli.paper import show
+from tithe.cli.recording import Into, Recording, recorded_tasks, recording
+from tithe.cli.store import Db, record_path
+from tithe.cli.upstreams import routes
+from tithe.core.errors import UsageError
+from tithe.report import ledger_page, print_short
+from tithe.report.figures import counted
+from tithe.trace import Store, TaskSummary
+
+EMBEDDED = "embedded"
+LISTEN_PORT = 8384
+SHOWN = 200  # tasks at the end, the newest
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that wants the GIL gets it: a stream must not wait Python's own 5 ms for the thread that
+writes the record."""
+
+
+class _Asked(NamedTuple):
+    """What was asked for, beside the command."""
+
+    upstream: str | None
+    listen: bool
+    host: str
+    port: int
+    into: Into
+    html: Path | None
+    json: bool
+    quiet: bool
+
+
+def record(
+    *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    upstream: str | None = None,
+    listen: Annotated[bool, Parameter(negative=())] = False,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    name: str | None = None,
+    html: Path | None = None,
+    content: Annotated[bool, Parameter(negative=())] = False,
+    db: Db = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    quiet: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Run an agent, and record where its time goes; nothing in it changes.
+
+    Parameters
+    ----------
+    command
+        What to run, after --. It runs with the base URLs of its libraries pointed at a proxy on this machine, which
+        passes everything on to where they pointed before: OPENAI_BASE_URL (and OPENAI_API_BASE), ANTHROPIC_BASE_URL (and
+        ANTHROPIC_API_BASE, ANTHROPIC_API_URL); and, where you have set one or its key, AZURE_OPENAI_ENDPOINT, AZURE_API_BASE,
+        CEREBRAS_BASE_URL, DEEPSEEK_API_BASE, GROQ_BASE_URL, OPENROUTER_API_BASE and TOGETHER_BASE_URL.
+        OTEL_EXPORTER_OTLP_ENDPOINT is pointed at it too. Its exit status is Tithe's; 128 + N where signal N ended it, 127
+        where there is no such command.
+    upstream
+        Send everything that OpenAI's and Anthropic's libraries ask to this endpoint: its URL, or embedded to start
+        the embedded one.
+    listen
+        In place of running a command, wait for agents that are pointed here by hand, until Ctrl-C.
+    host
+        Address of this machine to listen on.
+    port
+        Port to listen on. Without it any free one, with --listen 8384.
+    name
+        What the recorded tasks are called; without it, as what runs.
+    html
+        Write the ledger of the longest task to this file, as a page with all that it needs in it.
+    content
+        Keep requests and answers whole, too. Without it prompts are kept as fingerprints only.
+    db
+        The record's file. Without it that of TITHE_DB, else record.db in the user's data directory.
+    json
+        Say in one JSON line what was recorded, in place of text; with --listen one more when ready.
+    quiet
+        Say nothing but errors.
+    """
+    if bool(command) == listen:
+        raise UsageError(
+            "Give a command to run (tithe record -- python my_agent.py), or --listen; "
+            + ("not both." if listen else "there is neither.")
+        )
+    _stall_no_stream()
+    if html is not None:
+        check_writable(html, "--html")
+    into = Into(record_path(db), name or _called(command), content)
+    port = port if port is not None else LISTEN_PORT if listen else 0
+    asked = _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet)
+    sys.exit(run_command(_record(command, asked)))
+
+
+def _stall_no_stream() -> None:
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    # What was imported lives as long as this process. To look through it for garbage takes tens of milliseconds.
+    gc.collect()
+    gc.freeze()
+
+
+def _called(command: Sequence[str]) -> str | None:
+    """What tasks are called that were given no name: as what runs."""
+    return Path(shown_command(command).split()[-1]).name if command else None
+
+
+async def _record(command: Sequence[str], asked: _Asked) -> int:
+    environment = dict(os.environ)
+    async with contextlib.AsyncExitStack() as stack:
+        upstream = asked.upstream
+        if upstream == EMBEDDED:
+            upstream = (await stack.enter_async_context(embedded_endpoint())).url
+            environment = {
+                "OPENAI_API_KEY": "none",
+                **environment,
+            }  # which the library asks for, and no one reads
+        where = routes(environment, upstream)
+        try:
+            async with recording(
+                asked.into,
+                where,
+                environment,
+                command=shown_command(command) if command else None,
+                host=asked.host,
+                port=asked.port,
+            ) as made:
+                if asked.listen:
+                    await _listen(made, asked)
+                    status = 0
+                else:
+                    status = made.exit_status = await attend(command, environment | made.variables)
+        except NotStarted as error:
+            sys.stderr.write(f"tithe: {error.message}\n")
+            return error.exit_status
+    _tell(made, asked)
+    return status
+
+
+async def _listen(made: Recording, asked: _Asked) -> None:
+    signals = asyncio.Queue[None]()
+    watch_signals(signals, until_eof=False)
+    if asked.json:
+        ready = {"url": made.url, "pid": os.getpid(), "db": str(made.db), "recording": made.number}
+        sys.stdout.write(msgspec.json.encode({**ready, "variables": made.variables}).decode() + "\n")
+    elif not asked.quiet:
+        exports = "".join(
+            f"  export {variable}={value}\n"
+            for variable, value in made.variables.items()
+            if value.startswith(made.url)
+        )
+        sys.stdout.write(
+            f"Tithe records what passes through {made.url}, into {made.db}.\n\n{exports}\nCtrl-C ends it.\n"
+        )
+    sys.stdout.flush()
+    await signals.get()
+
+
+def _tell(made: Recording, asked: _Asked) -> None:
+    """Say what was recorded: the tasks, and how to see more of them."""
+    into = sys.stdout if asked.listen else sys.stderr
+    failures = made.failures
+    tasks: list[TaskSummary] = []
+    try:
+        tasks = recorded_tasks(made.db, made.number)
+    except UsageError as error:
+        failures.append(error.message)
+    if asked.json:
+        told = {
+            "db": str(made.db),
+            "recording": made.number,
+            "exit_status": made.exit_status,
+            "tasks": tasks,
+            "failures": failures,
+        }
+        into.write(msgspec.json.encode(told).decode() + "\n")
+        return
+    for failure in failures:
+        sys.stderr.write(f"tithe: {failure}\n")
+    if not tasks:
+        if not asked.quiet:
+            into.write(
+                "tithe: nothing was recorded: no model was asked through the variables that `tithe record --help` names. "
+                "Does the agent set its base URL itself?\n"
+            )
+        return
+    with Store.open(made.db, write=False) as store:
+        diagnoser = Diagnoser(store)
+        ledgers = [diagnoser.ledger(store.task(task.id)) for task in tasks[:SHOWN]]
+    if asked.html is not None:
+        longest = max(ledgers, key=lambda one: one[0].wall_s)
+        if (unwritten := write_file(asked.html, ledger_page(*longest).encode(), "--html")) is not None:
+            sys.stderr.write(f"tithe: {unwritten.message}\n")
+    if asked.quiet:
+        return
+    shown = f", of which the last {SHOWN} are told" if len(tasks) > SHOWN else ""
+    into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}\n\n")
+    show(lambda console: print_short(ledgers, console), into)
+
+
+def shown_command(command: Sequence[str]) -> str:
+    """What of a command is kept: the program and what it runs. Arguments may hold keys, and prompts."""
+    kept = [command[0]]
+    for word in command[1:]:
+        if word.startswith("-"):
+            kept.append(word.partition("=")[0] if word.startswith("--") else word[:2])
+            continue
+        if (kept[-1] in ("-m", "-u") or len(kept) == 1) and len(word.split()) == 1:
+            kept.append(word)
+        break
+    return " ".join(kept)

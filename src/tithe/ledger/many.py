@@ -1,0 +1,40 @@
+"""Many tasks at once: what is usual of a figure, what is rare, and where all their time went together.
+
+A bucket's percentiles are over tasks, of its seconds on each one's wall clock, and a task without it counts as zero: its p50 is
+that of a task, not of those that had it. Percentiles of buckets don't add up to the percentile of the wall clock; their
+shares of all wall clocks together do add up to 1.
+
+Intervals are by order statistics (core/statistics.py): with thousands of tasks they are exact, and cost a sort.
+"""
+
+from collections.abc import Sequence
+
+from tithe.core.statistics import order_quantile, order_tail
+from tithe.ledger.account import BUCKETS, Account, Bucket, ManyTasks, Spread
+
+
+def many_tasks(accounts: Sequence[Account]) -> ManyTasks:
+    """The accounts' wall clock, buckets and steps. Buckets that no task has are left out. p95 takes 20 tasks."""
+    total = sum(account.wall_s for account in accounts)
+    used: list[Bucket] = [
+        bucket for bucket in BUCKETS if any(account.wall.get(bucket) for account in accounts)
+    ]
+    return ManyTasks(
+        accounts=tuple(accounts),
+        wall=_spread("wall clock", [account.wall_s for account in accounts]),
+        buckets=tuple(
+            _spread(bucket, [account.wall.get(bucket, 0.0) for account in accounts], total) for bucket in used
+        ),
+        steps=_spread("steps", [float(account.steps) for account in accounts]),
+    )
+
+
+def _spread(name: str, values: Sequence[float], of: float | None = None) -> Spread:
+    total = sum(values)
+    return Spread(
+        name=name,
+        p50=order_quantile(values, 0.5),
+        p95=order_tail(values, 0.95),
+        total=total,
+        share=total / of if of else None,
+    )

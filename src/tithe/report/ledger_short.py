@@ -1,0 +1,148 @@
+"""Ledgers in short: what `tithe record` prints when it ends, and many tasks at once."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from tithe.ledger import BUCKETS, Bucket, Diagnosis, Ledger, ManyTasks, Spread
+from tithe.report.buckets import LOOKS
+from tithe.report.figures import NOTHING, counted, interval, number, percent, seconds
+from tithe.report.ledger_bars import coloured, legend, stacked
+from tithe.report.ledger_rows import Cells, unit_of
+from tithe.report.ledger_terminal import fitting
+from tithe.report.ledger_words import (
+    avoidable,
+    bucket_seconds,
+    finding_sentence,
+    findings,
+    inference_seconds,
+    title,
+)
+
+_INDENT = 2
+# So many tasks are told one by one; of more there is a table.
+ONE_BY_ONE = 3
+_MOST_ROWS = 20
+
+
+def print_short(
+    ledgers: Sequence[tuple[Ledger, Diagnosis | None]], console: Console, *, command: str = "tithe ledger"
+) -> None:
+    """Print what was recorded, in a few lines a task. `command`: what is typed to see the ledger of one."""
+    if not ledgers:
+        return
+    if len(ledgers) > ONE_BY_ONE:
+        _print_table([ledger for ledger, _ in ledgers], console, command)
+        return
+    for ledger, diagnosis in ledgers:
+        _print_one(ledger, diagnosis, console, command)
+
+
+def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, command: str) -> None:
+    colour, width = coloured(console), console.width
+    sums = bucket_seconds(ledger)
+    share = percent(inference_seconds(ledger), ledger.wall_s)
+    unfinished = "" if ledger.finished else ", not finished"
+    console.print(
+        Text.assemble(
+            (title(ledger), "bold"),
+            f"  {seconds(ledger.wall_s)}, {counted(len(ledger.steps), 'step')}, {share} inference{unfinished}",
+        ),
+    )
+    for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)[:1]):
+        console.print(line, highlight=False)
+    told = avoidable(ledger)
+    console.print(Text(f"{told[:1].upper()}{told[1:]}."), highlight=False)
+    found = findings(diagnosis) if diagnosis is not None else ()
+    if found:
+        console.print(Text(f"Prefix: {finding_sentence(found[0])}"), highlight=False)
+    console.print(Text(f"{command} {ledger.task[:8]}, or with --html FILE", style="dim"), highlight=False)
+    console.print()
+
+
+def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> None:
+    unit = unit_of(ledger.wall_s for ledger in ledgers)
+    longest = sorted(ledgers, key=lambda ledger: -ledger.wall_s)[:_MOST_ROWS]
+    whole: dict[Bucket, float] = {
+        bucket: sum(ledger.bucket_s(bucket) for ledger in ledgers) for bucket in BUCKETS
+    }
+    sums: dict[Bucket, float] = {bucket: value for bucket, value in whole.items() if value > 0}
+    wall, tax = sum(ledger.wall_s for ledger in ledgers), sum(ledger.tax_s for ledger in ledgers)
+    rows = [
+        (
+            title(ledger),
+            ledger.task[:8],
+            f"{len(ledger.steps):,}",
+            number(ledger.wall_s * unit.scale),
+            percent(inference_seconds(ledger), ledger.wall_s),
+            number(ledger.tax_s * unit.scale),
+        )
+        for ledger in longest
+    ]
+    rows.append(
+        (
+            f"all {len(ledgers):,} tasks",
+            "",
+            f"{sum(len(ledger.steps) for ledger in ledgers):,}",
+            number(wall * unit.scale),
+            percent(sum(inference_seconds(ledger) for ledger in ledgers), wall),
+            number(tax * unit.scale),
+        )
+    )
+    heads = ("task", "id", "steps", f"wall ({unit.name})", "inference", f"avoidable ({unit.name})")
+    cells = Cells(title="", heads=heads, rows=tuple(rows), total=True)
+    console.print(fitting(cells, console.width), highlight=False)
+    if len(ledgers) > len(longest):
+        console.print(Text(f"Shown are the {len(longest)} longest.", style="dim"))
+    colour = coloured(console)
+    for line in (
+        stacked(sums, console.width, colour=colour),
+        *legend(sums, console.width, colour=colour)[:2],
+    ):
+        console.print(line, highlight=False)
+    console.print(Text(f"{command} ID, or with --html FILE", style="dim"), highlight=False)
+    console.print()
+
+
+def print_many(many: ManyTasks, console: Console) -> None:
+    """Print many tasks as one: p50 and p95 of each bucket over them, with intervals, and what all of them sum to."""
+    colour, width = coloured(console), console.width - _INDENT
+    console.print()
+    console.print(Text.assemble(("tithe ledger", "bold"), f"  {counted(len(many.accounts), 'task')}"))
+    console.print()
+    sums: dict[Bucket, float] = defaultdict(float)
+    for account in many.accounts:
+        for bucket, value in account.wall.items():
+            sums[bucket] += value
+    for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)):
+        console.print(Padding(line, (0, 0, 0, _INDENT)), highlight=False)
+    console.print()
+    unit = unit_of(
+        estimate.value for one in (many.wall, *many.buckets) for estimate in (one.p50, one.p95) if estimate
+    )
+    heads = ("a task", f"p50 ({unit.name})", f"p95 ({unit.name})", f"all ({unit.name})", "share")
+    rows = [
+        *(_spread(_bucket_name(one.name), one, unit.scale) for one in many.buckets),
+        _spread("wall clock", many.wall, unit.scale),
+    ]
+    table = fitting(Cells(title="", heads=heads, rows=tuple(rows), total=True), width)
+    console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
+    notes = [
+        f"Steps a task: p50 {interval(many.steps.p50)}, p95 {interval(many.steps.p95)}, {many.steps.total:,.0f} in all.",
+        "Figures: value [95 % bootstrap interval over tasks]; a p95 takes 20 tasks.",
+    ]
+    for note in notes:
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
+    console.print()
+
+
+def _bucket_name(name: str) -> str:
+    return next((look.name for bucket, look in LOOKS.items() if bucket == name), name)
+
+
+def _spread(name: str, one: Spread, scale: float) -> tuple[str, ...]:
+    share = percent(one.share, 1.0) if one.share is not None else NOTHING
+    return (name, interval(one.p50, scale), interval(one.p95, scale), number(one.total * scale), share)

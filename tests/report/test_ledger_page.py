@@ -1,0 +1,235 @@
+"""A ledger's page without a browser: what it says and draws, and which scripts it carries."""
+
+import base64
+import hashlib
+import io
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from rich.cells import cell_len
+from rich.console import Console
+
+from tithe.ledger import BUCKETS, Ledger
+from tithe.report import audit_page
+from tithe.report.buckets import LOOKS, PARTS
+from tithe.report.drawing import Columns, Stacks, Waterfall
+from tithe.report.ledger_page import as_ledger_page, ledger_page
+from tithe.report.ledger_short import print_short
+from tithe.report.ledger_terminal import print_ledger
+from tithe.report.page import Figure, json_for_script
+
+from .ledgers import EVIL, any_ledger, diagnosis, proxied, reported
+from .test_page import DICHROMATS, lab, themes
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, and the text of scripts and of all else."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._inside = tag
+            self.scripts += [""] * (tag == "script")
+
+    def handle_endtag(self, tag):
+        if tag == self._inside:
+            self._inside = ""
+
+    def handle_data(self, data):
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif not self._inside:
+            self.text += data
+
+
+def figures(ledger: Ledger) -> dict[str, Figure]:
+    return {figure.anchor: figure for figure in as_ledger_page(ledger, diagnosis()).figures}
+
+
+def waterfall(ledger: Ledger) -> Waterfall:
+    drawing = figures(ledger)["waterfall"].panels[0].drawing
+    assert isinstance(drawing, Waterfall)
+    return drawing
+
+
+def test_only_a_page_with_a_waterfall_carries_its_script_and_the_policy_names_it(report):
+    page = ledger_page(proxied(), diagnosis())
+    read = Reader(page)
+    assert len(read.scripts) == 5
+    digests = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in read.scripts[1:]
+    ]
+    policy = next(told["content"] for tag, told in read.tags if tag == "meta" and "http-equiv" in told)
+    assert policy is not None
+    assert f"script-src {' '.join(digests)};" in policy
+    other = audit_page(report())
+    assert len(Reader(other).scripts) == 4
+    assert ".waterfall" in page
+    assert ".waterfall" not in other.split("</style>")[0]
+
+
+def test_every_headline_leads_to_a_figure():
+    page = as_ledger_page(proxied(), diagnosis())
+    assert {line.about for line in page.headlines} <= set(page.anchors)
+    assert set(page.anchors.values()) <= {figure.anchor for figure in page.figures}
+
+
+def test_the_bar_is_the_wall_clock_and_so_are_the_steps():
+    ledger = proxied()
+    shown = figures(ledger)
+    bar = shown["costs"].panels[0].drawing
+    assert isinstance(bar, Stacks)
+    assert sum(bar.rows[0].values) == pytest.approx(ledger.wall_s, abs=1e-6)
+    steps = shown["steps"].panels[0].drawing
+    assert isinstance(steps, Columns)
+    assert sum(sum(column.values) for column in steps.columns) == pytest.approx(ledger.wall_s, abs=1e-6)
+
+
+def test_a_prompt_is_what_was_shared_paid_again_and_new():
+    drawing = figures(proxied())["prefix"].panels[0].drawing
+    assert isinstance(drawing, Columns)
+    calls = diagnosis().calls
+    assert [sum(column.values) for column in drawing.columns] == [call.prompt_tokens for call in calls]
+    assert [column.at for column in drawing.columns if column.sign] == [4.0]
+    assert drawing.columns[3].values[1] == diagnosis().breaks[0].lost_tokens
+
+
+def test_a_call_without_prompt_tokens_is_left_out_and_not_zero():
+    silent = msgspec.structs.replace(diagnosis().calls[2], prompt_tokens=None)
+    calls = (*diagnosis().calls[:2], silent, *diagnosis().calls[3:])
+    page = as_ledger_page(proxied(), msgspec.structs.replace(diagnosis(), calls=calls))
+    figure = next(one for one in page.figures if one.anchor == "prefix")
+    drawing = figure.panels[0].drawing
+    assert isinstance(drawing, Columns)
+    assert [column.at for column in drawing.columns] == [1, 2, 4, 5, 6, 7, 8]
+    assert figure.tables[1].rows[2][2] == "n/r"
+
+
+@pytest.mark.parametrize(
+    "ledger", [proxied(), reported(), proxied(60)], ids=["proxied", "reported", "longer"]
+)
+def test_a_row_of_the_waterfall_is_what_its_bar_is(ledger: Ledger):
+    drawing = waterfall(ledger)
+    assert len(drawing.lines) == len(ledger.bars)
+    for line, bar in zip(drawing.lines, ledger.bars, strict=True):
+        assert (line.start, line.end) == (
+            pytest.approx(bar.start_s, abs=1e-6),
+            pytest.approx(bar.end_s, abs=1e-6),
+        )
+        assert (line.outside, line.unended, line.error) == (bar.outside, bar.unended, bar.error is not None)
+        assert sum(end - start for start, end in line.path) == pytest.approx(
+            sum(end - start for start, end in bar.critical), abs=1e-5
+        )
+        if line.above is not None:
+            assert drawing.lines[line.above].depth < line.depth
+            assert line.above < drawing.lines.index(line)
+    assert [line.above for line in drawing.lines].count(None) == 1
+    assert sum(end - start for start, end, _ in drawing.over) == pytest.approx(ledger.wall_s, abs=1e-4)
+    unseen = sum(end - start for start, end in drawing.gaps)
+    assert unseen == pytest.approx(ledger.bucket_s("unattributed"), abs=1e-5)
+
+
+def test_the_details_of_a_row_say_what_is_known_and_no_more():
+    lines = waterfall(proxied()).lines
+    call = dict(next(line for line in lines if line.name.startswith("4  ")).facts)
+    assert call["kind"] == "call, step 4"
+    assert call["of them cached"] == "512"
+    assert call["first token"] == "1.17 s from its start"
+    tool = dict(next(line for line in lines if line.name == "run_tests").facts)
+    assert tool["seen"].startswith("from outside")
+    assert tool["on the critical path"] == "no"
+    assert not {"first token", "prompt tokens"} & set(tool)
+
+
+def test_without_a_diagnosis_the_page_says_so():
+    page = as_ledger_page(proxied(), None)
+    figure = next(one for one in page.figures if one.anchor == "prefix")
+    assert figure.title == "Prompts were not examined"
+    assert "not examined" in {line.outcome for line in page.headlines}
+
+
+def test_a_task_of_nothing_has_a_page():
+    bare = msgspec.structs.replace(
+        proxied(),
+        wall_s=0.0,
+        slices=(),
+        entries=(),
+        tax=(),
+        steps=(),
+        tools=(),
+        models=(),
+        bars=(),
+        saves_s={},
+    )
+    read = Reader(ledger_page(bare))
+    assert "Nothing to draw: nothing ran." in read.text
+    assert len(read.scripts) == 4
+
+
+def test_whatever_a_name_holds_it_stays_text():
+    read = Reader(ledger_page(proxied(8, EVIL), diagnosis(8, EVIL)))
+    assert len(read.scripts) == 5
+    assert not [tag for tag, _ in read.tags if tag == "img"]
+    assert not [told for _, told in read.tags if any(name.startswith("on") for name in told)]
+    assert read.text.count("<script>alert(1)</script>") > 20
+    assert not set(read.text) & {"\x1b", "\x00", "\u202e"}
+    data = json.loads(read.scripts[0])
+    assert "</script>" in data["waterfall-0"]["lines"][1]["name"]
+    assert not set(read.scripts[0]) & set("<>&")
+
+
+def test_a_table_of_very_many_rows_stays_closed_on_paper():
+    many = ledger_page(proxied(300), diagnosis(300))
+    assert re.search(r'<details class="long"><summary>Every row', many)
+    assert re.search(r"<details open><summary>By cost", many)
+
+
+def test_parts_are_the_buckets_and_differ_in_look():
+    assert len(PARTS) == len(BUCKETS)
+    assert len({(part.colour, part.hatched) for part in PARTS}) == len(PARTS)
+
+
+COMMON = ("queue", "prefill", "decode", "inference", "tool", "retry", "overhead")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("seen", DICHROMATS.values(), ids=DICHROMATS)
+def test_the_buckets_that_most_tasks_have_differ_for_every_eye(
+    theme: str, seen: tuple[tuple[float, ...], ...]
+):
+    """Twelve colours cannot all differ for a dichromat; those that share most bars do."""
+    colours = themes()[theme]
+    for one, other in itertools.combinations([LOOKS[bucket].colour for bucket in COMMON], 2):
+        assert np.linalg.norm(lab(colours[one], seen) - lab(colours[other], seen)) >= 8, (one, other)
+
+
+@given(any_ledger())
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_spans_are_they_can_be_shown(ledger: Ledger):
+    """Overlaps, missing ends, no length: the terminal, the short form and the page take what a ledger is."""
+    out = io.StringIO()
+    console = Console(file=out, width=80, no_color=True)
+    print_ledger(ledger, None, console)
+    print_short([(ledger, None)], console)
+    assert max(cell_len(line) for line in out.getvalue().splitlines()) <= 80
+    page = as_ledger_page(ledger, None)
+    drawing = next(one for one in page.figures if one.anchor == "waterfall").panels[0].drawing
+    assert isinstance(drawing, Waterfall)
+    assert len(drawing.lines) == len(ledger.bars)
+    json_for_script(drawing)
