@@ -34,6 +34,10 @@ def run(arguments: Sequence[str]) -> int:
     if list(arguments) == ["--version"]:
         sys.stdout.write(f"{tithe.__version__}\n")
         return 0
+    names = [command.name for command in COMMANDS]
+    if not arguments[0].startswith("-") and arguments[0] not in names:
+        # cyclopts would name eight of them.
+        return _say(f"There is no command {arguments[0]!r}; there are {', '.join(names)}.", CANNOT)
     return _run_command(arguments)
 
 
