@@ -1,6 +1,7 @@
 # Each target works on a fresh clone that has nothing but make and Python 3.11 or later.
 #
 #   make audit                     measure the embedded endpoint; ARGS="--quick", or a URL
+#   make record                    record an example agent on it, and print where its wall clock went
 #   make serve                     the embedded endpoint; ARGS="--port 9000"
 #   make test                      the tests; ARGS="tests/wire -k sse"
 #   make check                     everything that CI runs
@@ -23,11 +24,14 @@ MODELS_PYTHON := .venv-models/bin/python
 PEERS_PYTHON := .venv-peers/bin/python
 INSTALL := $(UV) pip install --quiet --python
 
-.PHONY: audit serve test check bench peers train models evaluate lock
+.PHONY: audit record serve test check bench peers train models evaluate lock
 .DELETE_ON_ERROR:
 
 audit: .venv/engine.stamp
 	.venv/bin/tithe audit $(ARGS)
+
+record: .venv/dev.stamp
+	.venv/bin/tithe record --upstream embedded -- $(VENV_PYTHON) examples/agent.py $(ARGS)
 
 serve: .venv/engine.stamp
 	.venv/bin/tithe serve $(ARGS)

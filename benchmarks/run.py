@@ -26,7 +26,7 @@ def main() -> None:
         for script, *flags in (["cached_ttft.py", "--samples", samples], ["shared_prefix.py"]):
             subprocess.run([sys.executable, str(HERE / script), "--model", model, *flags], check=True)
             print()
-    for script in ("start.py", "weight.py", "ledger.py"):
+    for script in ("start.py", "weight.py", "ledger.py", "emulation.py"):
         subprocess.run([sys.executable, str(HERE / script)], check=True)
         print()
 

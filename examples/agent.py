@@ -1,12 +1,14 @@
 """A plain agent: OpenAI's client in a loop with tools that act. Nothing in it knows that it is recorded.
 
-    tithe record --upstream embedded -- python examples/agent.py [FAMILY] [SEED]
+    tithe record --upstream embedded -- python examples/agent.py [FAMILY] [SEED] [--clock]
 
+With --clock it tells its model the time in the system prompt, as many agents do, and so loses its prefix at every step.
 The task and its tools are the task world's, so that the bundled model can do it; any endpoint that OPENAI_BASE_URL names will do.
 Exit status: 0 the task was solved, 1 it was not.
 """
 
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from openai import OpenAI
@@ -14,7 +16,7 @@ from openai import OpenAI
 from tithe.world import make_task, open_world
 
 
-def main(family: str = "lookup", seed: str = "7") -> int:
+def main(family: str = "lookup", seed: str = "7", *, clock: bool = False) -> int:
     """Run one task of the task world to its end."""
     task = make_task(family, int(seed), "held_out")  # pyright: ignore[reportArgumentType]
     client = OpenAI()
@@ -30,6 +32,8 @@ def main(family: str = "lookup", seed: str = "7") -> int:
     print(task.goal)
     with open_world(task) as world:
         while not world.over:
+            if clock:
+                messages[0] = {"role": "system", "content": f"{task.system}\nIt is {datetime.now(UTC)}."}
             with client.chat.completions.stream(
                 model=model,
                 messages=messages,
@@ -64,4 +68,5 @@ def main(family: str = "lookup", seed: str = "7") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    given = [argument for argument in sys.argv[1:] if argument != "--clock"]
+    sys.exit(main(*given, clock="--clock" in sys.argv))

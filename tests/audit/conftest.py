@@ -11,8 +11,9 @@ import pytest
 from tithe.audit import AuditPlan, AuditReport, Endpoint, draw_tasks, run_audit
 from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.audit.probe import Probe
-from tithe.audit.prompt import Prompts, calibration_from
+from tithe.audit.prompt import Prompts
 from tithe.core import FakeClock, Message, ScriptedBackend
+from tithe.core.words import calibration_from
 from tithe.world import solve
 
 T = TypeVar("T")

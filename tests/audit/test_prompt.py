@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tithe.audit.prompt import CALIBRATION_WORDS, WORDS, Prompts, calibration_from, words
+from tithe.audit.prompt import Prompts
+from tithe.core.words import CALIBRATION_WORDS, WORDS, calibration_from, words
 
 
 def test_the_word_list_has_each_word_once():

@@ -293,7 +293,8 @@ async def test_the_embedded_endpoint_is_started_measured_and_ended():
     report = msgspec.json.decode(out, type=AuditReport)
     assert report.endpoint.embedded
     assert report.failures == 0
-    assert report.measured.pairs.figures.lengths[-1].cached_tokens >= 256
+    # How many tokens a word is was measured on other words: a prefix of 256 is one to within a tenth.
+    assert report.measured.pairs.figures.lengths[-1].cached_tokens >= 230
     host, port = report.endpoint.url.removeprefix("http://").removesuffix("/v1").split(":")
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(host, int(port))

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tithe.audit.prompt import KEEP_WRITING, words
 from tithe.core import (
     Event,
     Facts,
@@ -24,6 +23,7 @@ from tithe.core import (
     Usage,
 )
 from tithe.core.errors import ContextOverflow, EngineError, InvalidRequest, Overloaded
+from tithe.core.words import KEEP_WRITING, words
 from tithe.engine import Engine, EngineOptions
 from tithe.engine.kernels import Kernels
 from tithe.engine.template import ChatTemplate
@@ -372,3 +372,23 @@ async def test_a_failed_step_ends_its_calls_and_no_others(error: Exception, capl
     assert (await answer(engine, ask("", "x", max_tokens=3))).usage.completion_tokens == 3
     assert engine.gauges()["kv_blocks_used"] == 0
     await engine.aclose()
+
+
+async def test_an_answer_is_no_shorter_than_its_least():
+    engine = Engine.load("nano", EngineOptions())
+    try:
+        ends = Sampling(temperature=0, logit_bias={NANO.eos[0]: 100.0})
+        short = await answer(engine, ask(SYSTEM, "Say hi.", max_tokens=40, sampling=ends))
+        assert (short.text, short.reasons) == ("", {0: "stop"})
+        long = await answer(engine, ask(SYSTEM, "Say hi.", max_tokens=40, min_tokens=20, sampling=ends))
+        assert long.usage.completion_tokens == 20
+        assert long.reasons == {0: "stop"}
+        # A grammar that is at its end has no other way.
+        yes_or_no = ResponseFormat(kind="json_schema", name="yes", schema={"type": "boolean"}, strict=True)
+        held = await answer(
+            engine, ask(SYSTEM, "Yes?", response_format=yes_or_no, max_tokens=40, min_tokens=40)
+        )
+        assert held.text in ("true", "false")
+        assert held.reasons == {0: "stop"}
+    finally:
+        await engine.aclose()

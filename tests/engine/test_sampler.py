@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tithe.core.request import Sampling
-from tithe.engine.sampler import draw, score, shaped, uniform
+from tithe.engine.sampler import draw, forbid, score, shaped, uniform
 
 # In quarters, so that equal weights are equal however they are computed.
 logits = st.lists(st.integers(-80, 80), min_size=1, max_size=12).map(
@@ -120,3 +120,12 @@ def test_what_a_mask_forbids_is_never_listed() -> None:
     for number in (0.0, 0.3, 0.999999):
         assert draw(row, Sampling(temperature=2.0), number) in (0, 2)
         assert draw(row, Sampling(temperature=2.0, top_p=0.99), number) in (0, 2)
+
+
+def test_what_is_forbidden_is_drawn_only_where_nothing_else_is_left():
+    row = np.array([1.0, 5.0, 2.0], dtype=np.float32)
+    forbid(row, [1, 99])
+    assert row.tolist() == [1.0, -np.inf, 2.0]
+    last = np.array([-np.inf, 5.0, -np.inf], dtype=np.float32)
+    forbid(last, [1])
+    assert last[1] == 5.0

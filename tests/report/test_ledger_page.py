@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from rich.cells import cell_len
 from rich.console import Console
 
 from tithe.ledger import BUCKETS, Ledger
@@ -226,7 +227,7 @@ def test_whatever_the_spans_are_they_can_be_shown(ledger: Ledger):
     console = Console(file=out, width=80, no_color=True)
     print_ledger(ledger, None, console)
     print_short([(ledger, None)], console)
-    assert max(len(line) for line in out.getvalue().splitlines()) <= 80
+    assert max(cell_len(line) for line in out.getvalue().splitlines()) <= 80
     page = as_ledger_page(ledger, None)
     drawing = next(one for one in page.figures if one.anchor == "waterfall").panels[0].drawing
     assert isinstance(drawing, Waterfall)

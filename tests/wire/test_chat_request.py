@@ -134,6 +134,7 @@ def test_sampling_and_limits():
         9,
     )
     assert request(max_completion_tokens=4).max_tokens == 4
+    assert request(max_tokens=9, min_tokens=9).min_tokens == 9
     assert len(request(logit_bias={str(i): 1 for i in range(1024)}).sampling.logit_bias) == 1024
     assert request(stop=["a", "b"]).stop == ("a", "b")
 
@@ -245,7 +246,8 @@ def requests(draw: st.DrawFn) -> Request:
         tool_choice=draw(st.sampled_from(choices)),
         parallel_tool_calls=draw(st.booleans()),
         response_format=draw(FORMATS),
-        max_tokens=draw(st.none() | st.integers(1, 10**6)),
+        max_tokens=draw(st.none() | st.integers(1000, 10**6)),
+        min_tokens=draw(st.integers(0, 1000)),
         stop=tuple(draw(st.lists(SOME.filter(bool), max_size=4))),
         n=draw(st.integers(1, 16)),
         sampling=draw(SAMPLING),

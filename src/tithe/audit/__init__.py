@@ -14,7 +14,6 @@ from tithe.audit.pairs import LengthFigures, Pairs, PairsFigures
 from tithe.audit.plan import QUICK, QUICK_PAIRS, STANDARD, AuditPlan, Cost, as_typed, costs
 from tithe.audit.prediction import CallTimes, PredictedRun, Prediction
 from tithe.audit.probe import NOT_ASKED, Interruption
-from tithe.audit.prompt import Calibration
 from tithe.audit.sampling import Extent
 from tithe.audit.saved import read_report, read_saved
 from tithe.audit.schema import report_schema, written_schema
@@ -26,6 +25,7 @@ from tithe.audit.totals import ChatFigures, TotalFigures, Totals, TotalsFigures
 from tithe.audit.validity import ValidityClass
 from tithe.audit.verdict import About, Measured, Verdict, clients_share_s
 from tithe.core.statistics import Estimate, Share, samples_for
+from tithe.core.words import Calibration
 
 __all__ = [
     "FAR_BELOW",

@@ -17,7 +17,7 @@ from tithe.audit.pairs import measure_pairs
 from tithe.audit.plan import AuditPlan
 from tithe.audit.prediction import Prediction, predict
 from tithe.audit.probe import Interruption, Probe, Progress
-from tithe.audit.prompt import CALIBRATION_WORDS, Calibration, Prompts, calibration_from, words
+from tithe.audit.prompt import Prompts
 from tithe.audit.spending import needs
 from tithe.audit.structured import measure_structured
 from tithe.audit.task import measure_task
@@ -26,6 +26,7 @@ from tithe.audit.turns import Seat
 from tithe.audit.verdict import About, Measured, Verdict, judgements, verdicts
 from tithe.core import Anchor, Backend, Clock, Message
 from tithe.core.errors import EndpointError
+from tithe.core.words import CALIBRATION_WORDS, Calibration, calibration_from, words
 
 REPORT_VERSION = 3
 # A wrong key, a wrong address or model, and an endpoint that goes on turning calls away.

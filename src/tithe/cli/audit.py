@@ -3,7 +3,6 @@
 What opens sockets is imported where an endpoint is asked: help, `--from`, `--compare` and `--schema` need none of it.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -37,7 +36,6 @@ app = App(
     config=fill_plan,
 )
 
-_KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _Switch = Parameter(negative=())
 
 
@@ -110,10 +108,10 @@ def _measure(
 ) -> None:
     from tithe.cli.interruption import SignalledInterruption
     from tithe.cli.measuring import measure
-    from tithe.cli.target import wanted
+    from tithe.cli.target import endpoint_key, wanted
     from tithe.net.client import endpoint_url, resolve
 
-    targets, notes = wanted(urls, models, keys, _key()), Console(stderr=True)
+    targets, notes = wanted(urls, models, keys, endpoint_key()), Console(stderr=True)
     outputs.check()
     for target in targets:
         if target.url is not None and not is_loopback(target.url) and not yes:
@@ -153,7 +151,3 @@ def _self_test(*, json: bool) -> None:
         show(lambda console: print_self_test(result, console))
     if not result.holds:
         sys.exit(1)
-
-
-def _key() -> str | None:
-    return next((value for name in _KEYS if (value := os.environ.get(name))), None)

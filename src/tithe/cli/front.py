@@ -46,6 +46,9 @@ COMMANDS = (
         "Serve a model on this machine's CPU, as OpenAI's Chat Completions, made for agents.",
         "tithe.cli.serve:serve",
     ),
+    Command(
+        "replay", "Run a recorded task's shape against an endpoint, for real.", "tithe.cli.replay:replay"
+    ),
 )
 _OPTIONS = (("--help, -h", "Display this message and exit."), ("--version", "Display the version."))
 

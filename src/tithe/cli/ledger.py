@@ -8,14 +8,15 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from tithe.cli.diagnosed import diagnosed
+from tithe.cli.diagnosed import Diagnoser
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
+from tithe.cli.saved import saved_report
 from tithe.cli.selection import narrowed
 from tithe.cli.store import Db, record_path
 from tithe.cli.tasks import instant
 from tithe.core.errors import UsageError
-from tithe.ledger import accounts, many_tasks
+from tithe.ledger import Price, accounts, many_tasks
 from tithe.trace import Store
 
 _Switch = Parameter(negative=())
@@ -29,6 +30,7 @@ def ledger(
     since: str | None = None,
     source: str | None = None,
     html: Path | None = None,
+    profile: Path | None = None,
     db: Db = None,
     json: Annotated[bool, _Switch] = False,
 ) -> None:
@@ -48,6 +50,8 @@ def ledger(
         The same of the tasks from this source: proxy, otlp, api, server or import:FORMAT.
     html
         Write the ledger to this file as a page as well, with all that it needs in it.
+    profile
+        An audit of the endpoint, as --save kept it: what a lost prefix cost is then told by its price of a prompt token.
     db
         The record's file. Without it that of TITHE_DB, else record.db in the user's data directory.
     json
@@ -55,7 +59,7 @@ def ledger(
     """
     path, after = record_path(db), None if since is None else instant(since, time.time())
     if not (all_ or name is not None or source is not None or since is not None):
-        _one(path, task or "last", html=html, json=json)
+        _one(path, task or "last", html=html, price=_price(profile), json=json)
         return
     if task is not None:
         raise UsageError(
@@ -66,18 +70,31 @@ def ledger(
     _many(path, name=name, source=source, since=after, json=json)
 
 
-def _one(path: Path, named: str, *, html: Path | None, json: bool) -> None:
+def _price(profile: Path | None) -> Price | None:
+    """What an audit says of a prompt token's price; None: the calls themselves are asked."""
+    if profile is None:
+        return None
+    worth = saved_report(profile).measured.pairs.figures.uncached_token_s
+    if worth is None:
+        raise UsageError(
+            f"{profile} does not tell what a prompt token costs: it has too few pairs of prefixes."
+        )
+    return Price(token_s=worth.value, known_from=f"the audit {profile.name}")
+
+
+def _one(path: Path, named: str, *, html: Path | None, price: Price | None, json: bool) -> None:
     if html is not None:
         check_writable(html, "--html")
     with Store.open(path, write=False) as store:
-        found, diagnosis = diagnosed(store, store.task(named))
+        found, diagnosis = Diagnoser(store, price).ledger(store.task(named))
     unwritten: UsageError | None = None
     if html is not None:
         from tithe.report import ledger_page
 
         unwritten = write_file(html, ledger_page(found, diagnosis).encode(), "--html")
     if json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        told = {**msgspec.to_builtins(found), "prefix": diagnosis}
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     else:
         from tithe.report import print_ledger
 

@@ -35,11 +35,9 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{tithe.__version__}\n")
         return 0
     names = [command.name for command in COMMANDS]
-    # cyclopts would tell of the first eight alone.
     if not arguments[0].startswith("-") and arguments[0] not in names:
-        return _say(
-            f"There is no command {arguments[0]!r}. Those that there are: {', '.join(names)}.", CANNOT
-        )
+        # cyclopts would name eight of them.
+        return _say(f"There is no command {arguments[0]!r}; there are {', '.join(names)}.", CANNOT)
     return _run_command(arguments)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from cyclopts import Parameter
 
 from tithe.cli.attended import NotStarted, attend
-from tithe.cli.diagnosed import all_diagnosed
+from tithe.cli.diagnosed import Diagnoser
 from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.loop import run_command, watch_signals
 from tithe.cli.outputs import check_writable, write_file
@@ -202,7 +202,8 @@ def _tell(made: Recording, asked: _Asked) -> None:
             )
         return
     with Store.open(made.db, write=False) as store:
-        ledgers = list(all_diagnosed(store, [task.id for task in tasks[:SHOWN]]))
+        diagnoser = Diagnoser(store)
+        ledgers = [diagnoser.ledger(store.task(task.id)) for task in tasks[:SHOWN]]
     if asked.html is not None:
         longest = max(ledgers, key=lambda one: one[0].wall_s)
         if (unwritten := write_file(asked.html, ledger_page(*longest).encode(), "--html")) is not None:

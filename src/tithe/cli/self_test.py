@@ -21,10 +21,11 @@ from tithe.audit.concurrency import AgentRun, Round, concurrency_figures
 from tithe.audit.loop import AgentLoop
 from tithe.audit.pairs import measure_pairs
 from tithe.audit.probe import Probe
-from tithe.audit.prompt import Prompts, calibration_from
+from tithe.audit.prompt import Prompts
 from tithe.audit.validity import call_validity, checker, text_validity
 from tithe.cli.child import child_server
 from tithe.core import Backend, Clock, Message, Request, ResponseFormat, SystemClock, Tool, ToolChoice
+from tithe.core.words import calibration_from
 from tithe.net.client import ClientOptions, MeasuringClient, endpoint_url
 from tithe.net.conformance import (
     SCENARIOS,

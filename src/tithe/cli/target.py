@@ -1,6 +1,7 @@
 """What an audit is pointed at: an endpoint that is there, or the embedded one, started for it."""
 
 import contextlib
+import os
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
@@ -15,6 +16,7 @@ from tithe.net.remote import RemoteBackend
 
 EMBEDDED = "embedded"
 _MOST = 26
+_KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _NO_SUCH_ROUTE = (404, 405, 501)
 
 
@@ -31,6 +33,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None
     model: str | None
     key: str | None
+
+
+def endpoint_key() -> str | None:
+    """The key for an endpoint that the environment has."""
+    return next((value for name in _KEYS if (value := os.environ.get(name))), None)
 
 
 def wanted(

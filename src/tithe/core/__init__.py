@@ -16,10 +16,11 @@ from tithe.core.event import (
     TopLogprob,
 )
 from tithe.core.message import Message, Role, ToolCall
+from tithe.core.paced import Pace, PacedBackend
 from tithe.core.request import Request, ResponseFormat, Sampling, Tool, ToolChoice
 from tithe.core.scripted import Script, ScriptedBackend
 from tithe.core.span import Anchor, Recorder, Span, new_id
-from tithe.core.usage import Facts, Usage
+from tithe.core.usage import Facts, Pacing, Usage
 
 __all__ = [
     "Anchor",
@@ -32,6 +33,9 @@ __all__ = [
     "FinishReason",
     "Finished",
     "Message",
+    "Pace",
+    "PacedBackend",
+    "Pacing",
     "ReasoningDelta",
     "Recorder",
     "Reported",

@@ -48,6 +48,13 @@ PREFILL = "tithe.prefill_s"
 DECODE = "tithe.decode_s"
 TTFT_FROM = "tithe.ttft_from"  # "chunk" where FIRST_TOKEN is of the first chunk, whatever it held
 
+# Of a call that was held back to another endpoint's pace (`core.paced`): that pace, the endpoint's own times, what was added.
+EMULATED_TTFT = "tithe.emulated.ttft_s"
+EMULATED_RATE = "tithe.emulated.tokens_per_s"
+OWN_FIRST_TOKEN = "tithe.own.first_token_s"  # noqa: S105 - of a model, not of a key
+OWN_LAST_TOKEN = "tithe.own.last_token_s"  # noqa: S105
+ADDED = "tithe.added_s"  # to the last token
+
 # How an attempt stands to the others of its task.
 API = "tithe.api"  # chat | responses | messages
 BRANCH = "tithe.branch"  # the id of the branch it is in; absent on the task's own line
@@ -68,6 +75,7 @@ BLOCKS = "tithe.blocks"  # [[first, count], ...]: the prompt's hash blocks, as r
 BLOCK_TOKENS = "tithe.block_tokens"  # how many tokens a block has
 
 # Any span.
+REPLAY_OF = "tithe.replay_of"  # the id of the recorded span that this one replays
 UNTIMED = "tithe.untimed"  # True: how long it took is not reported; its end is its start
 SEEN = "tithe.seen"  # "outside": taken from the calls around it, so an upper bound
 SOURCE = "tithe.source"  # proxy | otlp | api | server | import:FORMAT

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from tithe.core.usage import Facts, Usage
+from tithe.core.usage import Facts, Pacing, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -86,12 +86,13 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
 class Reported(msgspec.Struct, frozen=True, kw_only=True, tag="reported"):
     """What the backend said of the whole call: token usage and, where it tells, where the time went.
 
-    None is "not reported", never zero.
+    None is "not reported", never zero. `pacing` is there where the call was held back (`core.paced`).
     """
 
     at: float
     usage: Usage | None = None
     facts: Facts | None = None
+    pacing: Pacing | None = None
 
 
 Delta = TextDelta | ReasoningDelta | ToolCallDelta

@@ -55,7 +55,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One logical call.
 
-    `max_tokens` None means up to the end of the context. `top_logprobs` is how many alternatives are
+    `max_tokens` None means up to the end of the context. Before `min_tokens` of a choice the model cannot end its
+    turn (vLLM's and SGLang's field); a stop string, or a grammar that is at its end, ends it all the same. `top_logprobs` is how many alternatives are
     reported a token; `logprobs` False means none are. `session` names the conversation where the
     caller knows it (a hint: it never changes the answer). `priority`: higher is served sooner, 0 is
     ordinary. `isolation` is the cache domain: KV blocks are shared only between equal ones (the API
@@ -70,6 +71,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool = True
     response_format: ResponseFormat = ResponseFormat()
     max_tokens: int | None = None
+    min_tokens: int = 0
     stop: tuple[str, ...] = ()
     n: int = 1
     sampling: Sampling = Sampling()

@@ -1,4 +1,5 @@
-"""What a call cost: tokens as billed (`Usage`) and, from an endpoint that tells, its inner times (`Facts`)."""
+"""What a call cost: tokens as billed (`Usage`); from an endpoint that tells, its inner times (`Facts`); and what was
+added to them where it was held back (`Pacing`)."""
 
 import msgspec
 
@@ -44,3 +45,18 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     steps: int = 0
     preemptions: int = 0
     prefix_break: int | None = None
+
+
+class Pacing(msgspec.Struct, frozen=True, kw_only=True):
+    """What was added to a call's times so that its endpoint behaves like another. Seconds, from the request's arrival.
+
+    ttft_s, tokens_per_s: the pace that was to be kept in this call.
+    own_first_token_s / own_last_token_s: when the endpoint itself had its first / last token; None: it had none.
+    added_s: how much later the last token was given on than the endpoint had it.
+    """
+
+    ttft_s: float
+    tokens_per_s: float
+    own_first_token_s: float | None = None
+    own_last_token_s: float | None = None
+    added_s: float | None = None

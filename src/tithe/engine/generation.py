@@ -98,6 +98,8 @@ class Generation:
         request, sequence = self._request, self.sequence
         mask = self.grammar.mask() if self.grammar is not None else None
         shaped = sampler.shaped(row, request.sampling, self._counts, mask, self._vocabulary.size)
+        if len(self.output) < request.min_tokens:
+            sampler.forbid(shaped, self._vocabulary.eos)
         number = sampler.uniform(self._seed, self.index, len(sequence.tokens))
         token = sampler.draw(shaped, request.sampling, number)
         scored = sampler.score(shaped, token, request.top_logprobs) if request.logprobs else None

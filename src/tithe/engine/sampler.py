@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -54,6 +54,14 @@ def shaped(logits: Row, sampling: Sampling, counts: Mapping[int, int], mask: byt
         row[: len(allowed)][allowed == 0] = -np.inf
         row[len(allowed) :] = -np.inf
     return row
+
+
+def forbid(row: Row, ids: Iterable[int]) -> None:
+    """Take tokens out of shaped logits, in place, unless no other is left."""
+    kept = row.copy()
+    kept[[one for one in ids if one < len(row)]] = -np.inf
+    if np.isfinite(kept).any():
+        row[:] = kept
 
 
 def draw(row: Row, sampling: Sampling, uniform: float) -> int:

@@ -15,8 +15,12 @@ from tithe.ledger.account import (
 )
 from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
 from tithe.ledger.difference import Change, Difference, Effect, Side, difference
+from tithe.ledger.doctor import diagnose
 from tithe.ledger.ledger import accounts, make_account, make_ledger
 from tithe.ledger.many import many_tasks
+from tithe.ledger.prefix import PromptedCall
+from tithe.ledger.price import Price
+from tithe.ledger.prompted import prompted_calls
 from tithe.trace.buckets import BUCKETS, INFERENCE, Bucket
 
 __all__ = [
@@ -36,6 +40,8 @@ __all__ = [
     "Ledger",
     "ManyTasks",
     "ModelRow",
+    "Price",
+    "PromptedCall",
     "Side",
     "Slice",
     "Spread",
@@ -43,8 +49,10 @@ __all__ = [
     "TaxItem",
     "ToolRow",
     "accounts",
+    "diagnose",
     "difference",
     "make_account",
     "make_ledger",
     "many_tasks",
+    "prompted_calls",
 ]

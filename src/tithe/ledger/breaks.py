@@ -23,6 +23,7 @@ Cause = Literal[
     "system changed",
     "other model",
     "evicted",
+    "not cached",
     "unknown",
 ]
 

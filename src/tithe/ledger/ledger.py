@@ -13,7 +13,7 @@ from tithe.ledger.tables import model_rows, step_rows, tool_rows, total
 from tithe.ledger.tax import Tax
 from tithe.ledger.waterfall import bars
 from tithe.trace.buckets import BUCKETS, Bucket
-from tithe.trace.node import LINES, Node, walk
+from tithe.trace.node import LINES, Node, steps_of, walk
 from tithe.trace.records import TaskRecord
 from tithe.trace.timing import is_leaf
 from tithe.trace.tree import build_tree
@@ -94,10 +94,7 @@ def _numbers(root: Node) -> dict[int, int]:
     found: dict[int, int] = {}
     for line in walk(root):
         if line.kind in ("task", "branch"):
-            steps = sorted(
-                (one for one in line.children if one.kind in ("step", "call")), key=lambda one: one.start
-            )
-            found.update((id(step), number) for number, step in enumerate(steps, start=1))
+            found.update((id(step), number) for number, step in enumerate(steps_of(line), start=1))
     return found
 
 

@@ -10,7 +10,7 @@ from tithe.ledger.account import Entry, ModelRow, StepRow, ToolRow
 from tithe.ledger.attribution import Attribution, Cut
 from tithe.ledger.retime import saving, without_spans
 from tithe.trace.buckets import Bucket
-from tithe.trace.node import Node, answering, walk
+from tithe.trace.node import Node, answering, steps_of, walk
 
 UNNAMED = "not reported"
 
@@ -29,7 +29,7 @@ def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
         path = [
             cut for cut in attribution.path if within is None or (cut[4] is not None and id(cut[4]) in within)
         ]
-        begins = sorted(_steps(line), key=lambda step: step.start)
+        begins = steps_of(line)
         place = 0
         for number, step in enumerate(begins, start=1):
             end = begins[number].start if number < len(begins) else max(line.end, step.end)
@@ -43,11 +43,6 @@ def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
             name = None if line is root else line.span.name
             rows.append(_step(number, name, step, end, cuts, root.start))
     return tuple(rows)
-
-
-def _steps(line: Node) -> list[Node]:
-    steps = [child for child in line.children if child.kind == "step"]
-    return steps + [child for child in line.children if child.kind == "call"]
 
 
 def _step(number: int, line: str | None, step: Node, end: float, cuts: list[Cut], zero: float) -> StepRow:

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from tithe.core import attributes as at
 from tithe.core.errors import TitheError
 from tithe.core.event import Event, Finished, FinishReason, Reported, Sent
 from tithe.core.request import Request
 from tithe.core.span import Span, new_id
-from tithe.core.usage import Facts, Usage
+from tithe.core.usage import Facts, Pacing, Usage
 
 # What proxies commonly log for a client that went away before its answer's end.
 CLIENT_CLOSED = 499
@@ -33,6 +34,7 @@ class CallAccount:
         self.ttft: float | None = None
         self.usage: Usage | None = None
         self.facts: Facts | None = None
+        self.pacing: Pacing | None = None
         self._request: Request | None = None
         self._reasons: dict[int, FinishReason] = {}
 
@@ -48,6 +50,7 @@ class CallAccount:
         elif isinstance(event, Reported):
             self.usage = event.usage
             self.facts = event.facts
+            self.pacing = event.pacing
         elif self.ttft is None and not isinstance(event, Sent):
             self.ttft = now - self.started
 
@@ -83,6 +86,14 @@ class CallAccount:
             seen["gen_ai.usage.reasoning.output_tokens"] = self.usage.reasoning_tokens
         if self.facts is not None:
             seen |= {f"tithe.{name}": value for name, value in msgspec.structs.asdict(self.facts).items()}
+        if self.pacing is not None:
+            seen |= {
+                at.EMULATED_TTFT: self.pacing.ttft_s,
+                at.EMULATED_RATE: self.pacing.tokens_per_s,
+                at.OWN_FIRST_TOKEN: self.pacing.own_first_token_s,
+                at.OWN_LAST_TOKEN: self.pacing.own_last_token_s,
+                at.ADDED: self.pacing.added_s,
+            }
         return Span(
             id=self.id,
             trace=new_id(),

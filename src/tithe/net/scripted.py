@@ -124,6 +124,7 @@ class ScriptedServer:
         self, answer: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Play one answer; whether the connection stays."""
+        began = time.perf_counter()
         late = await self._wait(answer.head_after, reader)
         head = [f"HTTP/1.1 {answer.status} Scripted", "transfer-encoding: chunked"]
         head += [f"{name}: {value}" for name, value in answer.headers.items()]
@@ -133,7 +134,7 @@ class ScriptedServer:
             self.late_s = max(self.late_s, late)
             writer.write(b"%x\r\n%s\r\n" % (len(data), data))
             await writer.drain()
-        self.late_total_s += late
+        self.late_total_s += time.perf_counter() - began - answer.lasts_s
         if not answer.cut:
             writer.write(b"0\r\n\r\n")
             await writer.drain()

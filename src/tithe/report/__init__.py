@@ -9,6 +9,7 @@ from tithe.report.ledger_page import ledger_page
 from tithe.report.ledger_short import print_many, print_short
 from tithe.report.ledger_terminal import print_ledger
 from tithe.report.plan import print_plan
+from tithe.report.replay import print_replay
 from tithe.report.scenarios import print_scenarios, print_self_test
 from tithe.report.tasks import print_tasks
 from tithe.report.terminal import print_audit
@@ -27,6 +28,7 @@ __all__ = [
     "print_many",
     "print_plan",
     "print_projection",
+    "print_replay",
     "print_scenarios",
     "print_self_test",
     "print_short",

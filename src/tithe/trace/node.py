@@ -61,6 +61,12 @@ def walk(node: Node) -> Iterable[Node]:
             stack.extend(reversed(one.children))
 
 
+def steps_of(line: Node) -> list[Node]:
+    """The steps of a task or branch in order: those that were reported, and every other call, which is one by itself."""
+    steps = [child for child in line.children if child.kind in ("step", "call")]
+    return sorted(steps, key=lambda child: child.start)
+
+
 def asked_tools(call: Node) -> list[tuple[str, str]] | None:
     """(id, name) of the tools that a call's answer asked for; [] for none, None where that is not reported."""
     told = call.attributes

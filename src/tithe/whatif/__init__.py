@@ -1,4 +1,4 @@
-"""Projection: what a recorded or described task would take with another endpoint or another design, and what fits into a budget."""
+"""Projection: what a task would take with another endpoint or another design, what fits into a budget, and a task's shape run for real."""
 
 from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times
 from tithe.whatif.change import Cache, Change
@@ -8,6 +8,9 @@ from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
 from tithe.whatif.plan import BUDGETS, BudgetPlan, Plan, Row, plan_budgets
 from tithe.whatif.profile import Capacity, Level, Profile
 from tithe.whatif.projection import FitQuality, Interval, Knob, Projected, Projection, project
+from tithe.whatif.prompt_shape import CallShape, MessageShape, Run, call_shapes
+from tithe.whatif.replay import Replayed, replay
+from tithe.whatif.replay_run import ReplayOptions
 from tithe.whatif.simulate import Simulated, simulate
 
 __all__ = [
@@ -16,6 +19,7 @@ __all__ = [
     "Cache",
     "Call",
     "CallSample",
+    "CallShape",
     "CallTimes",
     "Capacity",
     "Change",
@@ -26,20 +30,26 @@ __all__ = [
     "Interval",
     "Knob",
     "Level",
+    "MessageShape",
     "NoFit",
     "Plan",
     "Profile",
     "Projected",
     "Projection",
+    "ReplayOptions",
+    "Replayed",
     "Row",
+    "Run",
     "Segment",
     "Simulated",
     "Work",
+    "call_shapes",
     "described_graph",
     "fit_call_times",
     "graph_of",
     "own_call_times",
     "plan_budgets",
     "project",
+    "replay",
     "simulate",
 ]

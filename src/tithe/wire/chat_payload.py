@@ -131,6 +131,7 @@ class ChatPayload(msgspec.Struct, forbid_unknown_fields=True):
     response_format: ResponseFormatPayload | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    min_tokens: Annotated[int, Meta(ge=0)] | None = None
     stop: str | list[str] | None = None
     n: Annotated[int, Meta(ge=1, le=16)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None

@@ -89,6 +89,7 @@ def decode_request(body: bytes, *, isolation: str = "") -> Incoming:
         parallel_tool_calls=payload.parallel_tool_calls is not False,
         response_format=decode_format(payload.response_format),
         max_tokens=_max_tokens(payload),
+        min_tokens=_min_tokens(payload),
         stop=_stop(payload.stop),
         n=payload.n or 1,
         sampling=_sampling(payload),
@@ -125,6 +126,13 @@ def _max_tokens(payload: ChatPayload) -> int | None:
     if old is not None and new is not None and old != new:
         raise invalid_value("max_tokens", "it differs from 'max_completion_tokens'. Send one of them.")
     return old if new is None else new
+
+
+def _min_tokens(payload: ChatPayload) -> int:
+    least, most = payload.min_tokens or 0, _max_tokens(payload)
+    if most is not None and least > most:
+        raise invalid_value("min_tokens", f"it is over 'max_tokens', {most}. Send at most that.")
+    return least
 
 
 def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
@@ -207,6 +215,8 @@ def encode_request(request: Request, *, stream: bool) -> bytes:
         payload["response_format"] = encode_format(request.response_format)
     if request.max_tokens is not None:
         payload["max_tokens"] = request.max_tokens
+    if request.min_tokens:
+        payload["min_tokens"] = request.min_tokens
     if request.stop:
         payload["stop"] = request.stop
     if request.n != 1:

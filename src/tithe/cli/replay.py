@@ -1,0 +1,201 @@
+"""`tithe replay`: a recorded task's shape, run for real against an endpoint, and recorded as any task is."""
+
+import sys
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from tithe.audit import Endpoint
+from tithe.cli.consent import is_loopback
+from tithe.cli.loop import run_command
+from tithe.cli.paper import show
+from tithe.cli.progress import CallProgress
+from tithe.cli.store import Db, record_path
+from tithe.cli.target import EMBEDDED, Wanted, endpoint_key, open_target
+from tithe.core import Anchor, Backend, SystemClock
+from tithe.core.errors import EndpointError, UsageError
+from tithe.ledger import Account, make_account
+from tithe.net.client import endpoint_url
+from tithe.report import print_replay
+from tithe.report.figures import counted, tokens
+from tithe.trace import Store, TaskRecord, machine_clock
+from tithe.whatif import Replayed, ReplayOptions
+from tithe.whatif import replay as replay_task
+
+_Switch = Parameter(negative=())
+_MOST = 1000.0
+
+
+class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--json` prints: the task as recorded and as replayed, in seconds. `failure`: what ended it before its end."""
+
+    task: str
+    replay: str
+    url: str
+    model: str
+    recorded: Account
+    replayed: Account
+    calls: int
+    made: int
+    lengths_forced: bool
+    notes: tuple[str, ...]
+    failure: str | None
+
+
+def replay(
+    task: str,
+    url: str,
+    *,
+    model: str | None = None,
+    api_key: str | None = None,
+    tools: str = "x1",
+    people: str = "zero",
+    retries: Annotated[bool, _Switch] = False,
+    timeout: float = 120.0,
+    db: Db = None,
+    json: Annotated[bool, _Switch] = False,
+    yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
+) -> None:
+    """Run a recorded task's shape against an endpoint: prompts and answers as long, and in the same order, with tools slept.
+
+    Parameters
+    ----------
+    task
+        The task: its id, a beginning of it that no other has, or last.
+    url
+        The endpoint's base URL, such as http://127.0.0.1:8383/v1, or the word embedded for the one that is
+        started for it.
+    model
+        The model to ask for. Without it, the endpoint's only one.
+    api_key
+        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY.
+    tools
+        How long tools take, over what they took: x1, x0.5, or zero.
+    people
+        How long waits for people take, over what they took: zero, unless asked.
+    retries
+        Let failed attempts and what was waited after them take as long as they did. Otherwise they are left out.
+    timeout
+        Seconds of silence after which a call is given up.
+    db
+        The record's file. Also from TITHE_DB.
+    json
+        Print one JSON object in place of a table.
+    yes
+        Do not ask before an endpoint that is not on this machine is called.
+    """
+    scales = {"tools": _scale(tools, "--tools"), "people": _scale(people, "--people")}
+    path = record_path(db)
+    # A record that is not there is not made: there would be no task in it.
+    with Store.open(path, write=path.exists()) as store:
+        recorded = store.task(task)
+        account = make_account(recorded)
+        _check(account, url, yes=yes)
+        wanted = Wanted(url=None if url == EMBEDDED else url, model=model, key=api_key or endpoint_key())
+        done, endpoint = run_command(
+            _replayed(store, recorded, wanted, scales, retries=retries, timeout_s=timeout)
+        )
+    _give(account, done, endpoint, json=json)
+    _fail_if_ended(done)
+
+
+def _fail_if_ended(done: Replayed) -> None:
+    if done.failure is not None:
+        raise EndpointError(
+            f"The replay ended after {counted(done.made, 'call')} of {done.calls}: {done.failure.message} What there was "
+            f"until then is recorded as {done.record.id}."
+        ) from done.failure
+
+
+def _scale(text: str, flag: str) -> float:
+    """What x0.5, 0.5 or zero say."""
+    if text == "zero":
+        return 0.0
+    try:
+        scale = float(text.removeprefix("x"))
+    except ValueError:
+        scale = -1.0
+    if not 0 <= scale <= _MOST:
+        raise UsageError(f"{flag} is {text!r}; give a factor from x0 to x{_MOST:g}, such as x0.5, or zero.")
+    return scale
+
+
+def _check(account: Account, url: str, *, yes: bool) -> None:
+    """Raises `UsageError` when there is nothing to replay, nowhere, or no yes to what it may cost."""
+    if not account.calls:
+        raise UsageError(f"The task {account.task} has no model call that could be replayed; name another.")
+    if url != EMBEDDED and not is_loopback(endpoint_url(url).human_repr()) and not yes:
+        _confirm(url, account, Console(stderr=True))
+
+
+def _confirm(url: str, account: Account, notes: Console) -> None:
+    """Say what the replay will cost, and ask. Raises `UsageError` when there is no yes."""
+    sizes = f"{tokens(account.input_tokens)} prompt tokens and {tokens(account.output_tokens)} generated ones"
+    estimate = f"Replaying this at {url} takes {account.calls + 3:,} calls, with about {sizes} as recorded."
+    if not sys.stdin.isatty():
+        raise UsageError(f"{estimate} Say --yes to go on.")
+    notes.print(f"{estimate}\nGo on? [y/N] ", end="", markup=False, highlight=False)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("Nothing was sent.")
+
+
+async def _replayed(
+    store: Store,
+    recorded: TaskRecord,
+    wanted: Wanted,
+    scales: dict[str, float],
+    *,
+    retries: bool,
+    timeout_s: float,
+) -> tuple[Replayed, Endpoint]:
+    async with open_target(wanted, timeout_s=timeout_s) as target:
+        options = ReplayOptions(model=target.endpoint.model, retries=retries, **scales)
+        return await _kept(store, recorded, target.backend, options), target.endpoint
+
+
+async def _kept(store: Store, recorded: TaskRecord, backend: Backend, options: ReplayOptions) -> Replayed:
+    """Replay, and record it as it goes."""
+    clock = SystemClock()
+    account = make_account(recorded)
+    recording = store.begin(Anchor.take(clock.now()), source="replay", clock=machine_clock())
+    try:
+        with store.writer(recording) as writer, CallProgress(account.calls, Console(stderr=True)) as progress:
+            return await replay_task(
+                recorded,
+                backend,
+                clock,
+                options,
+                recorder=writer,
+                prompts=store.prompts(recorded.id),
+                content=lambda span: store.content(span)[0],
+                on_call=progress,
+            )
+    finally:
+        store.finish(recording, at=clock.now())
+
+
+def _give(account: Account, done: Replayed, endpoint: Endpoint, *, json: bool) -> None:
+    replayed = make_account(done.record)
+    report = ReplayReport(
+        task=account.task,
+        replay=done.record.id,
+        url=endpoint.url,
+        model=endpoint.model,
+        recorded=account,
+        replayed=replayed,
+        calls=done.calls,
+        made=done.made,
+        lengths_forced=done.forced,
+        notes=done.notes,
+        failure=done.failure.message if done.failure is not None else None,
+    )
+    if json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        return
+    notes = (
+        f"Replayed with {endpoint.model} at {endpoint.url}, and recorded as {done.record.id}.",
+        *done.notes,
+    )
+    show(lambda console: print_replay(account, replayed, notes, console))

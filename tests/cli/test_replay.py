@@ -1,0 +1,177 @@
+"""`tithe replay` as a process: against the embedded endpoint, the scripted server, and one that dies."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tithe.core import Anchor, Span
+from tithe.core import attributes as at
+from tithe.net.scripted import Received, Reply, ScriptedServer
+from tithe.trace import Store
+
+SPANS = (
+    ("task", "task", None, 0.0, 5.0, {}),
+    (
+        "one",
+        "call",
+        "task",
+        0.0,
+        2.0,
+        {at.INPUT_TOKENS: 300, at.OUTPUT_TOKENS: 12, at.FIRST_TOKEN: 1.0, at.LAST_TOKEN: 2.0},
+    ),
+    ("look", "tool", "task", 2.0, 2.2, {at.TOOL_NAME: "look"}),
+    (
+        "two",
+        "call",
+        "task",
+        2.2,
+        5.0,
+        {at.INPUT_TOKENS: 420, at.OUTPUT_TOKENS: 12, at.FIRST_TOKEN: 1.0, at.LAST_TOKEN: 2.0},
+    ),
+)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """A record with one task of two calls and a tool between them."""
+    path = tmp_path / "record.db"
+    with Store.open(path) as store:
+        recording = store.begin(Anchor(monotonic=0.0, unix=1.79e9), source="api", name="mend")
+        store.add(
+            recording,
+            [
+                Span(
+                    id=id_,
+                    trace="t1",
+                    kind=kind,
+                    name=id_ if parent else "mend",
+                    parent=parent,
+                    start=start,
+                    end=end,
+                    attributes=told,
+                )
+                for id_, kind, parent, start, end, told in SPANS
+            ],
+        )
+        store.finish(recording, at=5.0)
+    return path
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tithe", "replay", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_the_embedded_endpoint_replays_a_task_and_the_record_has_it(db):
+    ended = run("t1", "embedded", "--db", str(db), "--json", "--tools", "x2")
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert (told["made"], told["calls"], told["failure"]) == (2, 2, None)
+    assert told["recorded"]["wall_s"] == pytest.approx(5.0)
+    assert told["replayed"]["wall"]["tool"] == pytest.approx(0.4, abs=0.05)
+    assert told["replayed"]["input_tokens"] == pytest.approx(720, rel=0.05)
+    with Store.open(db) as store:
+        kept = store.task(told["replay"])
+    assert kept.source == "replay"
+    assert kept.name == "replay of mend"
+    calls = [span for span in kept.spans if span.kind == "call"]
+    assert [span.attributes[at.REPLAY_OF] for span in calls] == ["one", "two"]
+    # The second goes on from the first, so most of it is cached.
+    assert calls[1].attributes[at.CACHE_READ_TOKENS] >= 256
+
+
+def chunk(delta: dict[str, str], finish: str | None = None, **more: object) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "x", "choices": [choice], **more}).encode() + b"\n\n"
+
+
+def answer(request: Received) -> Reply:
+    body = json.loads(request.body)
+    words = sum(len(message["content"].split()) for message in body["messages"])
+    usage = {"prompt_tokens": words, "completion_tokens": 1, "total_tokens": words + 1}
+    return Reply(chunks=[(0.0, chunk({"content": "so"}, "stop", usage=usage)), (0.0, b"data: [DONE]\n\n")])
+
+
+async def replayed(server: ScriptedServer, db: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    async with server:
+        return await asyncio.to_thread(run, "last", server.url, "--model", "any", "--db", str(db), *flags)
+
+
+async def test_both_ledgers_stand_side_by_side(db):
+    ended = await replayed(ScriptedServer(by=answer), db, "--tools", "zero")
+    assert ended.returncode == 0, ended.stderr
+    assert "bucket" in ended.stdout
+    rows = {
+        line.split("  ")[1].strip(): line.split()
+        for line in ended.stdout.splitlines()
+        if line.startswith("  ")
+    }
+    assert rows["tool"][1:3] == ["200", "ms"]
+    assert "wall clock" in rows
+    assert "2 calls whose answers ended before the recorded length" in ended.stdout
+    assert "recorded as" in ended.stdout
+
+
+async def test_an_endpoint_that_dies_half_way_leaves_what_there_was(db):
+    asked = 0
+
+    def dying(request: Received) -> Reply:
+        nonlocal asked
+        asked += 1
+        whole = answer(request)
+        # Three calls go before a replay: the fifth is its second.
+        return whole if asked < 5 else Reply(chunks=[(0.0, chunk({"content": "so"}))], cut=True)
+
+    ended = await replayed(ScriptedServer(by=dying), db)
+    assert ended.returncode == 1
+    assert "The replay ended after 1 call of 2" in ended.stderr
+    assert "wall clock" in ended.stdout
+    with Store.open(db) as store:
+        [kept] = [one for one in store.task_records() if one.source == "replay"]
+    errors = {span.attributes[at.REPLAY_OF]: span.error for span in kept.spans}
+    assert errors["one"] is None
+    assert errors["two"] == "StreamBroken"
+    assert errors["task"] == "replay_ended"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nosuch", "embedded"], "There is no task nosuch"),
+        (["t1", "embedded", "--tools", "half"], "--tools is 'half'; give a factor"),
+        (["t1", "embedded", "--tools", "x-1"], "--tools is 'x-1'"),
+        (["t1", "http://127.0.0.1:1/v1", "--model", "m"], "took no connection"),
+        (["t1", "http://example.invalid/v1"], "Say --yes to go on."),
+        (["t1", "ftp://here"], "not an endpoint's URL"),
+    ],
+)
+def test_what_cannot_be_replayed_is_told_in_a_line(db, arguments, says):
+    ended = run(*arguments, "--db", str(db))
+    assert ended.returncode in (1, 2)
+    assert ended.stderr.startswith("tithe: ")
+    assert says in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_task_without_calls_is_told(tmp_path):
+    with Store.open(tmp_path / "r.db") as store:
+        recording = store.begin(Anchor(monotonic=0.0, unix=1.79e9), source="api")
+        store.add(recording, [Span(id="a", trace="t1", kind="tool", name="a", start=0.0, end=1.0)])
+    ended = run("t1", "embedded", "--db", str(tmp_path / "r.db"))
+    assert "has no model call that could be replayed" in ended.stderr
+
+
+def test_without_a_record_none_is_made(tmp_path):
+    ended = run("last", "embedded", "--db", str(tmp_path / "none.db"))
+    assert ended.returncode == 2
+    assert not (tmp_path / "none.db").exists()
