@@ -1,8 +1,6 @@
 """`tithe diff` on a real record, as a command of its own."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,8 @@ from tithe.cli.main import run
 from tithe.core import Anchor, Span
 from tithe.core import attributes as at
 from tithe.trace import Store
+
+from .commands import tithe
 
 
 def task(trace: str, start: float, calls: int, decode: float) -> list[Span]:
@@ -50,17 +50,6 @@ def db(tmp_path: Path) -> Path:
             recording, [Span(id="idle", trace="idle", kind="task", name="idle", start=5000.0, end=5002.0)]
         )
     return path
-
-
-def tithe(*arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "tithe", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "COLUMNS": "80"},
-    )
-    return ran.returncode, ran.stdout, ran.stderr
 
 
 def test_two_tasks_are_told_apart_in_a_sentence_and_tables(db: Path):

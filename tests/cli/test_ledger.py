@@ -1,8 +1,6 @@
 """`tithe ledger` on a real record: one task, many, and what is said where there is none."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,8 @@ from tithe.cli.main import run
 from tithe.core import Anchor, Span
 from tithe.core import attributes as at
 from tithe.trace import Store
+
+from .commands import tithe
 
 
 @pytest.fixture
@@ -45,17 +45,6 @@ def db(tmp_path: Path) -> Path:
             ]
             store.add(recording, spans if number < 29 else spans[1:])
     return path
-
-
-def tithe(*arguments: str) -> tuple[int, str, str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "tithe", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "COLUMNS": "80"},
-    )
-    return ran.returncode, ran.stdout, ran.stderr
 
 
 def test_one_tasks_json_sums_to_its_wall_clock_and_the_last_is_the_default(db: Path):

@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import re
-from html.parser import HTMLParser
 
 import msgspec
 import numpy as np
@@ -25,36 +24,7 @@ from tithe.report.ledger_terminal import print_ledger
 from tithe.report.page import Figure, json_for_script
 
 from .ledgers import EVIL, any_ledger, diagnosis, proxied, reported
-from .test_page import DICHROMATS, lab, themes
-
-
-class Reader(HTMLParser):
-    """Tags with their attributes, and the text of scripts and of all else."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.text = ""
-        self._inside = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag in ("script", "style"):
-            self._inside = tag
-            self.scripts += [""] * (tag == "script")
-
-    def handle_endtag(self, tag):
-        if tag == self._inside:
-            self._inside = ""
-
-    def handle_data(self, data):
-        if self._inside == "script":
-            self.scripts[-1] += data
-        elif not self._inside:
-            self.text += data
+from .test_page import DICHROMATS, Reader, lab, themes
 
 
 def figures(ledger: Ledger) -> dict[str, Figure]:
