@@ -89,7 +89,7 @@ def main(*, picture: bool) -> None:
     lines += [parts["Tax"].rstrip(), "...", parts["Waterfall"].rstrip(), ""]
     lines += [
         f"$ tithe diff {plain.id[:8]} {clocked.id[:8]}      # the same without --clock, and this",
-        changed.rstrip(),
+        changed.partition("\nWhy")[0].rstrip(),
     ]
     text = "\n".join(line.rstrip() for line in "\n".join(lines).splitlines())
     readme = ROOT / "README.md"
