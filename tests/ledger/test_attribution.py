@@ -36,6 +36,8 @@ def test_a_ledger_sums_to_the_microsecond(spans: list[Span]) -> None:
     assert math.isclose(sum(entry.wall_s for entry in ledger.entries), ledger.wall_s, abs_tol=1e-6)
     assert all(entry.wall_s >= 0 and entry.busy_s >= -1e-9 for entry in ledger.entries)
     assert -1e-6 <= ledger.tax_s <= ledger.wall_s + 1e-6
+    for bucket, saved in ledger.saves_s.items():
+        assert -1e-6 <= saved <= ledger.bucket_s(bucket) + 1e-6
     account = make_account(record(*spans))
     assert math.isclose(sum(account.wall.values()), ledger.wall_s, abs_tol=1e-6)
 
@@ -158,3 +160,70 @@ def test_parallel_tools_are_on_the_wall_clock_once_and_busy_in_full() -> None:
     assert bars["slow"].slack_s == 0
     assert bars["fast"].critical == ()
     assert bars["slow"].critical == ((2, 6),)
+
+
+def test_a_tool_that_began_while_its_answer_streamed_waited_for_no_gap() -> None:
+    ledger = make_ledger(
+        record(
+            span("t", "task", 0, 41, source="api"),
+            span("c1", "call", 0, 10, "t", sent=0.0, first_token=2.0, asked_tools=[["x", "run"]]),
+            span("x", "tool", 6, 30, "t", tool_call_id="x"),
+            span("c2", "call", 31, 41, "t", sent=0.0, first_token=2.0),
+            source="api",
+        )
+    )
+    assert (ledger.bucket_s("overhead"), ledger.saves_s["overhead"]) == (1, 1)
+    assert (ledger.bucket_s("decode"), ledger.saves_s["decode"]) == (12, 12)
+
+
+def test_what_ran_in_a_gap_is_not_saved_with_the_gap() -> None:
+    ledger = make_ledger(
+        record(
+            span("t", "task", 0, 20, source="api"),
+            span("b", "tool", 0, 6, "t"),
+            span("c", "call", 5, 20, "t", sent=0.0, first_token=2.0),
+            source="api",
+        )
+    )
+    assert "overhead" not in ledger.saves_s
+    assert (ledger.bucket_s("tool"), ledger.saves_s["tool"]) == (5, 5)
+
+
+def test_an_agent_that_hung_up_had_what_it_wanted_unless_it_asks_again() -> None:
+    left = span("a1", "attempt", 0, 3, "c", error="client_closed", sent=0.0, first_token=1.0)
+    assert [bucket for _, _, bucket, _ in kinds(left)] == ["prefill", "decode"]
+    again = span("a2", "attempt", 4, 6, "c", sent=0.0, first_token=1.0)
+    assert kinds(left, again)[:2] == [(0, 3, "retry", "client_closed"), (3, 4, "retry", "backoff")]
+
+
+def test_a_failure_after_an_answer_is_told_apart() -> None:
+    path = kinds(
+        span("a1", "attempt", 0, 3, "c", sent=0.0, first_token=1.0),
+        span("a2", "attempt", 5, 8, "c", error="500"),
+    )
+    assert path[2:] == [(3, 5, "overhead", "after the response"), (5, 8, "retry", "500")]
+
+
+def subagents(tools: int, branches: int) -> list[Span]:
+    """An answer asks for tools, and while they run so many sub-agents are at work from 2 to 9 and from 2.5 to 8."""
+    names = ["read", "task"][-tools:] if tools == 2 else ["task"]
+    asked = [[f"id{place}", name] for place, name in enumerate(names)]
+    told = {"relation": "extends", "has_tools": True, "sent": 0.0, "first_token": 0.5}
+    spans = [span("a1", "attempt", 0, 1, "c1", asked_tools=asked, **told)]
+    for number, (start, end) in list(enumerate([(2.0, 9.0), (2.5, 8.0)]))[:branches]:
+        spans.append(
+            span(
+                f"s{number}", "attempt", start, end, f"d{number}", branch=f"b{number}", branch_of="c1", **told
+            )
+        )
+    spans.append(span("a2", "attempt", 10, 11, "c2", tool_results=[one for one, _ in asked], **told))
+    return spans
+
+
+@pytest.mark.parametrize(("tools", "branches"), [(1, 1), (2, 1), (2, 2)])
+def test_a_sub_agents_inference_is_inference(tools: int, branches: int) -> None:
+    ledger = make_ledger(record(*subagents(tools, branches)))
+    inference = ledger.bucket_s("prefill") + ledger.bucket_s("decode")
+    assert inference == pytest.approx(1 + 7 + 1)
+    assert ledger.saves_s["decode"] > 6
+    assert ledger.bucket_s("tool") + ledger.bucket_s("overhead") == pytest.approx(2)

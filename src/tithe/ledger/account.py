@@ -22,7 +22,7 @@ TaxKind = Literal["lost prefix", "retries", "serial tools", "queueing", "specula
 class Slice(msgspec.Struct, frozen=True, array_like=True):
     """A stretch of the wall clock. `detail` tells a bucket's kinds apart:
 
-    prefill: cached, uncached, prepare; decode: reasoning, arguments, answer; retry: the error's class, or backoff;
+    prefill: cached, uncached; decode: reasoning, arguments, answer; retry: the error's class, or backoff;
     overhead and unattributed: what lies before and after. None: not told apart.
     `span` is the id of the span that it belongs to; None is a gap between spans.
     """

@@ -49,6 +49,12 @@ class Attribution:
             found = self._own[id(node)] = own_slices(node)
         return found
 
+    def stretch(self, node: Node, a: float, b: float) -> list[Cut]:
+        """What a stretch of a node is, as slices that tile it, the last one first."""
+        cuts: list[Cut] = []
+        self._path(node, a, b, cuts)
+        return cuts
+
     def _path(self, node: Node, a: float, b: float, cuts: list[Cut]) -> None:
         """Append slices that tile [a, b], a stretch of the node, from the last to the first."""
         if b <= a:
@@ -71,7 +77,7 @@ class Attribution:
             before = by_end[place] if place >= 0 and by_end[place].end > a else None
             reach = a if before is None else before.end
             running = [one for one in running if one.start < cursor]
-            cause = _cause(after, running) if running else None
+            cause = cause_of(after, running) if running else None
             if cause is not None:
                 reach = max(a, cause.start)
             if cause is not None or (running and reach < cursor):
@@ -137,7 +143,7 @@ class Attribution:
         return name_gap(node, before, after, instrumented=self._instrumented)
 
 
-def _cause(after: Node | None, running: list[Node]) -> Node | None:
+def cause_of(after: Node | None, running: list[Node]) -> Node | None:
     """The call, still streaming, whose answer asked for the tool that came after."""
     if after is None or after.kind != "tool":
         return None

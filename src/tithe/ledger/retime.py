@@ -11,10 +11,10 @@ Slack is the backward pass of the same graph: by how much a span could have take
 
 from collections.abc import Callable
 
-from tithe.ledger.attribution import Attribution
+from tithe.ledger.attribution import Attribution, cause_of
 from tithe.trace.buckets import Bucket
 from tithe.trace.node import LINES, Node
-from tithe.trace.timing import is_leaf, tail, waits
+from tithe.trace.timing import Wait, is_leaf, tail, waits
 
 # What stays of a stretch of a node, or of a gap where the node is None: from 0, removed, to 1.
 Removal = Callable[[Bucket, str | None, Node | None], float]
@@ -39,13 +39,44 @@ class _Timing:
                 for start, end, bucket, detail in self._attribution.own(node)
             )
         ends: list[float] = []  # new ends, in the order of starts
-        new = 0.0
+        begun: list[tuple[Node, float]] = []
+        new, last_end = 0.0, node.start
         for wait in waits(node):
             new = max(new, *(ends[place] for place in wait.ended), 0.0)
-            begun = new + self._gap(node, wait.last, wait.child, wait.gap_s)
-            ends.append(begun + self.length(wait.child))
+            moment = wait.child.start
+            running = (
+                [one for one in begun if moment < one[0].end and one[0].start < moment]
+                if last_end > moment
+                else []
+            )
+            at = self._beside(wait, new, running) if running else None
+            if at is None:
+                at = new + self._gap(node, wait.last, wait.child, wait.gap_s)
+            begun.append((wait.child, at))
+            ends.append(at + self.length(wait.child))
+            last_end = max(last_end, wait.child.end)
         latest, rest = tail(node)
         return max(ends) + self._gap(node, latest, None, rest)
+
+    def _beside(self, wait: Wait, new: float, running: list[tuple[Node, float]]) -> float | None:
+        """When a child begins that did not wait for a gap but for a point in what ran beside it; None: it waited for a gap.
+
+        As the critical path has it: for the answer that asked for it, still streaming; else the gap before it belongs to
+        what ran in it.
+        """
+        moment = wait.child.start
+        nodes = [one for one, _ in running]
+        cause = cause_of(wait.child, nodes)
+        if cause is None and wait.gap_s <= 0:
+            return None
+        beside = cause or max(nodes, key=lambda one: one.start)
+        reach = beside.start if cause is not None else max(moment - wait.gap_s, beside.start)
+        began = next(at for one, at in running if one is beside)
+        base = began if reach == beside.start else new
+        return base + sum(
+            (end - start) * self._kept(bucket, detail, node)
+            for start, end, bucket, detail, node in self._attribution.stretch(beside, reach, moment)
+        )
 
     def _gap(self, node: Node, before: Node | None, after: Node | None, seconds: float) -> float:
         if seconds <= 0:

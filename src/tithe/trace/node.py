@@ -45,10 +45,25 @@ class Node:
         return self._told
 
 
+# How the recording proxy calls it that the agent hung up.
+_HUNG_UP = "client_closed"
+
+
 def answering(attempts: list[Node]) -> Node | None:
-    """The attempt that brought the call's answer: the last to begin of those without an error. None: all failed."""
+    """The attempt that brought the call's answer: the last to begin of those without an error. None: all failed.
+
+    An agent that hangs up on a stream that has begun, and asks no more, has had what it wanted of it.
+    """
     good = [attempt for attempt in attempts if attempt.span.error is None]
-    return max(good, key=lambda attempt: attempt.start) if good else None
+    if good:
+        return max(good, key=lambda attempt: attempt.start)
+    last = max(attempts, key=lambda attempt: attempt.start, default=None)
+    return last if last is not None and had_enough(last) else None
+
+
+def had_enough(attempt: Node) -> bool:
+    """Whether an attempt ended because the agent hung up in the midst of its answer."""
+    return attempt.span.error == _HUNG_UP and at.FIRST_TOKEN in attempt.span.attributes
 
 
 def walk(node: Node) -> Iterable[Node]:

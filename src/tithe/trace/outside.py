@@ -10,7 +10,9 @@ with a user's message, what lies between is waiting for whoever wrote it: a pers
 Without tools to ask for nothing tells a person's message from a tool's result that is sent as one, so that time stays
 unattributed.
 
-A branch that began at a call (a sub-agent) ran inside the first of the tools that the call asked for.
+A branch that began at a call (a sub-agent) ran inside a tool that the call asked for. As many branches as tools are one
+each, and such a tool is known better: it ran as long as its branch did. Otherwise nobody says whose they are, and the
+tools of that answer are told as one.
 """
 
 from bisect import bisect_left
@@ -96,6 +98,13 @@ class _Line:
                 _hang(holder, [_made("user", "user", f"{after.span.id}-user", before, after, {})])
 
     def _add_tools(self, tools: list[tuple[str, str]], before: Node, after: Node, holder: Node) -> None:
+        branches = [branch for branch in self._branches if _began_in(branch, before, after)]
+        self._branches = [branch for branch in self._branches if branch not in branches]
+        for branch in branches:
+            self._line.children.remove(branch)
+        if branches and len(branches) != len(tools):
+            # Nobody says whose they are: the tools are told as one.
+            tools = [(tools[0][0], ", ".join(dict.fromkeys(name for _, name in tools)))]
         made = [
             _made(
                 "tool",
@@ -107,18 +116,26 @@ class _Line:
             )
             for place, (id_, name) in enumerate(tools)
         ]
-        for branch in self._branches:
-            began = branch.span.attributes.get(at.BRANCH_OF) == before.span.id
-            if began and branch.start >= before.end and branch.end <= after.start:
-                self._line.children.remove(branch)
-                made[0].children.append(branch)
-        self._branches = [branch for branch in self._branches if branch not in made[0].children]
+        if len(branches) == len(made) > 1:
+            for tool, branch in zip(made, sorted(branches, key=lambda one: one.start), strict=True):
+                tool.start, tool.end, tool.children = branch.start, branch.end, [branch]
+        elif branches:
+            made[0].children = branches
         _hang(holder, made)
 
     def _covered(self, start: float, end: float) -> bool:
         """Whether the agent reported something of its own in between."""
         begun = bisect_left(self._starts, end)
         return begun > 0 and self._latest_ends[begun - 1] > start
+
+
+def _began_in(branch: Node, before: Node, after: Node) -> bool:
+    """Whether a branch came from `before` and ran until `after` at the latest."""
+    return (
+        branch.span.attributes.get(at.BRANCH_OF) == before.span.id
+        and branch.start >= before.end
+        and branch.end <= after.start
+    )
 
 
 def _hang(holder: Node, made: list[Node]) -> None:

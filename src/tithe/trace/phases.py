@@ -27,7 +27,7 @@ Own = tuple[float, float, Bucket, str | None]
 
 _PLAIN: dict[str, Bucket] = {"tool": "tool", "validation": "validation", "user": "user"}
 _BUCKETS: frozenset[str] = frozenset(Bucket.__args__)
-_PHASES = {"reasoning": "reasoning", "arguments": "arguments", "answer": "answer"}
+_PHASES = frozenset(("reasoning", "arguments", "answer"))
 
 
 def own_slices(node: Node) -> list[Own]:
@@ -39,7 +39,7 @@ def own_slices(node: Node) -> list[Own]:
     if node.kind == "call":
         return _call(node)
     if node.kind == "attempt":
-        return _attempt(node)
+        return _attempt(node, answered=answering([node]) is not None)
     bucket = _PLAIN.get(node.kind)
     if bucket is not None:
         return [(node.start, node.end, bucket, None)]
@@ -50,9 +50,9 @@ def own_slices(node: Node) -> list[Own]:
 def _call(call: Node) -> list[Own]:
     attempts = [child for child in call.children if child.kind == "attempt"]
     if not attempts:
-        return _attempt(call)
+        return _attempt(call, answered=answering([call]) is not None)
     if len(attempts) == 1:
-        slices = _attempt(attempts[0])
+        slices = _attempt(attempts[0], answered=answering(attempts) is not None)
     else:
         attempts.sort(key=lambda one: one.start)
         slices = _several(attempts)
@@ -68,34 +68,34 @@ def _several(attempts: list[Node]) -> list[Own]:
     """A call with retries. Whatever ran while another attempt did is told by the later one."""
     answered = answering(attempts)
     slices: list[Own] = []
-    until = attempts[0].start
+    until, over = attempts[0].start, False
     for place, attempt in enumerate(attempts):
+        following = attempts[place + 1].start if place + 1 < len(attempts) else None
+        if attempt.start > until:
+            slices.append(
+                (until, attempt.start, "overhead", "after the response")
+                if over
+                else (until, attempt.start, "retry", "backoff")
+            )
+            until = attempt.start
         if attempt is answered:
-            slices += _attempt(attempt)
-            until = attempt.end
-            break
-        following = attempts[place + 1].start if place + 1 < len(attempts) else attempt.end
-        failed = min(attempt.end, following)
-        cause = attempt.span.error or "abandoned"
-        if failed > until:
-            slices.append((until, failed, "retry", cause))
-            until = failed
-        if following > until:
-            slices.append((until, following, "retry", "backoff"))
-            until = following
-    rest = max(attempt.end for attempt in attempts)
-    if rest > until:
-        slices.append((until, rest, "retry", "abandoned"))
+            slices += _attempt(attempt, answered=True)
+            until, over = max(until, attempt.end), True
+            continue
+        ended = attempt.end if following is None or over else min(attempt.end, following)
+        if ended > until:
+            slices.append((until, ended, "retry", attempt.span.error or "abandoned"))
+            until = ended
     return slices
 
 
-def _attempt(node: Node) -> list[Own]:
+def _attempt(node: Node, *, answered: bool) -> list[Own]:
     start, end = node.start, node.end
     if end <= start:
         return []
     told = node.span.attributes
-    if node.span.error is not None:
-        return [(start, end, "retry", node.span.error)]
+    if not answered:
+        return [(start, end, "retry", node.span.error or "abandoned")]
     slices: list[Own] = []
     sent = start
     connect, wrote = told.get(at.CONNECT), told.get(at.SENT)
@@ -155,7 +155,7 @@ def _decode(
             last if phases is not None and place == len(phases) - 1 else min(max(start + ended, at_), last)
         )
         if until > at_:
-            slices.append((at_, until, "decode", _PHASES.get(kind)))
+            slices.append((at_, until, "decode", kind if kind in _PHASES else None))
             at_ = until
     if last > at_:
         slices.append((at_, last, "decode", None))
