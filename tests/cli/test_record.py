@@ -309,10 +309,24 @@ async def test_exported_spans_are_kept_and_passed_on_to_the_collector_that_had_t
     assert b"in no file" not in b"".join(path.read_bytes() for path in tithe.db.parent.iterdir())
 
 
-def test_a_commands_arguments_are_not_kept() -> None:
-    assert shown_command(["python", "my_agent.py", "--key", "sk-1", "goal"]) == "python my_agent.py"
-    assert shown_command(["python", "-m", "agent", "goal"]) == "python -m agent"
-    assert shown_command(["agent", "--key=sk-1", "-ksk-2"]) == "agent --key -k"
-    assert shown_command(["agent", "--key", "sk-1"]) == "agent --key"
-    assert shown_command(["agent", "-p", "mend it"]) == "agent -p"
-    assert shown_command(["agent", "mend the tests"]) == "agent"
+def test_a_commands_arguments_are_not_kept(tmp_path: Path) -> None:
+    script = tmp_path / "my_agent.py"
+    script.touch()
+    assert shown_command(["python", str(script), "--key", "sk-1", "goal"]) == f"python {script}"
+    assert shown_command(["python", "-X", "dev", str(script)]) == f"python {script}"
+    assert shown_command(["uv", "run", str(script)]) == f"uv {script}"
+    assert shown_command(["python", "-m", "agent.main", "goal"]) == "python -m agent.main"
+    assert shown_command(["python", "-m", "sk-1 goal"]) == "python"
+    assert shown_command(["python", "-c", "print('sk-1')"]) == "python"
+    assert shown_command(["agent", "--key=sk-1", "-ksk-2"]) == "agent"
+    assert shown_command(["agent", "sk-live-1"]) == "agent"
+    assert shown_command(["npx", "-y", "agent"]) == "npx"
+    assert shown_command(["env", "-i", "KEY=sk-1", "/usr/bin/python", str(script)]) == f"python {script}"
+    assert shown_command(["env", "KEY=sk-1"]) == "env"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+async def test_the_exit_status_is_the_childs_whoever_reads(tithe: Tithe, closed: str) -> None:
+    command = f"{PYTHON} -m tithe record --db {tithe.db} -- bash -c 'exit 7' {closed}"
+    ran = await asyncio.create_subprocess_shell(command)
+    assert await ran.wait() == 7

@@ -104,3 +104,11 @@ def test_telemetry_goes_by_here_to_where_it_went() -> None:
         "otlp-traces": "https://d",
     }
     assert exporting({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}) is None
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@host/v1", "http://host/v1?api-version=3"])
+def test_what_would_not_reach_the_endpoint_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="would not reach the endpoint"):
+        routes({"OPENAI_BASE_URL": url})
+    with pytest.raises(UsageError, match="would not reach the endpoint"):
+        routes({}, url)

@@ -233,6 +233,43 @@ def test_a_call_still_in_prefill_has_paid_for_nothing() -> None:
     assert second.own_shared_tokens == 0
 
 
+def test_nothing_is_lost_to_a_call_that_had_not_paid_yet() -> None:
+    def parts(number: int) -> tuple[Part, ...]:
+        return prompt(*HISTORY[:1], system=f"It is 2026-11-2{number}. {LONG}")
+
+    first = call(1, parts(1), first_token_at=5.0, ended=6.0)
+    at_once = [first, call(2, parts(2), line="b", step=1)]
+    assert diagnose("t", at_once).breaks == ()
+
+
+def test_without_usage_a_few_characters_are_no_finding() -> None:
+    def parts(number: int) -> tuple[Part, ...]:
+        return prompt(("user", f"goal {number} of mine"), ("user", "on"), system="Short.")
+
+    assert (
+        diagnose("t", [call(1, parts(1), input_tokens=None), call(2, parts(2), input_tokens=None)]).breaks
+        == ()
+    )
+    long = [call(n, prompt(*HISTORY[:n], system=f"{n} {LONG}"), input_tokens=None) for n in (1, 3)]
+    found = only(diagnose("t", long))
+    assert (found.lost_tokens, found.cost_s) == (None, None)
+    assert found.why_no_cost is not None
+
+
+def test_one_models_price_is_not_anothers() -> None:
+    def calls(model: str, token_s: float, task: str) -> list[PromptedCall]:
+        return [
+            call(n, prompt(("user", f"{n} {LONG}")), task=task, model=model, cached_tokens=0, input_tokens=1000 * n,
+                 ttft_s=token_s * 1000 * n)
+            for n in range(1, 8)
+        ]  # fmt: skip
+
+    others = [*calls("slow", 1e-3, "a"), *calls("fast", 1e-5, "b")]
+    first, second = prompt(*HISTORY[:1], system=f"1 {LONG}"), prompt(*HISTORY[:3], system=f"2 {LONG}")
+    found = diagnose("t", [call(20, first, model="fast"), call(22, second, model="fast")], others)
+    assert found.token_s == pytest.approx(1e-5)
+
+
 def blocks(*runs: tuple[int, int], number: int) -> PromptedCall:
     tokens = 64 * sum(count for _, count in runs)
     return PromptedCall(
@@ -281,7 +318,11 @@ def test_the_cost_is_the_price_of_the_lost_tokens_and_no_more_than_the_wait() ->
     assert found.lost_tokens is not None
     assert found.cost_s == pytest.approx(found.lost_tokens * 0.0001)
     dear = only(diagnose("t", calls, price=msgspec.structs.replace(price, token_s=1.0)))
-    assert dear.cost_s == 0.2
+    assert dear.cost_s == pytest.approx(
+        0.2 * found.lost_tokens / (second_tokens := sum(one.size for one in second) // 4)
+    )
+    assert dear.cost_s < 0.2
+    assert second_tokens > found.lost_tokens
     unknown = only(diagnose("t", calls))
     assert unknown.cost_s is None
     assert "2 calls tell" in (unknown.why_no_cost or "")

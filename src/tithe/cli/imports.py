@@ -14,6 +14,8 @@ from tithe.core.span import Anchor
 from tithe.report.figures import counted
 from tithe.trace import Store
 from tithe.trace.formats import Format, Imported, ImportedTask, format_named, parse, read_guessed
+from tithe.trace.node import walk
+from tithe.trace.tree import build_tree
 
 _STDIN = "-"
 _SUFFIXES = frozenset((".json", ".jsonl", ".ndjson", ".traj"))
@@ -93,7 +95,10 @@ def import_(
     elif unread and any(in_folder for _, in_folder in _found(files)):
         sys.stdout.write(f"{counted(len(unread), 'file')} not read, such as: {unread[0].why}\n")
     if not read:
-        raise UsageError("Nothing was imported.")
+        why = (
+            "" if unread else " There was no file in what was named, or none that is .json, .jsonl or .traj."
+        )
+        raise UsageError(f"Nothing was imported.{why}")
 
 
 def _found(named: Sequence[str]) -> Iterator[tuple[str, bool]]:
@@ -143,7 +148,9 @@ def _add(store: Store, task: ImportedTask, source: str, file: str) -> None:
 
 
 def _count(imported: Imported, kind: str) -> int:
-    return sum(span.kind == kind for task in imported.tasks for span in task.spans)
+    """How many calls or tool runs a reader of the tasks finds: attempts without a call are one each, too."""
+    trees = [build_tree(task.spans) for task in imported.tasks if task.spans]
+    return sum(node.kind == kind for tree in trees for node in walk(tree.root))
 
 
 def _print(imported: ImportedFile, told: set[str]) -> None:

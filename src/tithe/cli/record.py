@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from tithe.cli.paper import show
 from tithe.cli.recording import Into, Recording, recorded_tasks, recording
 from tithe.cli.store import Db, record_path
 from tithe.cli.upstreams import routes
-from tithe.core.errors import UsageError
+from tithe.core.errors import TitheError, UsageError
 from tithe.report import ledger_page, print_short
 from tithe.report.figures import counted
 from tithe.trace import Store, TaskSummary
@@ -32,6 +33,8 @@ from tithe.trace import Store, TaskSummary
 EMBEDDED = "embedded"
 LISTEN_PORT = 8384
 SHOWN = 200  # tasks at the end, the newest
+_MODULE = re.compile(r"[A-Za-z_][\w.]*")
+_SCRIPTS = frozenset((".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".sh", ".pl"))
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the GIL gets it: a stream must not wait Python's own 5 ms for the thread that
 writes the record."""
@@ -101,6 +104,7 @@ def record(
             "Give a command to run (tithe record -- python my_agent.py), or --listen; "
             + ("not both." if listen else "there is neither.")
         )
+    _have_stderr()
     _stall_no_stream()
     if html is not None:
         check_writable(html, "--html")
@@ -108,6 +112,13 @@ def record(
     port = port if port is not None else LISTEN_PORT if listen else 0
     asked = _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet)
     sys.exit(run_command(_record(command, asked)))
+
+
+def _have_stderr() -> None:
+    """Whoever closed standard error would have it taken by the next file that is opened, and be written into."""
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison] - so it is where descriptor 2 is closed
+        os.open(os.devnull, os.O_WRONLY)
+        sys.stderr = open(2, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
 
 
 def _stall_no_stream() -> None:
@@ -150,7 +161,14 @@ async def _record(command: Sequence[str], asked: _Asked) -> int:
         except NotStarted as error:
             sys.stderr.write(f"tithe: {error.message}\n")
             return error.exit_status
-    _tell(made, asked)
+    try:
+        _tell(made, asked)
+    except TitheError as error:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"tithe: {error.message}\n")
+    except (OSError, ValueError):
+        # Nobody reads what is said here; the child's exit status is for whoever started it all the same.
+        pass
     return status
 
 
@@ -216,13 +234,17 @@ def _tell(made: Recording, asked: _Asked) -> None:
 
 
 def shown_command(command: Sequence[str]) -> str:
-    """What of a command is kept: the program and what it runs. Arguments may hold keys, and prompts."""
-    kept = [command[0]]
-    for word in command[1:]:
-        if word.startswith("-"):
-            kept.append(word.partition("=")[0] if word.startswith("--") else word[:2])
-            continue
-        if (kept[-1] in ("-m", "-u") or len(kept) == 1) and len(word.split()) == 1:
-            kept.append(word)
-        break
-    return " ".join(kept)
+    """What of a command is kept: the program, and the script or module that it runs, if it is one to see.
+
+    No other argument, and nothing that `env` is to set: those may be keys, and prompts.
+    """
+    words = list(command)
+    while len(words) > 1 and (Path(words[0]).name == "env" or "=" in words[0] or words[0].startswith("-")):
+        del words[0]
+    program = "env" if "=" in words[0] else Path(words[0]).name or "a command"
+    for place, word in enumerate(words[1:], start=1):
+        if word == "-m" and place + 1 < len(words) and _MODULE.fullmatch(words[place + 1]):
+            return f"{program} -m {words[place + 1]}"
+        if Path(word).suffix in _SCRIPTS and Path(word).is_file():
+            return f"{program} {word}"
+    return program

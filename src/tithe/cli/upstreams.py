@@ -91,6 +91,7 @@ def _add(found: Routes, vendor: str, variable: str, base: URL) -> None:
 
 def _common(upstream: str, vendor: str) -> URL:
     """The base URL that a vendor's library needs: OpenAI's appends to `/v1`, Anthropic's appends that too."""
+    read_url(upstream.strip(), "--upstream")
     base = endpoint_url(upstream)
     return base if vendor == "openai" else base.with_path(base.path.removesuffix("/v1") or "/")
 
@@ -104,6 +105,11 @@ def read_url(base: str, variable: str) -> URL:
         usable, url = False, URL()
     if not usable:
         raise UsageError(f"{variable} is {base!r}, which is no http(s) URL: mend it, or unset it.")
+    if url.user or url.password or url.query_string:
+        raise UsageError(
+            f"{variable} has a user, a password or a query in its URL, which would not reach the endpoint from here: "
+            "send them as headers, or record without them."
+        )
     return url
 
 

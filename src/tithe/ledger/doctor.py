@@ -11,16 +11,18 @@ it has none, where it never reports a cached token.
 Prompts of which only the KV blocks are known (traces with block hashes) show where they part, to the block, and not why.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
 from tithe.ledger.causes import Found, why
 from tithe.ledger.parting import Parting
-from tithe.ledger.prefix import PromptedCall, SharedPrefix, shared_prefixes
+from tithe.ledger.prefix import Endpoint, PromptedCall, SharedPrefix, shared_prefixes
 from tithe.ledger.price import Price, fitted
 
 # Fewer lost tokens than this are no finding: engines keep whole blocks of 16 to 128.
 LEAST_TOKENS = 64
+_CHARACTERS = 4  # to a token, about, where no usage is reported
 # Vendors cache from 1,024 tokens on, in steps of up to 128; and tokens are estimated from characters.
 _CACHED_FROM, _MISSED_SHARE = 1024, 0.25
 # Causes for which another task's prompt is this one's in another form. One that says something else is no break.
@@ -46,7 +48,7 @@ def diagnose(
     """
     everyone = sorted((*calls, *others), key=lambda call: call.started)
     shared = dict(zip([call.id for call in everyone], shared_prefixes(everyone), strict=True))
-    price = price or fitted(_paid(everyone, shared))
+    prices = _prices(everyone, shared, price)
     prefixes: list[CallPrefix] = []
     breaks: list[Break] = []
     caching = {call.endpoint for call in everyone if call.cached_tokens}
@@ -54,8 +56,8 @@ def diagnose(
     for call in everyone:
         if call.task == task:
             prefixes.append(_prefix(call, shared[call.id]))
-            found = _break(call, shared[call.id], before, price) or (
-                _evicted(call, shared[call.id], price, caches=call.endpoint in caching)
+            found = _break(call, shared[call.id], before, prices) or (
+                _evicted(call, shared[call.id], prices, caches=call.endpoint in caching)
                 if call.parts
                 else None
             )
@@ -63,14 +65,31 @@ def diagnose(
                 breaks.append(found)
         if call.parts or call.blocks:
             before.append(call)
+    usual = _usual(calls, prices)
     return Diagnosis(
         task=task,
         calls=tuple(prefixes),
         breaks=tuple(breaks),
-        token_s=price.token_s,
-        fitted_on=price.known_from,
-        notes=tuple(_notes(calls, price)),
+        token_s=usual.token_s,
+        fitted_on=usual.known_from,
+        notes=tuple(_notes(calls, usual)),
     )
+
+
+def _prices(
+    calls: Iterable[PromptedCall], shared: dict[str, SharedPrefix], known: Price | None
+) -> dict[Endpoint, Price]:
+    """What a token costs at each endpoint: one model's price says nothing of another's."""
+    by_endpoint: dict[Endpoint, list[PromptedCall]] = {}
+    for call in calls:
+        by_endpoint.setdefault(call.endpoint, []).append(call)
+    return {endpoint: known or fitted(_paid(group, shared)) for endpoint, group in by_endpoint.items()}
+
+
+def _usual(calls: Sequence[PromptedCall], prices: dict[Endpoint, Price]) -> Price:
+    """The price at the endpoint that answered most of the calls."""
+    counts = Counter(call.endpoint for call in calls)
+    return prices[counts.most_common(1)[0][0]] if counts else fitted(())
 
 
 def _paid(calls: Iterable[PromptedCall], shared: dict[str, SharedPrefix]) -> list[tuple[int, float]]:
@@ -100,10 +119,10 @@ def _prefix(call: PromptedCall, shared: SharedPrefix) -> CallPrefix:
 
 
 def _break(
-    call: PromptedCall, shared: SharedPrefix, before: Sequence[PromptedCall], price: Price
+    call: PromptedCall, shared: SharedPrefix, before: Sequence[PromptedCall], prices: dict[Endpoint, Price]
 ) -> Break | None:
     if call.blocks and not call.parts:
-        return _blocks_break(call, shared, before, price)
+        return _blocks_break(call, shared, before, prices)
     if not call.parts:
         return None
     parting = _nearest(call, before)
@@ -111,16 +130,22 @@ def _break(
         return None
     earlier = parting.earlier
     if earlier.endpoint != call.endpoint:
-        return _other_model(call, parting, shared, price)
+        return _other_model(call, parting, shared, prices)
     if not parting.extends:
         found = why(parting, call.relation)
-        if earlier.task != call.task and found.cause not in _SAME_MEANING:
+        if earlier.task != call.task and not _is_ours_in_another_form(parting, found):
             return None
         size = parting.lost(shared.any, all_of_it=found.whole)
         lost = _lost(call, size, shared)
-        if size > 0 and (lost is None or lost >= LEAST_TOKENS):
-            return _told(call, earlier, parting.new.place, found, lost, shared, price)
+        enough = size >= LEAST_TOKENS * _CHARACTERS if lost is None else lost >= LEAST_TOKENS
+        if size > 0 and enough:
+            return _told(call, earlier, parting.new.place, found, lost, shared, prices)
     return None
+
+
+def _is_ours_in_another_form(parting: Parting, found: Found) -> bool:
+    """Whether another task's prompt begins as this one does but for its form: the same tools and system prompt."""
+    return found.cause in _SAME_MEANING and parting.new.role in ("tool_definition", "system", "developer")
 
 
 def _lost(call: PromptedCall, size: int, shared: SharedPrefix) -> int | None:
@@ -136,20 +161,23 @@ def _lost(call: PromptedCall, size: int, shared: SharedPrefix) -> int | None:
 
 def _nearest(call: PromptedCall, before: Sequence[PromptedCall]) -> Parting | None:
     """The call beside the earlier one that it has most in common with."""
-    own = [one for one in before if one.task == call.task and one.parts and one.paid_at is not None]
+    paid = [one for one in before if one.paid_at is not None and one.paid_at <= call.started]
+    own = [one for one in paid if one.task == call.task and one.parts]
     line = [one for one in own if one.line == call.line]
     if line and (last := Parting(line[-1], call)).extends and last.score > 0:
         return last
     partings = [Parting(one, call) for one in (line or own)[-_LOOKED_BACK:]]
     if not line:
-        foreign = [one for one in before if one.task != call.task and one.parts and one.step == 1]
+        foreign = [one for one in paid if one.task != call.task and one.parts and one.step == 1]
         partings += [Parting(one, call) for one in foreign[-_LOOKED_BACK:]]
     # Of equals the latest.
     best = max(enumerate(partings), key=lambda one: (one[1].score, one[0]), default=None)
     return best[1] if best is not None and best[1].score > 0 else None
 
 
-def _other_model(call: PromptedCall, parting: Parting, shared: SharedPrefix, price: Price) -> Break | None:
+def _other_model(
+    call: PromptedCall, parting: Parting, shared: SharedPrefix, prices: dict[Endpoint, Price]
+) -> Break | None:
     if parting.earlier.task != call.task:
         return None
     common = sum(part.size for part in call.parts[: parting.at]) - shared.any.size
@@ -162,10 +190,12 @@ def _other_model(call: PromptedCall, parting: Parting, shared: SharedPrefix, pri
         sentence=f"The conversation goes on with {call.model} after {parting.earlier.model}, which has a cache of its own.",
         fix="Keep one conversation with one model at one endpoint, or change seldom.",
     )
-    return _told(call, parting.earlier, "model", found, lost, shared, price)
+    return _told(call, parting.earlier, "model", found, lost, shared, prices)
 
 
-def _evicted(call: PromptedCall, shared: SharedPrefix, price: Price, *, caches: bool) -> Break | None:
+def _evicted(
+    call: PromptedCall, shared: SharedPrefix, prices: dict[Endpoint, Price], *, caches: bool
+) -> Break | None:
     """Nothing was changed, and still much of what was paid for was computed again. `caches`: the endpoint ever cached any."""
     paid, cached = call.tokens(shared.any.size), call.cached_tokens
     if paid is None or cached is None or paid < _CACHED_FROM:
@@ -188,11 +218,11 @@ def _evicted(call: PromptedCall, shared: SharedPrefix, price: Price, *, caches: 
             sentence=f"Nothing was changed: {paid_for}, and the endpoint has not reported a cached token for any call.",
             fix="Turn prefix caching on, or ask for it: at Anthropic by cache_control on the prefix.",
         )
-    return _told(call, None, "messages", found, missed, shared, price)
+    return _told(call, None, "messages", found, missed, shared, prices)
 
 
 def _blocks_break(
-    call: PromptedCall, shared: SharedPrefix, before: Sequence[PromptedCall], price: Price
+    call: PromptedCall, shared: SharedPrefix, before: Sequence[PromptedCall], prices: dict[Endpoint, Price]
 ) -> Break | None:
     line = [one for one in before if one.task == call.task and one.line == call.line and one.blocks]
     if not line:
@@ -218,7 +248,7 @@ def _blocks_break(
         if shorter
         else "Record the agent with tithe record, which keeps what tells why.",
     )
-    return _told(call, earlier, f"token {shared.any.size:,}", found, lost, shared, price)
+    return _told(call, earlier, f"token {shared.any.size:,}", found, lost, shared, prices)
 
 
 def _told(
@@ -228,11 +258,14 @@ def _told(
     found: Found,
     lost: int | None,
     shared: SharedPrefix,
-    price: Price,
+    prices: dict[Endpoint, Price],
 ) -> Break:
+    price = prices[call.endpoint]
     cost = None if lost is None or price.token_s is None else lost * price.token_s
-    if cost is not None and call.ttft_s is not None:
-        cost = min(cost, call.ttft_s)
+    if cost is not None and lost is not None and call.ttft_s is not None:
+        # Of a wait for so many uncached tokens no more than the lost ones' part.
+        uncached = (call.input_tokens or 0) - (call.cached_tokens or 0)
+        cost = min(cost, call.ttft_s * min(1.0, lost / uncached) if uncached > 0 else call.ttft_s)
     why_not = (
         price.unknown
         if price.token_s is None

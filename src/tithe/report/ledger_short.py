@@ -54,7 +54,7 @@ def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, co
     )
     for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)[:1]):
         console.print(line, highlight=False)
-    told = avoidable(ledger)
+    told = avoidable(ledger, diagnosis)
     console.print(Text(f"{told[:1].upper()}{told[1:]}."), highlight=False)
     found = findings(diagnosis) if diagnosis is not None else ()
     if found:
@@ -132,7 +132,7 @@ def print_many(many: ManyTasks, console: Console) -> None:
     console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
     notes = [
         f"Steps a task: p50 {interval(many.steps.p50)}, p95 {interval(many.steps.p95)}, {many.steps.total:,.0f} in all.",
-        "Figures: value [95 % bootstrap interval over tasks]; a p95 takes 20 tasks.",
+        "Figures: value [95 % interval over tasks, by order statistics]; a p95 takes 20 tasks.",
     ]
     for note in notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)

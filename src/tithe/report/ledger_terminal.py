@@ -66,7 +66,8 @@ def print_ledger(ledger: Ledger, diagnosis: Diagnosis | None, console: Console) 
     console.print()
     sums = bucket_seconds(ledger)
     _indented(
-        console, [Text(first_sentence(ledger), style="bold"), Text(), stacked(sums, width, colour=colour)]
+        console,
+        [Text(first_sentence(ledger, diagnosis), style="bold"), Text(), stacked(sums, width, colour=colour)],
     )
     _indented(console, legend(sums, width, colour=colour))
     console.print()

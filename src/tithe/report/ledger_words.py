@@ -92,16 +92,18 @@ def title(ledger: Ledger) -> str:
     return visible(ledger.name) or ledger.task[:8]
 
 
-def first_sentence(ledger: Ledger) -> str:
+def first_sentence(ledger: Ledger, diagnosis: Diagnosis | None = None) -> str:
     """The ledger in one sentence: how much is inference, and how much was avoidable."""
     told = f"{percent(inference_seconds(ledger), ledger.wall_s)} of {seconds(ledger.wall_s)} is inference"
     if ledger.wall_s <= 0:
         told = "The task took no time"
-    return f"{told}; {avoidable(ledger)}."
+    return f"{told}; {avoidable(ledger, diagnosis)}."
 
 
-def avoidable(ledger: Ledger) -> str:
-    """How much of the wall clock was avoidable, and by what."""
+def avoidable(ledger: Ledger, diagnosis: Diagnosis | None = None) -> str:
+    """How much of the wall clock was avoidable, and by what; or that a price of it is not known."""
+    if not ledger.tax and diagnosis is not None and any(one.cost_s is None for one in diagnosis.breaks):
+        return "a prefix was lost, and what that cost is not known"
     if not ledger.tax:
         return "nothing of it is known to be avoidable"
     parts = ", ".join(f"{TAX_NAMES[item.kind]} {seconds(item.saves_s)}" for item in ledger.tax)

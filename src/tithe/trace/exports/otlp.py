@@ -39,7 +39,7 @@ def to_otlp(records: Iterable[TaskRecord]) -> Iterator[bytes]:
 
 
 def _task(record: TaskRecord) -> dict[str, Any]:
-    resource = {"service.name": "tithe", at.SOURCE: record.source}
+    resource = {"service.name": record.name or "tithe", at.SOURCE: record.source}
     spans = [
         _span(node, parent, record) for node, parent in _with_parents(build_tree(record.spans).root, None)
     ]

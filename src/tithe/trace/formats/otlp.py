@@ -154,7 +154,7 @@ def _sourced(span: Span, resource: dict[str, Any]) -> Span:
 
 def _missing(tasks: list[ImportedTask]) -> list[str]:
     spans = [span for task in tasks for span in task.spans]
-    calls = [span for span in spans if span.kind == "call"]
+    calls = [span for span in spans if span.kind == "call"] or [one for one in spans if one.kind == "attempt"]
     notes: list[str] = []
     if not calls:
         return ["not reported: calls (no span says that it is one, by any convention that is known)"]
