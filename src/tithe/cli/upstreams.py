@@ -91,8 +91,8 @@ def _add(found: Routes, vendor: str, variable: str, base: URL) -> None:
 
 def _common(upstream: str, vendor: str) -> URL:
     """The base URL that a vendor's library needs: OpenAI's appends to `/v1`, Anthropic's appends that too."""
-    read_url(upstream.strip(), "--upstream")
     base = endpoint_url(upstream)
+    read_url(upstream.strip(), "--upstream")
     return base if vendor == "openai" else base.with_path(base.path.removesuffix("/v1") or "/")
 
 
