@@ -15,6 +15,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 from cyclopts import Parameter
+from yarl import URL
 
 from tithe.cli.attended import NotStarted, attend
 from tithe.cli.diagnosed import Diagnoser
@@ -26,6 +27,7 @@ from tithe.cli.recording import Into, Recording, recorded_tasks, recording
 from tithe.cli.store import Db, record_path
 from tithe.cli.upstreams import routes
 from tithe.core.errors import TitheError, UsageError
+from tithe.net.guard import is_loopback
 from tithe.report import ledger_page, print_short
 from tithe.report.figures import counted
 from tithe.trace import Store, TaskSummary
@@ -139,10 +141,9 @@ async def _record(command: Sequence[str], asked: _Asked) -> int:
         upstream = asked.upstream
         if upstream == EMBEDDED:
             upstream = (await stack.enter_async_context(embedded_endpoint())).url
-            environment = {
-                "OPENAI_API_KEY": "none",
-                **environment,
-            }  # which the library asks for, and no one reads
+        if upstream is not None and is_loopback(URL(upstream).host or ""):
+            # The library asks for a key, and an endpoint on this machine seldom does.
+            environment = {"OPENAI_API_KEY": "none", **environment}
         where = routes(environment, upstream)
         try:
             async with recording(
