@@ -5,7 +5,7 @@
 The bundled model is served at the pace of three endpoints (`tithe serve --emulate`): 600 ms and 60 tokens a second, 200 ms and 200,
 and 60 ms and 600, each with a jitter of a tenth on its TTFT. Tasks of the task world are recorded on the first
 (`tithe record -- python examples/agent.py`). Each is projected to the other two from its recording alone, with the call
-times fitted to all of the recordings, and replayed there for real (`tithe replay`, tools as long as they were). Error: the
+times fitted to all of the recordings, and replayed there for real (`tithe replay`, tools and pauses as long as they were). Error: the
 projected median of the wall clock against the replayed one. Coverage: how often the replayed one lies in the
 projection's 80 % interval.
 """
@@ -62,7 +62,7 @@ def recorded(db: str, tasks: int) -> list[Graph]:
 
 def replayed(db: str, task: str, url: str) -> dict[str, Any]:
     """The account of a replay."""
-    return json.loads(tithe("replay", task, url, "--db", db, "--json", "--yes"))["replayed"]
+    return json.loads(tithe("replay", task, url, "--db", db, "--people", "x1", "--json", "--yes"))["replayed"]
 
 
 def main() -> None:
