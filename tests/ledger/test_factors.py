@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tithe.ledger.factors import Link, shapley, split
@@ -31,6 +31,7 @@ SECONDS = st.one_of(st.just(0.0), st.floats(min_value=1e-3, max_value=1e4))
 SIDES = st.tuples(st.integers(0, 500), TOKENS, SECONDS, SECONDS)
 
 
+@example((1, math.nan, 1024.0, 0.0), (142, math.nan, 0.001, 115.0))  # a factor that changes 115,000-fold
 @given(SIDES, SIDES)
 def test_parts_sum_to_the_change_whatever_is_missing(a, b):
     found = split(chain(a, b))

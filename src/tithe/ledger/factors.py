@@ -83,20 +83,21 @@ def split(links: Sequence[Link]) -> dict[Factor, Share]:
 def shapley(factors: Sequence[tuple[Floats, Floats]]) -> list[Floats]:
     """The change from A to B of a product, shared among its factors, each given on A and on B (Shapley 1953).
 
-    A factor's share is what its own change adds, on the mean over all orders in which the factors may change.
+    A factor's share is what its own change adds, on the mean over all orders in which the factors may change. Computed with
+    more digits where the machine has them: where a factor changes a hundred-thousandfold, shares are large and nearly cancel.
     """
     count, shares = len(factors), list[Floats]()
     for place, (a, b) in enumerate(factors):
         others = [pair for other, pair in enumerate(factors) if other != place]
-        share = np.zeros_like(a)
+        share = np.zeros_like(a, dtype=np.longdouble)
         for changed in itertools.product((0, 1), repeat=count - 1):
             first = sum(changed)
             orders = math.factorial(first) * math.factorial(count - 1 - first) / math.factorial(count)
-            term = np.full_like(a, orders)
+            term = np.full_like(a, orders, dtype=np.longdouble)
             for pair, side in zip(others, changed, strict=True):
                 term = term * pair[side]
             share += term
-        shares.append(share * (b - a))
+        shares.append((share * (b - a)).astype(np.float64))
     return shares
 
 
