@@ -1,15 +1,14 @@
 """`tithe audit --from`: what was saved, shown again and made a page, without a call."""
 
-import asyncio
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit, written_schema
-from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
+from tithe.audit import AuditPlan, AuditReport, written_schema
 from tithe.cli.main import run
-from tithe.core import FakeClock, ScriptedBackend
+
+from .audits import audited
 
 PLAN = AuditPlan(
     lengths=(64,), repeats=3, concurrency=(1, 2), agent_steps=1, rounds=1, task_repeats=1, task_steps=2
@@ -18,16 +17,7 @@ PLAN = AuditPlan(
 
 @pytest.fixture(scope="module")
 def report() -> AuditReport:
-    clock = FakeClock()
-    backend, null = (ScriptedBackend(KnownEndpoint(KnownOptions()), clock) for _ in range(2))
-
-    async def main() -> AuditReport:
-        work = run_audit(
-            backend, Endpoint(url="u", model="known"), PLAN, null=null, watch=KnownLag(0.0001), clock=clock
-        )
-        return await clock.run(asyncio.ensure_future(work), idle_turns=8)
-
-    return asyncio.run(main())
+    return audited(PLAN)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`tithe whatif` and `tithe plan` from the command line: recorded, described, with a profile, and what they refuse."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -8,13 +7,15 @@ import msgspec
 import pytest
 from tests.ledger.trees import span
 
-from tithe.audit import AuditPlan, AuditReport, Endpoint, run_audit
-from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
+from tithe.audit import AuditPlan, AuditReport
+from tithe.audit.known import KnownOptions
 from tithe.cli.main import run
 from tithe.cli.profiles import profile_of
-from tithe.core import Anchor, FakeClock, ScriptedBackend
+from tithe.core import Anchor
 from tithe.trace import Store
 from tithe.whatif import Fit
+
+from .audits import audited
 
 PLAN = AuditPlan(
     lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=2, rounds=2, task_repeats=1, task_steps=2
@@ -24,16 +25,7 @@ TRUTH = KnownOptions()
 
 @pytest.fixture(scope="module")
 def report() -> AuditReport:
-    clock = FakeClock()
-    backend, null = (ScriptedBackend(KnownEndpoint(TRUTH), clock) for _ in range(2))
-
-    async def main() -> AuditReport:
-        work = run_audit(
-            backend, Endpoint(url="u", model="known"), PLAN, null=null, watch=KnownLag(0.0001), clock=clock
-        )
-        return await clock.run(asyncio.ensure_future(work), idle_turns=8)
-
-    return asyncio.run(main())
+    return audited(PLAN)
 
 
 @pytest.fixture

@@ -2,27 +2,12 @@
 
 from typing import Any
 
+from tests.ledger.trees import span
+
 from tithe.core import Span
 from tithe.core import attributes as at
 from tithe.trace.node import Node, walk
 from tithe.trace.tree import build_tree
-
-
-def span(
-    id_: str, kind: str, start: float, end: float | None, parent: str | None = None, **told: Any
-) -> Span:
-    error = told.pop("error", None)
-    return Span(
-        id=id_,
-        trace="t",
-        kind=kind,  # pyright: ignore[reportArgumentType]
-        name=told.pop("name", kind),
-        start=start,
-        end=end,
-        parent=parent,
-        error=error,
-        attributes={getattr(at, key.upper()): value for key, value in told.items()},
-    )
 
 
 def seen(id_: str, start: float, end: float | None, call: str, **told: Any) -> Span:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tithe.audit import AuditReport, Observation, read_report
-from tithe.core.errors import UsageError
+from tithe.audit import AuditReport, Observation
+from tithe.cli.saved import saved_report
 from tithe.whatif import CallSample, Capacity, Level, Profile, fit_call_times
 
 
@@ -14,11 +14,7 @@ def read_profile(path: Path) -> Profile:
     Raises:
         UsageError: it cannot be read, is of another version, or its calls carry no fit.
     """
-    try:
-        written = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"The profile {path} cannot be read: {error.strerror}.") from error
-    profile = profile_of(read_report(written, str(path)))
+    profile = profile_of(saved_report(path))
     profile.check()
     return profile
 

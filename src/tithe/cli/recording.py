@@ -113,11 +113,11 @@ async def recording(
 def recorded_tasks(db: Path, number: int) -> list[TaskSummary]:
     """The tasks of a recording, newest first. Raises `UsageError` when the file cannot be read."""
     with Store.open(db, write=False) as store:
-        return [task for task in store.tasks() if task.recording == number]
+        return store.tasks(recording=number)
 
 
 def _put_together(store: Store, number: int) -> None:
-    ids = [task.id for task in store.tasks() if task.recording == number]
+    ids = [task.id for task in store.tasks(recording=number)]
     outcome = merge(span for record in store.task_records(ids) for span in record.spans)
     store.place(outcome.places)
     if outcome.spans:

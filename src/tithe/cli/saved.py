@@ -46,6 +46,7 @@ def compare_saved(paths: Sequence[Path], outputs: Outputs, *, json: bool) -> Non
 
 
 def read_saved_file(path: Path) -> bytes:
+    """What is in a file. Raises `UsageError` when it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -5,6 +5,10 @@ is `tithe.*`. An attribute that is absent was not reported; none is ever zero fo
 `*_s` names of instants are offsets from the span's own `start`. docs/record.md is the dictionary.
 """
 
+from typing import Any
+
+from tithe.core.usage import Usage
+
 # What was asked.
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
@@ -94,3 +98,15 @@ MADE = "tithe.made"  # True: no such span was recorded; it was made so that the 
 OF_ATTEMPT = (
     "tithe.attempt."  # before an attempt's `gen_ai.*` names: the call's own say the same, and are counted
 )
+
+
+def usage_attributes(usage: Usage | None) -> dict[str, Any]:
+    """A call's tokens by their names; what is not reported is None here, and nothing at all where there is no usage."""
+    if usage is None:
+        return {}
+    return {
+        INPUT_TOKENS: usage.prompt_tokens,
+        OUTPUT_TOKENS: usage.completion_tokens,
+        CACHE_READ_TOKENS: usage.cached_tokens,
+        REASONING_TOKENS: usage.reasoning_tokens,
+    }

@@ -98,11 +98,10 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SharedPrefix(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call shares with its own task (`own`), with any (`any`), and with any that had been sent (`sent`)."""
+    """What a call shares with its own task (`own`), and with any (`any`)."""
 
     own: Reach
     any: Reach
-    sent: Reach
 
 
 def in_time(calls: Sequence[PromptedCall]) -> Iterator[tuple[Moment, int]]:
@@ -134,11 +133,11 @@ def shared_prefixes(calls: Sequence[PromptedCall]) -> list[SharedPrefix]:
         if moment == "started":
             path = trie.path(call)
             paths.append(path)
-            reaches = [
-                trie.reach(call, path, marks[scope]) for scope in (own, everyone, ("sent", call.endpoint))
-            ]
-            found.append(SharedPrefix(own=reaches[0], any=reaches[1], sent=reaches[2]))
-            trie.mark(path, place, marks["sent", call.endpoint])
+            found.append(
+                SharedPrefix(
+                    own=trie.reach(call, path, marks[own]), any=trie.reach(call, path, marks[everyone])
+                )
+            )
             continue
         path = paths[place]
         if moment == "answered":

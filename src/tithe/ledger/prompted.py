@@ -6,7 +6,7 @@ from typing import Any
 from tithe.core import attributes as at
 from tithe.core.part import Part
 from tithe.ledger.prefix import PromptedCall
-from tithe.trace.node import Node, answering, steps_of, walk
+from tithe.trace.node import Node, answer_of, steps_of, teller, walk
 from tithe.trace.records import TaskRecord
 from tithe.trace.tree import build_tree
 
@@ -36,13 +36,9 @@ def prompted_calls(record: TaskRecord, prompts: Mapping[str, Sequence[Part]]) ->
 def _call(
     call: Node, task: str, step: int, line: str | None, offset: float, prompts: Mapping[str, Sequence[Part]]
 ) -> PromptedCall:
-    attempts = [child for child in call.children if child.kind == "attempt"]
-    answered = answering(attempts)
-    shown = answered or (attempts[-1] if attempts else call)
-    told = call.attributes
+    shown, told = teller(call), call.attributes
     parts = next((tuple(prompts[id_]) for id_ in (shown.span.id, call.span.id) if id_ in prompts), ())
     first = told.get(at.FIRST_TOKEN)
-    failed = answered is None if attempts else call.span.error is not None
     return PromptedCall(
         id=call.span.id,
         task=task,
@@ -61,7 +57,7 @@ def _call(
         cached_tokens=told.get(at.CACHE_READ_TOKENS),
         output_tokens=told.get(at.OUTPUT_TOKENS),
         ttft_s=_ttft(told),
-        failed=failed,
+        failed=answer_of(call) is None,
         relation=told.get(at.RELATION),
     )
 

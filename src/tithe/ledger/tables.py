@@ -10,7 +10,7 @@ from tithe.ledger.account import Entry, ModelRow, StepRow, ToolRow
 from tithe.ledger.attribution import Attribution, Cut
 from tithe.ledger.retime import saving, without_spans
 from tithe.trace.buckets import Bucket
-from tithe.trace.node import Node, answering, steps_of, walk
+from tithe.trace.node import Node, answer_of, steps_of, walk
 
 UNNAMED = "not reported"
 
@@ -156,13 +156,12 @@ def tool_name(tool: Node) -> str:
 
 def attempts(call: Node) -> int:
     """How many attempts a call had; one where none were told apart."""
-    return sum(child.kind == "attempt" for child in call.children) or 1
+    return len(call.attempts) or 1
 
 
 def failed(call: Node) -> bool:
     """Whether a call ended without an answer."""
-    tried = [child for child in call.children if child.kind == "attempt"]
-    return answering(tried) is None if tried else call.span.error is not None
+    return answer_of(call) is None
 
 
 def _ttft(told: dict[str, Any]) -> float | None:

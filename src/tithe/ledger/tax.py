@@ -19,7 +19,7 @@ from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Break
 from tithe.ledger.retime import Removal, saving, without, without_spans
 from tithe.trace.buckets import Bucket
-from tithe.trace.node import Node
+from tithe.trace.node import Node, failures
 from tithe.trace.timing import series
 
 _BUCKETS: tuple[tuple[str, Bucket], ...] = (
@@ -58,12 +58,8 @@ class Tax:
         if not causes:
             return None
         removal = without("retry")
-        failed = sum(node.kind == "attempt" and node.span.error is not None for node in self._nodes())
-        alone = sum(
-            node.kind == "call" and node.span.error is not None and not node.children
-            for node in self._nodes()
-        )
-        return self._item("retries", causes, failed + alone, removal), removal
+        failed = sum(failures(node) for node in self._nodes() if node.kind == "call")
+        return self._item("retries", causes, failed, removal), removal
 
     def _queueing(self) -> tuple[TaxItem, Removal] | None:
         waits = [end - start for start, end, bucket, _, _ in self._attribution.path if bucket == "queue"]

@@ -8,7 +8,7 @@ from tithe.ledger.account import Bar, Slice
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.retime import slack
 from tithe.ledger.tables import model_name, tool_name
-from tithe.trace.node import LINES, Node
+from tithe.trace.node import LINES, Node, teller
 
 _TOLD = (
     ("model", at.REQUEST_MODEL),
@@ -60,6 +60,8 @@ class _Rows:
     def _bar(self, node: Node, depth: int, step: int | None) -> Bar:
         told = node.attributes
         first = told.get(at.FIRST_TOKEN) if node.kind in ("call", "attempt") else None
+        # A call's offsets count from the start of the attempt that tells them.
+        began = teller(node).start if node.kind == "call" else node.start
         return Bar(
             id=node.span.id,
             kind=node.kind,
@@ -70,7 +72,7 @@ class _Rows:
             slices=self._slices(node),
             critical=tuple((a - self._zero, b - self._zero) for a, b in self._critical.get(id(node), ())),
             slack_s=self._slack.get(id(node)),
-            first_token_s=_began(node) + first - self._zero if first is not None else None,
+            first_token_s=began + first - self._zero if first is not None else None,
             outside=at.SEEN in node.span.attributes,
             error=node.span.error,
             unended=not node.made and node.span.end is None,
@@ -85,13 +87,6 @@ class _Rows:
             Slice(start - self._zero, end - self._zero, bucket, detail, node.span.id)
             for start, end, bucket, detail in self._attribution.own(node)
         )
-
-
-def _began(node: Node) -> float:
-    """What the node's offsets count from: of a call, its answering attempt's start."""
-    tried = [child for child in node.children if child.kind == "attempt"] if node.kind == "call" else []
-    good = [child for child in tried if child.span.error is None] or tried
-    return max(good, key=lambda child: child.start).start if good else node.start
 
 
 def _name(node: Node) -> str:

@@ -79,11 +79,7 @@ class CallAccount:
         if self._reasons:
             seen["gen_ai.response.id"] = f"chatcmpl-{self.id}"
             seen["gen_ai.response.finish_reasons"] = [self._reasons[index] for index in sorted(self._reasons)]
-        if self.usage is not None:
-            seen["gen_ai.usage.input_tokens"] = self.usage.prompt_tokens
-            seen["gen_ai.usage.output_tokens"] = self.usage.completion_tokens
-            seen["gen_ai.usage.cache_read.input_tokens"] = self.usage.cached_tokens
-            seen["gen_ai.usage.reasoning.output_tokens"] = self.usage.reasoning_tokens
+        seen |= at.usage_attributes(self.usage)
         if self.facts is not None:
             seen |= {f"tithe.{name}": value for name, value in msgspec.structs.asdict(self.facts).items()}
         if self.pacing is not None:

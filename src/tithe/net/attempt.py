@@ -51,7 +51,7 @@ def answer_attributes(
         # What was read before the request was wholly written is not earlier than the attempt.
         return None if at is None else max(0.0, at - started)
 
-    usage, facts = answer.usage, answer.facts
+    facts = answer.facts
     told = {
         names.STATUS: status,
         names.ERROR: answer.error,
@@ -73,13 +73,7 @@ def answer_attributes(
         ]
         or None,
     }
-    if usage is not None:
-        told |= {
-            names.INPUT_TOKENS: usage.prompt_tokens,
-            names.OUTPUT_TOKENS: usage.completion_tokens,
-            names.CACHE_READ_TOKENS: usage.cached_tokens,
-            names.REASONING_TOKENS: usage.reasoning_tokens,
-        }
+    told |= names.usage_attributes(answer.usage)
     if facts is not None:
         told |= {f"tithe.{name}": value for name, value in msgspec.structs.asdict(facts).items()}
     return _reported(told)

@@ -30,6 +30,11 @@ class Node:
         return self.end - self.start
 
     @property
+    def attempts(self) -> list["Node"]:
+        """Of a call, its attempts as they were recorded; none where they were not told apart."""
+        return [child for child in self.children if child.kind == "attempt"]
+
+    @property
     def attributes(self) -> dict[str, Any]:
         """The span's attributes; of a call, those of the attempt that answered, or the last, below its own.
 
@@ -38,9 +43,7 @@ class Node:
         if self.kind != "call" or not self.children:
             return self.span.attributes
         if self._told is None:
-            attempts = [child for child in self.children if child.kind == "attempt"]
-            own = self.span.attributes
-            told = (answering(attempts) or attempts[-1]).span.attributes if attempts else own
+            own, told = self.span.attributes, teller(self).span.attributes
             self._told = told if self.made else {**told, **own}
         return self._told
 
@@ -59,6 +62,22 @@ def answering(attempts: list[Node]) -> Node | None:
         return max(good, key=lambda attempt: attempt.start)
     last = max(attempts, key=lambda attempt: attempt.start, default=None)
     return last if last is not None and had_enough(last) else None
+
+
+def answer_of(call: Node) -> Node | None:
+    """What brought a call's answer: an attempt, or the call itself where none was told apart. None: it failed."""
+    return answering(call.attempts or [call])
+
+
+def teller(call: Node) -> Node:
+    """Whose stamps and attributes are the call's: its answer's or, where there was none, its last attempt's."""
+    return answer_of(call) or max(call.attempts, key=lambda attempt: attempt.start, default=call)
+
+
+def failures(call: Node) -> int:
+    """How many of a call's attempts brought no answer; a call that failed and had none told apart is one."""
+    answer = answer_of(call)
+    return sum(one is not answer and one.span.error is not None for one in call.attempts or [call])
 
 
 def had_enough(attempt: Node) -> bool:

@@ -145,8 +145,7 @@ def _hang(holder: Node, made: list[Node]) -> None:
 
 def _first_told(call: Node) -> dict[str, Any]:
     """What a call's first attempt told: a retry brings nothing for the first time."""
-    attempts = [child for child in call.children if child.kind == "attempt"]
-    return min(attempts, key=lambda one: one.start).span.attributes if attempts else call.span.attributes
+    return min(call.attempts, key=lambda one: one.start, default=call).span.attributes
 
 
 def _made(kind: SpanKind, name: str, id_: str, before: Node, after: Node, told: dict[str, str]) -> Node:

@@ -48,7 +48,7 @@ def own_slices(node: Node) -> list[Own]:
 
 
 def _call(call: Node) -> list[Own]:
-    attempts = [child for child in call.children if child.kind == "attempt"]
+    attempts = call.attempts
     if not attempts:
         return _attempt(call, answered=answering([call]) is not None)
     if len(attempts) == 1:

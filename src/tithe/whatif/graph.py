@@ -17,7 +17,7 @@ import msgspec
 
 from tithe.core import attributes as at
 from tithe.trace.buckets import Bucket
-from tithe.trace.node import LINES, Node, asked_tools, walk
+from tithe.trace.node import LINES, Node, asked_tools, failures, walk
 from tithe.trace.phases import own_slices
 from tithe.trace.timing import is_leaf, name_gap, series, tail, waits
 from tithe.trace.tree import TaskTree
@@ -184,10 +184,6 @@ def _call(
     told = node.attributes
     apart = "inference" not in times and any(bucket in times for bucket in ("queue", "prefill", "decode"))
     output = told.get(at.OUTPUT_TOKENS)
-    tried = [child for child in node.children if child.kind == "attempt"]
-    failed = sum(attempt.span.error is not None for attempt in tried)
-    if not tried and node.span.error is not None:
-        failed = 1
     return Call(
         endpoint=_text(told.get(at.SERVER)),
         model=_text(told.get(at.RESPONSE_MODEL)) or _text(told.get(at.REQUEST_MODEL)),
@@ -198,7 +194,7 @@ def _call(
         ttft_s=times.get("queue", 0.0) + times.get("prefill", 0.0) if apart else None,
         decode_s=times.get("decode", 0.0) if apart else None,
         whole_s=times.get("queue", 0.0) + times["inference"] if "inference" in times else None,
-        failures=failed,
+        failures=failures(node),
         failed_s=times.get("retry", 0.0) - backoff,
         backoff_s=backoff,
         line=line,

@@ -22,6 +22,7 @@ from tithe.core import (
 from tithe.core import attributes as at
 from tithe.core.errors import StreamBroken, TitheError
 from tithe.core.exchange import PhaseKind
+from tithe.wire.answer_draft import AnswerDraft
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ async def hear(backend: Backend, request: Request, clock: Clock) -> Heard:
         error = raised
     reported = next((event for event in reversed(events) if isinstance(event, Reported)), None)
     usage = reported.usage if reported is not None else None
-    told = _asked(request) | _instants(events, begun) | _used(usage)
+    told = _asked(request) | _instants(events, begun) | at.usage_attributes(usage)
     if reported is not None and reported.facts is not None:
         told |= _inside(reported.facts)
     if error is not None:
@@ -83,46 +84,25 @@ def _instants(events: Sequence[Event], begun: float) -> dict[str, Any]:
     if sent is not None:
         told |= {at.SENT: sent.at - begun, at.CONNECT: sent.connected or None}
     deltas = [event for event in events if not isinstance(event, Sent | Finished | Reported)]
-    if deltas:
-        visible = (event.at for event in deltas if not isinstance(event, ReasoningDelta))
-        first_visible = next(visible, None)
+    draft = AnswerDraft()
+    for delta in deltas:
+        draft.token(_kind(delta), delta.at)
+    seen = draft.seal(None)
+    if seen.first_token is not None and seen.last_token is not None:
         told |= {
-            at.FIRST_TOKEN: deltas[0].at - begun,
-            at.FIRST_VISIBLE: None if first_visible is None else first_visible - begun,
-            at.LAST_TOKEN: deltas[-1].at - begun,
-            at.PHASES: _phases(deltas, begun),
+            at.FIRST_TOKEN: seen.first_token - begun,
+            at.FIRST_VISIBLE: None if seen.first_visible is None else seen.first_visible - begun,
+            at.LAST_TOKEN: seen.last_token - begun,
+            at.PHASES: [[phase.kind, phase.start - begun, phase.end - begun] for phase in seen.phases],
         }
     reasons = sorted((event.index, event.reason) for event in events if isinstance(event, Finished))
     return told | {at.FINISH_REASONS: [reason for _, reason in reasons] or None}
-
-
-def _phases(deltas: Sequence[Delta], begun: float) -> list[list[Any]]:
-    """Runs of one kind, each to where the next begins; the last to the last token."""
-    runs: list[list[Any]] = []
-    for delta in deltas:
-        kind, now = _kind(delta), delta.at - begun
-        if runs:
-            runs[-1][2] = now
-        if not runs or runs[-1][0] != kind:
-            runs.append([kind, now, now])
-    return runs
 
 
 def _kind(delta: Delta) -> PhaseKind:
     if isinstance(delta, ReasoningDelta):
         return "reasoning"
     return "answer" if isinstance(delta, TextDelta) else "arguments"
-
-
-def _used(usage: Usage | None) -> dict[str, Any]:
-    if usage is None:
-        return {}
-    return {
-        at.INPUT_TOKENS: usage.prompt_tokens,
-        at.OUTPUT_TOKENS: usage.completion_tokens,
-        at.CACHE_READ_TOKENS: usage.cached_tokens,
-        at.REASONING_TOKENS: usage.reasoning_tokens,
-    }
 
 
 def _inside(facts: Facts) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import msgspec
 
 from tithe.core import attributes as at
 from tithe.core.part import PIECE, Part
-from tithe.trace.node import Node, answering
+from tithe.trace.node import Node, teller
 
 ShapeFrom = Literal["blocks", "parts", "tokens"]
 ShapeRole = Literal["system", "user", "assistant"]
@@ -93,9 +93,7 @@ def _placed(root: Node) -> Iterable[_Placed]:
 
 
 def _parts(call: Node, prompts: Mapping[str, Sequence[Part]]) -> Sequence[Part]:
-    attempts = [child for child in call.children if child.kind == "attempt"]
-    answered = answering(attempts)
-    asked = [*([answered] if answered is not None else []), *attempts, call]
+    asked = (teller(call), *call.attempts, call)
     return next((prompts[one.span.id] for one in asked if prompts.get(one.span.id)), ())
 
 

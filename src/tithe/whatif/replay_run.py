@@ -12,7 +12,7 @@ import msgspec
 from tithe.core import Backend, Clock, Recorder, Request, Sampling, Span, new_id
 from tithe.core import attributes as at
 from tithe.core.errors import InvalidRequest, TitheError
-from tithe.trace.node import LINES, Node, answering, walk
+from tithe.trace.node import LINES, Node, answer_of, answering, failures, walk
 from tithe.whatif.hearing import Heard, hear
 from tithe.whatif.prompt_shape import CallShape
 from tithe.whatif.replay_prompts import Answer, ReplayPrompts, recorded_request
@@ -91,7 +91,7 @@ class ReplayRun:
         nodes = list(walk(root))
         self.calls = sum(node.kind == "call" and self._asks(node) for node in nodes)
         self.people_s = sum(node.length for node in nodes if node.kind == "user")
-        self.failed = sum(node.kind == "attempt" and node.span.error is not None for node in nodes)
+        self.failed = sum(failures(node) for node in nodes if node.kind == "call" and node.attempts)
         try:
             await self._play(root, None)
         except* _Ended:
@@ -148,7 +148,7 @@ class ReplayRun:
 
     async def _attempts(self, node: Node, span: Span) -> None:
         """The attempts that failed, if they are wanted, and the one that was answered, for real."""
-        attempts = sorted((one for one in node.children if one.kind == "attempt"), key=lambda one: one.start)
+        attempts = sorted(node.attempts, key=lambda one: one.start)
         answered = answering(attempts)
         failed = [one for one in attempts if answered is None or one.start < answered.start]
         whole = span
@@ -183,8 +183,7 @@ class ReplayRun:
 
     def _asks(self, call: Node) -> bool:
         """Whether a recorded call had an answer, so that it is made again."""
-        attempts = [child for child in call.children if child.kind == "attempt"]
-        return answering(attempts) is not None if attempts else call.span.error is None
+        return answer_of(call) is not None
 
     async def _ask(self, node: Node, request: Request | None) -> Heard:
         shape = self._script.shapes[node.span.id]
@@ -197,8 +196,7 @@ class ReplayRun:
 
     def _recorded(self, node: Node) -> Request | None:
         """The recorded request of a call, if it was kept and can be read."""
-        attempts = [child for child in node.children if child.kind == "attempt"]
-        for one in filter(None, (answering(attempts), node)):
+        for one in filter(None, (answering(node.attempts), node)):
             body = self._script.content(one.span.id)
             if body is None:
                 continue
