@@ -94,9 +94,7 @@ def replay(
     yes
         Do not ask before an endpoint that is not on this machine is called.
     """
-    options = ReplayOptions(
-        model="", tools=_scale(tools, "--tools"), people=_scale(people, "--people"), retries=retries
-    )
+    options = _options(tools, people, retries=retries)
     given = expected.change()
     path = record_path(db)
     # A record that is not there is not made: there would be no task in it.
@@ -118,6 +116,13 @@ def _fail_if_ended(done: Replayed) -> None:
             f"The replay ended after {counted(done.made, 'call')} of {done.calls}: {done.failure.message} What there was "
             f"until then is recorded as {done.record.id}."
         ) from done.failure
+
+
+def _options(tools: str, people: str, *, retries: bool) -> ReplayOptions:
+    """How to replay, before it is known which model there is."""
+    return ReplayOptions(
+        model="", tools=_scale(tools, "--tools"), people=_scale(people, "--people"), retries=retries
+    )
 
 
 def _scale(text: str, flag: str) -> float:
