@@ -1,6 +1,6 @@
 """Is a projection right? Tasks recorded on one endpoint are projected to two others, and then replayed there.
 
-    python benchmarks/projection.py [--tasks 20]
+    python benchmarks/projection.py [--tasks 30]
 
 The bundled model is served at the pace of three endpoints (`tithe serve --emulate`): 600 ms and 60 tokens a second, 200 ms and 200,
 and 60 ms and 600, each with a jitter of a tenth on its TTFT. Tasks of the task world are recorded on the first
@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tasks", type=int, default=20)
+    parser.add_argument("--tasks", type=int, default=30)
     tasks: int = parser.parse_args().tasks
     with tempfile.TemporaryDirectory() as folder:
         db = f"{folder}/record.db"
@@ -81,11 +81,11 @@ def main() -> None:
             f"projection against replay: {len(graphs)} tasks of the task world, {calls} calls, recorded at 600 ms, 60 tok/s"
         )
         print(machine())
-        for name, (change, pace) in TARGETS.items():
+        for seed, (name, (change, pace)) in enumerate(TARGETS.items(), start=2):
             errors: list[float] = []
             inside = 0
             buckets: dict[str, list[float]] = {}
-            with endpoint("nano", "--emulate", f"{pace},jitter={JITTER},seed=2") as url:
+            with endpoint("nano", "--emulate", f"{pace},jitter={JITTER},seed={seed}") as url:
                 for graph in graphs:
                     found = project([graph], change, own)
                     real = replayed(db, graph.task, url)

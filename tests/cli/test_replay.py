@@ -102,6 +102,15 @@ def answer(request: Received) -> Reply:
     return Reply(chunks=[(0.0, chunk({"content": "so"}, "stop", usage=usage)), (0.0, b"data: [DONE]\n\n")])
 
 
+def whole_answer(request: Received) -> Reply:
+    body = json.loads(request.body)
+    words = sum(len(message["content"].split()) for message in body["messages"])
+    out = body["max_tokens"]
+    usage = {"prompt_tokens": words, "completion_tokens": out, "total_tokens": words + out}
+    first, last = chunk({"content": "so"}), chunk({"content": " it is"}, "stop", usage=usage)
+    return Reply(chunks=[(0.02, first), (0.02, last), (0.0, b"data: [DONE]\n\n")])
+
+
 async def replayed(server: ScriptedServer, db: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     async with server:
         return await asyncio.to_thread(run, "last", server.url, "--model", "any", "--db", str(db), *flags)
@@ -175,3 +184,53 @@ def test_without_a_record_none_is_made(tmp_path):
     ended = run("last", "embedded", "--db", str(tmp_path / "none.db"))
     assert ended.returncode == 2
     assert not (tmp_path / "none.db").exists()
+
+
+async def test_a_replay_is_held_against_its_projection(db):
+    flags = ("--ttft", "500ms", "--tps", "11", "--tools", "zero")
+    ended = await replayed(ScriptedServer(by=answer), db, *flags, "--json")
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    found, real = told["projection"], told["replayed"]["wall_s"]
+    # 2 calls of 500 ms and 11 tokens at 11/s after the first, and 0.8 s that the last call had to its end; no tools.
+    assert found["projected"]["wall"]["p50"] == pytest.approx(2 * (0.5 + 1.0) + 0.8)
+    assert found["error"] == pytest.approx(3.8 / real - 1)
+    assert found["inside"] is False
+    assert found["errors"]["prefill"] == pytest.approx(1.0, abs=0.3)
+    printed = await replayed(ScriptedServer(by=answer), db, *flags)
+    assert "projected less replayed" in printed.stdout
+    assert "outside its 80 % interval" in " ".join(printed.stdout.split())
+
+
+async def test_what_the_record_has_of_the_endpoint_is_what_a_replay_is_expected_to_take(db):
+    async with ScriptedServer(by=whole_answer) as server:
+        url = server.url
+
+        def again(*flags: str) -> subprocess.CompletedProcess[str]:
+            asked = (url, "--model", "any", "--db", str(db), "--tools", "zero")
+            return run("t1", *asked, *flags)
+
+        first = await asyncio.to_thread(again)
+        assert "no call to any at 127.0.0.1:" in " ".join(first.stdout.split())
+        for _ in range(2):
+            await asyncio.to_thread(again)
+        told = json.loads((await asyncio.to_thread(again, "--json")).stdout)
+        assert told["projection"]["source"] == "the calls that were recorded of it before"
+    with Store.open(db) as store:
+        kept = store.task(told["replay"])
+    ports = {span.attributes[at.SERVER_PORT] for span in kept.spans if span.kind == "call"}
+    assert [f":{port}/" in url for port in ports] == [True]
+
+
+async def test_a_projection_that_cannot_be_is_refused_before_anything_is_sent(db):
+    asked: list[Received] = []
+
+    def counting(request: Received) -> Reply:
+        asked.append(request)
+        return answer(request)
+
+    for flags, says in ((("--ttft", "200"), "unit"), (("--speedup", "0"), "speedup is 0")):
+        ended = await replayed(ScriptedServer(by=counting), db, *flags)
+        assert ended.returncode == 2
+        assert says in ended.stderr
+    assert asked == []

@@ -1,5 +1,6 @@
 """Timed again under a change: what must go up or down does, draw by draw, and each design costs what it is."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,6 +88,36 @@ def test_speed_divides_inference_and_failed_attempts_and_leaves_tools_and_backof
     )  # fmt: skip
     graph = Graph(task="t", name="t", wall_s=22.0, segments=(Segment((), works),))
     assert simulate(graph, Change(speedup=10)).wall[0] == pytest.approx(0.2 + 0.4 + 0.3 + 5 + 7 + 1)
+
+
+def test_faster_inference_has_its_chance_anew_where_calls_tell_how_they_scatter():
+    graph = recorded(calls=200)
+    own = own_call_times([graph])
+    walls = simulate(graph, Change(speedup=10), own, draws=2000).wall
+    recorded_s = graph.wall_s - 200 * 0.31
+    assert np.median(walls) == pytest.approx(200 * 0.31 + recorded_s / 10, rel=0.01)
+    # The scatter of a sum of independent calls, of which each has a tenth.
+    parts = np.asarray([[call.ttft_s or 0.0, call.decode_s or 0.0] for call in graph.calls]) / 10
+    assert walls.std() == pytest.approx(0.1 * np.sqrt((parts**2).sum()), rel=0.2)
+    assert np.ptp(simulate(graph, Change(speedup=10), {}, draws=50).wall) == 0
+    assert np.ptp(simulate(graph, Change(), own, draws=50).wall) == 0
+
+
+def test_a_stall_is_met_as_often_as_it_was_seen_not_always_by_the_same_call():
+    graph = recorded(calls=60, scatter=0.02)
+    [segment] = graph.segments
+    hung = next(work for work in segment.works if work.call is not None)
+    assert hung.call is not None
+    slow = msgspec.structs.replace(hung.call, ttft_s=30.0)
+    works = tuple(
+        msgspec.structs.replace(hung, call=slow) if work is hung else work for work in segment.works
+    )
+    graph = msgspec.structs.replace(graph, segments=(Segment((), works),))
+    prefill = simulate(graph, Change(speedup=2), own_call_times([graph]), draws=4000).buckets
+    met = seconds_of(prefill)["prefill"]
+    usual = sum(call.ttft_s or 0.0 for call in graph.calls if call is not slow) / 2
+    assert met == pytest.approx(usual + 15.0, rel=0.1)
+    assert prefill.sum(axis=1).min() < graph.wall_s - 28.0
 
 
 def test_a_share_of_failures_costs_as_many_calls_more():

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tithe.audit import Endpoint
 from tithe.cli.consent import is_loopback
+from tithe.cli.expected import Expected, expectation, named
 from tithe.cli.loop import run_command
 from tithe.cli.paper import show
 from tithe.cli.progress import CallProgress
@@ -21,7 +22,7 @@ from tithe.net.client import endpoint_url
 from tithe.report import print_replay
 from tithe.report.figures import counted, tokens
 from tithe.trace import Store, TaskRecord, machine_clock
-from tithe.whatif import Replayed, ReplayOptions
+from tithe.whatif import Change, Checked, Forecast, Replayed, ReplayOptions, check
 from tithe.whatif import replay as replay_task
 
 _Switch = Parameter(negative=())
@@ -29,7 +30,10 @@ _MOST = 1000.0
 
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints: the task as recorded and as replayed, in seconds. `failure`: what ended it before its end."""
+    """What `--json` prints: the task as recorded and as replayed, in seconds. `failure`: what ended it before its end.
+
+    `projection`: what it was expected to take, and how far that was off; None without one, or where the replay did not end.
+    """
 
     task: str
     replay: str
@@ -42,6 +46,7 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     lengths_forced: bool
     notes: tuple[str, ...]
     failure: str | None
+    projection: Checked | None
 
 
 def replay(
@@ -53,6 +58,7 @@ def replay(
     tools: str = "x1",
     people: str = "zero",
     retries: Annotated[bool, _Switch] = False,
+    expected: Annotated[Expected, Parameter(name="*")] = Expected(),  # noqa: B008 - frozen
     timeout: float = 120.0,
     db: Db = None,
     json: Annotated[bool, _Switch] = False,
@@ -77,6 +83,8 @@ def replay(
         How long waits for people take, over what they took: zero, unless asked.
     retries
         Let failed attempts and what was waited after them take as long as they did. Otherwise they are left out.
+    expected
+        The endpoint as it is expected to be: the projection that the replay is held against.
     timeout
         Seconds of silence after which a call is given up.
     db
@@ -86,7 +94,8 @@ def replay(
     yes
         Do not ask before an endpoint that is not on this machine is called.
     """
-    scales = {"tools": _scale(tools, "--tools"), "people": _scale(people, "--people")}
+    options = _options(tools, people, retries=retries)
+    given = expected.change()
     path = record_path(db)
     # A record that is not there is not made: there would be no task in it.
     with Store.open(path, write=path.exists()) as store:
@@ -94,10 +103,10 @@ def replay(
         account = make_account(recorded)
         _check(account, url, yes=yes)
         wanted = Wanted(url=None if url == EMBEDDED else url, model=model, key=api_key or endpoint_key())
-        done, endpoint = run_command(
-            _replayed(store, recorded, wanted, scales, retries=retries, timeout_s=timeout)
+        done, endpoint, made = run_command(
+            _replayed(store, recorded, wanted, options, given, timeout_s=timeout)
         )
-    _give(account, done, endpoint, json=json)
+    _give(account, done, endpoint, made, json=json)
     _fail_if_ended(done)
 
 
@@ -107,6 +116,13 @@ def _fail_if_ended(done: Replayed) -> None:
             f"The replay ended after {counted(done.made, 'call')} of {done.calls}: {done.failure.message} What there was "
             f"until then is recorded as {done.record.id}."
         ) from done.failure
+
+
+def _options(tools: str, people: str, *, retries: bool) -> ReplayOptions:
+    """How to replay, before it is known which model there is."""
+    return ReplayOptions(
+        model="", tools=_scale(tools, "--tools"), people=_scale(people, "--people"), retries=retries
+    )
 
 
 def _scale(text: str, flag: str) -> float:
@@ -145,14 +161,15 @@ async def _replayed(
     store: Store,
     recorded: TaskRecord,
     wanted: Wanted,
-    scales: dict[str, float],
+    options: ReplayOptions,
+    given: Change | None,
     *,
-    retries: bool,
     timeout_s: float,
-) -> tuple[Replayed, Endpoint]:
+) -> tuple[Replayed, Endpoint, Forecast | str]:
     async with open_target(wanted, timeout_s=timeout_s) as target:
-        options = ReplayOptions(model=target.endpoint.model, retries=retries, **scales)
-        return await _kept(store, recorded, target.backend, options), target.endpoint
+        options = named(msgspec.structs.replace(options, model=target.endpoint.model), target.endpoint)
+        made = expectation(store, recorded, given, options)
+        return await _kept(store, recorded, target.backend, options), target.endpoint, made
 
 
 async def _kept(store: Store, recorded: TaskRecord, backend: Backend, options: ReplayOptions) -> Replayed:
@@ -176,8 +193,10 @@ async def _kept(store: Store, recorded: TaskRecord, backend: Backend, options: R
         store.finish(recording, at=clock.now())
 
 
-def _give(account: Account, done: Replayed, endpoint: Endpoint, *, json: bool) -> None:
+def _give(account: Account, done: Replayed, endpoint: Endpoint, made: Forecast | str, *, json: bool) -> None:
     replayed = make_account(done.record)
+    ended = done.failure is None
+    projection = check(made, replayed.wall, replayed.wall_s) if ended and isinstance(made, Forecast) else None
     report = ReplayReport(
         task=account.task,
         replay=done.record.id,
@@ -190,6 +209,7 @@ def _give(account: Account, done: Replayed, endpoint: Endpoint, *, json: bool) -
         lengths_forced=done.forced,
         notes=done.notes,
         failure=done.failure.message if done.failure is not None else None,
+        projection=projection,
     )
     if json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
@@ -197,5 +217,7 @@ def _give(account: Account, done: Replayed, endpoint: Endpoint, *, json: bool) -
     notes = (
         f"Replayed with {endpoint.model} at {endpoint.url}, and recorded as {done.record.id}.",
         *done.notes,
+        *((made,) if isinstance(made, str) else ()),
+        *(() if ended else ("It did not end, so no projection is held against it.",)),
     )
-    show(lambda console: print_replay(account, replayed, notes, console))
+    show(lambda console: print_replay(account, replayed, notes, console, projection))

@@ -20,6 +20,7 @@ MAX_TOKENS = "gen_ai.request.max_tokens"
 TEMPERATURE = "gen_ai.request.temperature"
 CHOICES = "gen_ai.request.choice.count"
 SERVER = "server.address"
+SERVER_PORT = "server.port"
 STATUS = "http.response.status_code"
 ERROR = "error.type"
 

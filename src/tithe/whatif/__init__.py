@@ -4,6 +4,7 @@ from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_ca
 from tithe.whatif.change import Cache, Change
 from tithe.whatif.described import Description, described_graph
 from tithe.whatif.fit import Fit, NoFit
+from tithe.whatif.forecast import Checked, Forecast, as_replayed, check, forecast, known_endpoint
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
 from tithe.whatif.plan import BUDGETS, BudgetPlan, Plan, Row, plan_budgets
 from tithe.whatif.profile import Capacity, Level, Profile
@@ -23,9 +24,11 @@ __all__ = [
     "CallTimes",
     "Capacity",
     "Change",
+    "Checked",
     "Description",
     "Fit",
     "FitQuality",
+    "Forecast",
     "Graph",
     "Interval",
     "Knob",
@@ -43,10 +46,14 @@ __all__ = [
     "Segment",
     "Simulated",
     "Work",
+    "as_replayed",
     "call_shapes",
+    "check",
     "described_graph",
     "fit_call_times",
+    "forecast",
     "graph_of",
+    "known_endpoint",
     "own_call_times",
     "plan_budgets",
     "project",

@@ -1,6 +1,8 @@
 """What calls take under a change: the first token, the rest, failures, and the check of each answer.
 
-A time that nothing changes stays as it was recorded. One that an endpoint's profile gives is the fitted time of the call's sizes times a
+A time that nothing changes stays as it was recorded. Under a speedup it is what the fit says of the call's sizes, times a resampled
+factor, divided: inference that is made anew has chance anew, and the recorded chance is one draw of it. Where nothing is fitted, the
+recorded time is divided. One that an endpoint's profile gives is the fitted time of the call's sizes times a
 resampled factor; one that a flag gives is that, times a factor resampled from what the recorded calls scattered by, if they were
 enough to tell. A cache that is warm or cold in place of what it was scales the recorded time by what the fit says of both.
 
@@ -83,7 +85,7 @@ def answers(
 ) -> Answers:
     """What the calls of a task take."""
     changed = _Changed(table, change, own, luck)
-    ttft, decode, whole = changed.times(0)
+    ttft, decode, whole = changed.times(0, fresh=change.speedup != 1)
     crowd = slowdown(change, table, np.where(np.isnan(ttft), whole, ttft + decode))
     if change.candidates > 1:
         ttft, decode, whole = _slowest(changed, change.candidates, ttft, decode, whole)
@@ -213,10 +215,11 @@ class _Changed:
                 continue
             drawn = self._luck.factors(fit, len(places), use, candidate)
             if again:
-                expected = fit.seconds(self._sizes(table.cached))
+                expected = fit.seconds(self._sizes(table.cached))[list(places)]
+                seconds = self._luck.seconds(fit, expected, use, candidate)
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    own = (expected / recorded)[list(places)]
-                drawn = drawn * np.where(np.isfinite(own), own, 1.0)
+                    own = seconds / recorded[list(places)]
+                drawn = np.where(np.isfinite(own), own, drawn)
             found[:, list(places)] = drawn
         return found
 

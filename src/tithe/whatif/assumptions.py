@@ -66,6 +66,10 @@ def _endpoint(tables: Sequence[Table], change: Change, own: Mapping[str, CallTim
         said.append(
             "Queue, first tokens, decoding and failed attempts are all so many times as fast; backoff is not."
         )
+        if any(source in own and own[source].fits for table in tables for source in table.sources):
+            said.append(
+                "Each call's chance is drawn anew: it scatters around its fit as the recorded ones did."
+            )
     return said
 
 

@@ -11,6 +11,7 @@ test holds it to that for any tree. What a segment waited for is the one that en
 along that path the buckets sum to the wall clock.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from tithe.trace.tree import TaskTree
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A call that was answered, or failed for good. Seconds as recorded; None is "not told apart" or "not reported".
 
+    `endpoint`: host and port, as far as they are reported.
     `ttft_s`: from the request sent to the first token, queueing included. `decode_s`: from there to the last. An answer in one
     piece has `whole_s` in their place. `decoded`: tokens after the first, those that `decode_s` was for. `failed_s`: its `failures`, the
     attempts without an answer, whole; `backoff_s`: what was waited before the next. `line` and `place`: which call of which line
@@ -185,7 +187,7 @@ def _call(
     apart = "inference" not in times and any(bucket in times for bucket in ("queue", "prefill", "decode"))
     output = told.get(at.OUTPUT_TOKENS)
     return Call(
-        endpoint=_text(told.get(at.SERVER)),
+        endpoint=_endpoint(told),
         model=_text(told.get(at.RESPONSE_MODEL)) or _text(told.get(at.REQUEST_MODEL)),
         prompt=told.get(at.INPUT_TOKENS),
         cached=told.get(at.CACHE_READ_TOKENS),
@@ -202,6 +204,11 @@ def _call(
         concurrency=concurrency,
         asks_tools=bool(asked_tools(node)),
     )
+
+
+def _endpoint(told: Mapping[str, Any]) -> str | None:
+    server, port = _text(told.get(at.SERVER)), told.get(at.SERVER_PORT)
+    return f"{server}:{port}" if server is not None and isinstance(port, int) else server
 
 
 def _text(value: Any) -> str | None:

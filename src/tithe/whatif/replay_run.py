@@ -26,10 +26,12 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a task is replayed.
 
     `tools` and `people`: how long tools and waits for people take, over what they took. `retries`: failed attempts and
-    backoff take as long as they did.
+    backoff take as long as they did. `server` and `port`: what the record is to call the endpoint.
     """
 
     model: str
+    server: str | None = None
+    port: int | None = None
     tools: float = 1.0
     people: float = 0.0
     retries: bool = False
@@ -250,7 +252,9 @@ class ReplayRun:
 
     def _keep(self, span: Span, heard: Heard) -> None:
         """Put what was heard into a span that is open."""
-        attributes = {**self.spans[span.id].attributes, **heard.attributes}
+        named = {at.SERVER: self.options.server, at.SERVER_PORT: self.options.port}
+        told = {name: value for name, value in named.items() if value is not None}
+        attributes = {**self.spans[span.id].attributes, **told, **heard.attributes}
         self._write(msgspec.structs.replace(self.spans[span.id], start=heard.begun, attributes=attributes))
 
     def _end(self, span: Span, error: str | None) -> None:
