@@ -56,6 +56,14 @@ class Choice:
         return tuple(made)
 
     @property
+    def pending(self) -> tuple[int, str] | None:
+        """The call that may be incomplete: its place among the calls, and the last piece of its arguments; None: no call came."""
+        if not self._calls:
+            return None
+        last = self._calls[max(self._calls)]
+        return len(self._calls) - 1, next((piece for piece in reversed(last.arguments) if piece), "")
+
+    @property
     def message(self) -> Message:
         """The turn as history keeps it."""
         calls = self.tool_calls
