@@ -37,7 +37,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     left_s: seconds to the deadline. steps: how many of this way are done; `ahead`: how many more are expected, 1 or more.
     calls: what one call takes; `candidates`: what so many at once take, by their number; tools: those of a step.
     failing: the share of steps that had to be done again because of a fault.
-    stuck: the model goes in circles, or took all its steps. pressed: it was told to answer at once, and did not. banked: there is a valid answer. doubts: how often it was reviewed already.
+    stuck: the model goes in circles. spent: the way took all the steps that it may. pressed: it was told to answer at once, and did not. banked: there is a valid answer. doubts: how often it was reviewed already.
     ways: how many ways from goal to answer were gone, this one included; way_s: seconds that the longest of them took.
     agreed: enough ways came to the same answer, or a check of the user's vouches for it. fresh: a way can begin anew.
     """
@@ -50,6 +50,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     tools: Spread = Spread()
     failing: float = 0.0
     stuck: bool = False
+    spent: bool = False
     pressed: bool = False
     banked: bool = False
     doubts: int = 0
@@ -82,7 +83,7 @@ def budgeted(situation: Situation, crafts: Crafts) -> Decision:
     """The richest thing that is affordable."""
     if situation.banked:
         return _doubt(situation, crafts)
-    if situation.stuck:
+    if situation.stuck or situation.spent:
         return _out_of_the_circle(situation)
     if situation.calls and situation.left_s < situation.calls.quantile(_HOPE):
         return Decision(
@@ -117,6 +118,8 @@ def minimal(situation: Situation, crafts: Crafts) -> Decision:
     del crafts
     if situation.banked:
         return Decision(kind="accept", why="the first answer is taken")
+    if situation.spent:
+        return Decision(kind="stop", why="all steps are taken")
     return Decision(kind="step", predicted_s=_known(_step(situation, Decision(kind="step"))[0]), why="plain")
 
 
@@ -184,17 +187,16 @@ def _doubt(situation: Situation, crafts: Crafts) -> Decision:
 
 
 def _out_of_the_circle(situation: Situation) -> Decision:
-    """The model repeats itself: a new way, if there is time for a good part of one; else the best it can say."""
+    """This way leads nowhere: a new one, if there is time for a part of it; else the best that can be said now."""
+    why = "the model goes in circles" if situation.stuck else "all steps are taken"
     if situation.fresh and _fits(_two_steps(situation), situation):
-        return Decision(kind="again", why="the model goes in circles")
+        return Decision(kind="again", why=why)
     if situation.pressed:
-        return Decision(
-            kind="stop", why="the model goes in circles, and has no answer when it is asked for one"
-        )
+        return Decision(kind="stop", why=f"{why}, and there is no answer when it is asked for one")
     return Decision(
         kind="answer now",
         predicted_s=_known(situation.calls.quantile(0.5)),
-        why="the model goes in circles",
+        why=why,
     )
 
 
