@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from tithe.agent.caller import Caller
 from tithe.agent.candidates import Choose, Forks
 from tithe.agent.crafts import ALL, Crafts
@@ -77,7 +79,6 @@ class Agent:
             raise UsageError(f"max_steps is {max_steps}: it must be at least 1.")
         self.speeds = Speeds(seed)
         self._backend = backend
-        self._model = model
         self._tools = tools
         self._instructions = instructions
         self._answer = answer
@@ -98,6 +99,15 @@ class Agent:
         self._clock: Clock = clock if clock is not None else SystemClock()
         if not callable(tools):
             checked(self._with_answer(tools))
+
+    @property
+    def model(self) -> str:
+        """The model's name at its endpoint."""
+        return self._asking.model
+
+    @model.setter
+    def model(self, name: str) -> None:
+        self._asking = msgspec.structs.replace(self._asking, model=name)
 
     async def run(self, goal: str, budget: float) -> Outcome:
         """Do the task within `budget` seconds of wall clock.
