@@ -192,6 +192,25 @@ async def test_ctrl_c_ends_the_agent_and_loses_nothing(tithe: Tithe) -> None:
     assert [span.error for span in tithe.spans()] == [None, "client_closed"]
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.01, 0.03, 0.06, 0.1, 0.2])
+async def test_ctrl_c_as_the_agent_ends_leaves_its_status_and_the_summary(
+    tithe: Tithe, after_s: float
+) -> None:
+    # Whoever sends it outlives the agent, by more or less.
+    late = f"import os, sys, time; time.sleep({after_s}); os.kill(int(sys.argv[1]), 2)"
+    agent = (
+        ASK
+        + CALL % "first"
+        + f"import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}, str(os.getppid())],"
+        "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); os._exit(5)"
+    )
+    async with ScriptedServer(completion()) as server:
+        status, _, err = await tithe.run("--", PYTHON, "-c", agent, env={"OPENAI_BASE_URL": server.url})
+    assert status == 5
+    assert "recorded 1 task" in err
+    assert "Interrupted" not in err
+
+
 async def test_an_agent_that_heeds_no_ctrl_c_is_ended_by_further_ones(tithe: Tithe) -> None:
     agent = (
         "import signal, time; signal.signal(2, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN)\n"

@@ -17,7 +17,7 @@ import msgspec
 from cyclopts import Parameter
 from yarl import URL
 
-from tithe.cli.attended import NotStarted, attend
+from tithe.cli.attended import Attendant, NotStarted
 from tithe.cli.diagnosed import Diagnoser
 from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.loop import run_command, watch_signals
@@ -136,41 +136,49 @@ def _called(command: Sequence[str]) -> str | None:
 
 
 async def _record(command: Sequence[str], asked: _Asked) -> int:
+    with Attendant() as attendant:
+        try:
+            made = await _recorded(command, asked, attendant)
+        except NotStarted as error:
+            sys.stderr.write(f"tithe: {error.message}\n")
+            return error.exit_status
+        with attendant.telling():
+            _tell_whoever_reads(made, asked)
+    return made.ended.exit_status if made.ended is not None else 0
+
+
+async def _recorded(command: Sequence[str], asked: _Asked, attendant: Attendant) -> Recording:
     environment = dict(os.environ)
     async with contextlib.AsyncExitStack() as stack:
         upstream = asked.upstream
         if upstream == EMBEDDED:
             upstream = (await stack.enter_async_context(embedded_endpoint())).url
+        where = routes(environment, upstream)
         if upstream is not None and is_loopback(URL(upstream).host or ""):
             # The library asks for a key, and an endpoint on this machine seldom does.
             environment = {"OPENAI_API_KEY": "none", **environment}
-        where = routes(environment, upstream)
+        async with recording(
+            asked.into,
+            where,
+            environment,
+            command=shown_command(command) if command else None,
+            host=asked.host,
+            port=asked.port,
+        ) as made:
+            if asked.listen:
+                await _listen(made, asked)
+            else:
+                made.ended = await attendant.attend(command, environment | made.variables)
+    return made
+
+
+def _tell_whoever_reads(made: Recording, asked: _Asked) -> None:
+    """Say what was recorded. The child's exit status is for whoever started it, even if nobody reads what is said here."""
+    with contextlib.suppress(OSError, ValueError):
         try:
-            async with recording(
-                asked.into,
-                where,
-                environment,
-                command=shown_command(command) if command else None,
-                host=asked.host,
-                port=asked.port,
-            ) as made:
-                if asked.listen:
-                    await _listen(made, asked)
-                    status = 0
-                else:
-                    status = made.exit_status = await attend(command, environment | made.variables)
-        except NotStarted as error:
+            _tell(made, asked)
+        except TitheError as error:
             sys.stderr.write(f"tithe: {error.message}\n")
-            return error.exit_status
-    try:
-        _tell(made, asked)
-    except TitheError as error:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"tithe: {error.message}\n")
-    except (OSError, ValueError):
-        # Nobody reads what is said here; the child's exit status is for whoever started it all the same.
-        pass
-    return status
 
 
 async def _listen(made: Recording, asked: _Asked) -> None:
@@ -205,7 +213,8 @@ def _tell(made: Recording, asked: _Asked) -> None:
         told = {
             "db": str(made.db),
             "recording": made.number,
-            "exit_status": made.exit_status,
+            "exit_status": made.ended.exit_status if made.ended is not None else None,
+            "signal": made.ended.signal if made.ended is not None else None,
             "tasks": tasks,
             "failures": failures,
         }

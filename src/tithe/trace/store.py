@@ -82,17 +82,26 @@ class Store:
         assert number is not None
         return number
 
-    def finish(self, recording: int, *, at: float, exit_status: int | None = None) -> None:
-        """End a recording. `at` is on its clock; `exit_status` that of the command it ran."""
+    def finish(
+        self, recording: int, *, at: float, exit_status: int | None = None, signal: int | None = None
+    ) -> None:
+        """End a recording. `at` is on its clock.
+
+        `exit_status` is that of the command it ran, as a shell has it; `signal` the one that ended it, if one did.
+        """
         with self._writing():
             self._connection.execute(
-                "UPDATE recordings SET finished = ?, exit_status = ? WHERE number = ?",
-                (at, exit_status, recording),
+                "UPDATE recordings SET finished = ?, exit_status = ?, signal = ? WHERE number = ?",
+                (at, exit_status, signal, recording),
             )
 
-    def writer(self, recording: int) -> SpanWriter:
-        """What writes a recording's spans as they come, in the background."""
-        return SpanWriter(self._path, recording, self._anchor(recording))
+    def writer(self, recording: int, *, heartbeat: bool = False) -> SpanWriter:
+        """What writes a recording's spans as they come, in the background.
+
+        `heartbeat`: it is the recorder's own, and says every `BEAT_S` that the recorder lives, so that one that was killed
+        is told from one that has nothing to write.
+        """
+        return SpanWriter(self._path, recording, self._anchor(recording), heartbeat=heartbeat)
 
     def add(
         self, recording: int, spans: Iterable[Span], prompts: Mapping[str, Sequence[Part]] | None = None

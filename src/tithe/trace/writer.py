@@ -5,8 +5,10 @@ never held up by the disk: an error of it is raised at the next call.
 """
 
 import atexit
+import contextlib
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,9 @@ from tithe.trace.rows import SpanRow, row_of, write_rows
 from tithe.trace.schema import connect, refusal, transaction
 
 PAUSE_S = 0.1  # between the first of what is handed over and its commit
+BEAT_S = 0.5  # between two signs of life
+SILENT_S = 3.0
+"""A recorder that has not been heard of for so long is taken to be dead; it may also be stopped, or wait for the disk."""
 
 
 class _Prompt(NamedTuple):
@@ -39,11 +44,13 @@ class SpanWriter:
     Every call raises `UsageError` once the disk has refused something, or when the writer is closed.
     """
 
-    def __init__(self, path: Path, recording: int, anchor: Anchor) -> None:
+    def __init__(self, path: Path, recording: int, anchor: Anchor, *, heartbeat: bool = False) -> None:
         self._path = path
         self._recording = recording
         self._offset = anchor.unix - anchor.monotonic
         self._connection = connect(path, write=True)
+        self._beat_every = BEAT_S if heartbeat else None
+        self._next_beat = 0.0
         self._changed = threading.Condition()
         self._hurry = threading.Event()
         self._waiting: list[SpanRow | _Prompt | _Content] = []
@@ -124,10 +131,13 @@ class SpanWriter:
 
     def _write_until_closed(self) -> None:
         while True:
+            self._beat()
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._changed.wait_for(lambda: self._waiting or self._closed, self._beat_every)
                 if not self._waiting:
-                    return
+                    if self._closed:
+                        return
+                    continue
             self._hurry.wait(PAUSE_S)
             with self._changed:
                 batch, self._waiting = self._waiting, []
@@ -145,6 +155,16 @@ class SpanWriter:
                 self._failure = self._failure or failure
                 self._written += len(batch)
                 self._changed.notify_all()
+
+    def _beat(self) -> None:
+        if self._beat_every is None or time.monotonic() < self._next_beat:
+            return
+        # A disk that refuses this refuses the next span too, and then it is told.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute(
+                "UPDATE recordings SET heard = ? WHERE number = ?", (time.time(), self._recording)
+            )
+        self._next_beat = time.monotonic() + self._beat_every
 
     def _commit(self, batch: list[SpanRow | _Prompt | _Content]) -> None:
         with transaction(self._connection):
