@@ -15,7 +15,7 @@ import pytest
 from tithe.cli.record import shown_command
 from tithe.core import Span
 from tithe.net.scripted import Reply, ScriptedServer
-from tithe.trace import Store
+from tithe.trace import SILENT_S, Store
 
 PYTHON = sys.executable
 ASK = "import openai; c = openai.OpenAI(max_retries=0)\n"
@@ -23,8 +23,10 @@ CALL = "c.chat.completions.create(model='m', messages=[{'role': 'user', 'content
 KEY = "sk-a-key-that-is-in-no-file"
 
 
-def completion(text: str = "yes", **more: Any) -> Reply:
-    message = {"role": "assistant", "content": text}
+def completion(text: str = "yes", tool_calls: list[Any] | None = None, **more: Any) -> Reply:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if tool_calls is not None:
+        message["tool_calls"] = tool_calls
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -264,6 +266,64 @@ async def test_a_recorder_that_is_killed_has_written_all_but_the_last_second(tit
     with sqlite3.connect(tithe.db) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+async def listed(tithe: Tithe) -> list[Any]:
+    process = await asyncio.create_subprocess_exec(
+        *(PYTHON, "-m", "tithe", "tasks", "--json", "--db", str(tithe.db)), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return json.loads(out)["tasks"]
+
+
+async def test_a_recorder_that_was_killed_is_told_from_one_that_runs(tithe: Tithe) -> None:
+    async with ScriptedServer(completion(head_after=60.0)) as server:
+        process = await tithe.start(
+            "--", PYTHON, "-c", ASK + CALL % "one that hangs", env={"OPENAI_BASE_URL": server.url}
+        )
+        await wait_for(lambda: len(server.received) == 1)
+        await asyncio.sleep(SILENT_S + 1.0)  # with nothing to write
+        [running] = await listed(tithe)
+        process.kill()
+        await process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+    assert (running["finished"], running["recorder"]) == (False, "running")
+    await asyncio.sleep(SILENT_S)
+    [killed] = await listed(tithe)
+    assert (killed["finished"], killed["recorder"]) == (False, "killed")
+
+
+ASKS_A_TOOL = completion(
+    tool_calls=[{"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "then", "says"),
+    [
+        (
+            Reply(status=401, chunks=[(0.0, b'{"error": {"code": "bad_key"}}')]),
+            "",
+            ["The task failed: its last call, step 1, got HTTP 401 (bad_key)", "exited with status 1"],
+        ),
+        (ASKS_A_TOOL, "raise SystemExit(3)", ["asks for look, and nothing followed", "exited with status 3"]),
+        (
+            ASKS_A_TOOL,
+            "import os; os.kill(os.getpid(), 11)",
+            ["asks for look, and nothing followed", "was ended by SIGSEGV", "ended with SIGSEGV"],
+        ),
+    ],
+)
+async def test_what_went_wrong_is_told_with_the_command_s_end(
+    tithe: Tithe, reply: Reply, then: str, says: list[str]
+) -> None:
+    async with ScriptedServer(reply) as server:
+        _, _, err = await tithe.run(
+            "--", PYTHON, "-c", ASK + CALL % "first" + then, env={"OPENAI_BASE_URL": server.url}
+        )
+    told = " ".join(err.split())
+    assert [each for each in says if each not in told] == []
+    assert "avoidable: retries" not in told
 
 
 async def test_listening_tells_where_and_ends_by_ctrl_c(tithe: Tithe) -> None:

@@ -76,12 +76,12 @@ def test_a_record_of_version_1_can_tell_how_a_recording_ends(tmp_path: Path) -> 
     make_version_1(path)
     with Store.open(path) as store:
         [before] = store.tasks()
-        assert (before.finished, before.running, before.exit_status, before.signal) == (True, False, 0, None)
+        assert (before.recorder, before.exit_status, before.signal) == ("ended", 0, None)
         store.finish(1, at=9.0, exit_status=139, signal=11)
         [after] = store.tasks()
         assert (after.exit_status, after.signal) == (139, 11)
         record = store.task("last")
-    assert (record.recorded, record.running, record.exit_status, record.signal) == (True, False, 139, 11)
+    assert (record.recorder, record.exit_status, record.signal) == ("ended", 139, 11)
 
 
 @pytest.mark.parametrize("write", [True, False])

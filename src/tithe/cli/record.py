@@ -30,6 +30,7 @@ from tithe.core.errors import TitheError, UsageError
 from tithe.net.guard import is_loopback
 from tithe.report import ledger_page, print_short
 from tithe.report.figures import counted
+from tithe.report.outcome import command_end
 from tithe.trace import Store, TaskSummary
 
 EMBEDDED = "embedded"
@@ -239,7 +240,9 @@ def _tell(made: Recording, asked: _Asked) -> None:
     if asked.quiet:
         return
     shown = f", of which the last {SHOWN} are told" if len(tasks) > SHOWN else ""
-    into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}\n\n")
+    ended = command_end(made.ended.exit_status, made.ended.signal) if made.ended is not None else None
+    how = f"; the command ended with {ended}" if ended is not None else ""
+    into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}{how}\n\n")
     show(lambda console: print_short(ledgers, console), into)
 
 

@@ -21,6 +21,7 @@ from tithe.report.ledger_words import (
     inference_seconds,
     title,
 )
+from tithe.report.outcome import command_end, outcome_sentences
 
 _INDENT = 2
 # So many tasks are told one by one; of more there is a table.
@@ -52,6 +53,8 @@ def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, co
             f"  {seconds(ledger.wall_s)}, {counted(len(ledger.steps), 'step')}, {share} inference{unfinished}",
         ),
     )
+    for line in outcome_sentences(ledger.outcome):
+        console.print(Text(line, style="yellow" if ledger.outcome.good else "bold red"), highlight=False)
     for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)[:1]):
         console.print(line, highlight=False)
     told = avoidable(ledger, diagnosis)
@@ -71,6 +74,7 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
     }
     sums: dict[Bucket, float] = {bucket: value for bucket, value in whole.items() if value > 0}
     wall, tax = sum(ledger.wall_s for ledger in ledgers), sum(ledger.tax_s for ledger in ledgers)
+    told = any(_end(ledger) for ledger in longest)
     rows = [
         (
             title(ledger),
@@ -79,6 +83,7 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
             number(ledger.wall_s * unit.scale),
             percent(inference_seconds(ledger), ledger.wall_s),
             number(ledger.tax_s * unit.scale),
+            *([_end(ledger)] if told else []),
         )
         for ledger in longest
     ]
@@ -90,9 +95,13 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
             number(wall * unit.scale),
             percent(sum(inference_seconds(ledger) for ledger in ledgers), wall),
             number(tax * unit.scale),
+            *([""] if told else []),
         )
     )
-    heads = ("task", "id", "steps", f"wall ({unit.name})", "inference", f"avoidable ({unit.name})")
+    heads = (
+        *("task", "id", "steps", f"wall ({unit.name})", "inference", f"avoidable ({unit.name})"),
+        *(("end",) if told else ()),
+    )
     cells = Cells(title="", heads=heads, rows=tuple(rows), total=True)
     console.print(fitting(cells, console.width), highlight=False)
     if len(ledgers) > len(longest):
@@ -105,6 +114,16 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
         console.print(line, highlight=False)
     console.print(Text(f"{command} ID, or with --html FILE", style="dim"), highlight=False)
     console.print()
+
+
+def _end(ledger: Ledger) -> str:
+    """How a task ended, in a word or two where it ended badly."""
+    outcome = ledger.outcome
+    if outcome.failed is not None or outcome.error is not None:
+        return "failed"
+    return command_end(outcome.exit_status, outcome.signal) or (
+        "cut off" if outcome.recorder == "killed" else ""
+    )
 
 
 def print_many(many: ManyTasks, console: Console) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tithe.core.span import Anchor, Span
-from tithe.trace.writer import SILENT_S
+from tithe.trace.recorder import SILENT_S, STATE, Recorder
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,8 +15,8 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `spans` are in the order in which they were first recorded, on the clock of `anchor`; those that came from another
     recording were moved to it. Of the recording that has it first: `source` (proxy | otlp | api | server | import:FORMAT),
-    `recorded` (False: it has no end, and then `running` tells whether its recorder lives), and of the command that it ran
-    `exit_status` as a shell has it and `signal`, the one that ended it; None where there was none.
+    `recorder` (whether what wrote it still lives), and of the command that it ran `exit_status`, as a shell has it, and `signal`,
+    the one that ended it; None where there was none.
     """
 
     id: str
@@ -25,8 +25,7 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     session: str | None
     spans: tuple[Span, ...]
-    recorded: bool = True
-    running: bool = False
+    recorder: Recorder = "ended"
     exit_status: int | None = None
     signal: int | None = None
 
@@ -44,15 +43,9 @@ class _Recording(msgspec.Struct, frozen=True):
     source: str
     name: str | None
     clock: str | None
-    finished: float | None
-    heard: float | None
+    recorder: Recorder
     exit_status: int | None
     signal: int | None
-
-    @property
-    def running(self) -> bool:
-        """Whether it goes on, as its recorder says."""
-        return self.finished is None and self.heard is not None and abs(time.time() - self.heard) < SILENT_S
 
     def shift(self, other: "_Recording") -> float:
         """What to add to a stamp of the other clock's to have it on this one."""
@@ -66,7 +59,9 @@ def read_records(connection: sqlite3.Connection, ids: list[str] | None) -> Itera
     recordings = {
         number: _Recording(Anchor(monotonic=monotonic, unix=unix), *told)
         for number, monotonic, unix, *told in connection.execute(
-            "SELECT number, monotonic, unix, source, name, clock, finished, heard, exit_status, signal FROM recordings"
+            f"""SELECT number, monotonic, unix, source, name, clock, {STATE}, exit_status, signal
+            FROM recordings""",  # noqa: S608 - no text of anyone's
+            {"now": time.time(), "silent": SILENT_S},
         )
     }
     only = "" if ids is None else "WHERE id IN (SELECT value FROM json_each(:ids))"
@@ -92,8 +87,7 @@ def read_records(connection: sqlite3.Connection, ids: list[str] | None) -> Itera
             spans=tuple(
                 span if of == recording else _moved(span, its.shift(recordings[of])) for of, span in group
             ),
-            recorded=its.finished is not None,
-            running=its.running,
+            recorder=its.recorder,
             exit_status=its.exit_status,
             signal=its.signal,
         )

@@ -18,13 +18,11 @@ from tithe.core.errors import UsageError
 from tithe.core.part import Part
 from tithe.core.span import Anchor, Span
 from tithe.trace.prompts import write_prompt
+from tithe.trace.recorder import BEAT_S
 from tithe.trace.rows import SpanRow, row_of, write_rows
 from tithe.trace.schema import connect, refusal, transaction
 
 PAUSE_S = 0.1  # between the first of what is handed over and its commit
-BEAT_S = 0.5  # between two signs of life
-SILENT_S = 3.0
-"""A recorder that has not been heard of for so long is taken to be dead; it may also be stopped, or wait for the disk."""
 
 
 class _Prompt(NamedTuple):
