@@ -147,6 +147,10 @@ async def test_nothing_recorded_is_said(tithe: Tithe) -> None:
         (("--", "no-such-command-here"), 127, "no-such-command-here: there is no such command"),
         (("--", "/"), 126, "cannot be run"),
         ((), 2, "Give a command"),
+        (("--foo", "--", "ls"), 2, "Unknown option --foo: `tithe record --help`"),
+        (("--upstraem=http://x", "--", "ls"), 2, "Unknown option --upstraem:"),
+        (("--upstream", "http://a b", "--", "true"), 2, "'http://a b' is not an endpoint's URL"),
+        (("--upstream", "http://[::1", "--", "true"), 2, "not an endpoint's URL"),
         (("--listen", "--", "true"), 2, "not both"),
         (("--upstream", "ftp://x", "--", "true"), 2, "not an endpoint's URL"),
         (("--host", "0.0.0.0", "--", "true"), 2, "other machines"),
@@ -340,7 +344,18 @@ async def test_listening_tells_where_and_ends_by_ctrl_c(tithe: Tithe) -> None:
         out, _ = await process.communicate()
     assert process.returncode == 0
     assert ready["variables"]["OPENAI_BASE_URL"] == f"{ready['url']}/openai/v1"
-    assert len(json.loads(out)["tasks"]) == 1
+    [task] = json.loads(out)["tasks"]
+    assert task["name"] == "OpenAI/Python, m"
+
+
+async def test_listening_to_nothing_is_told_so(tithe: Tithe) -> None:
+    process = await tithe.start("--listen", "--port", "0")
+    assert process.stdout is not None
+    said = await process.stdout.readuntil(b"Ctrl-C ends it.")
+    url = said.decode().partition("passes through ")[2].partition(",")[0]
+    process.send_signal(signal.SIGINT)
+    out, _ = await process.communicate()
+    assert f"nothing was recorded: no model was asked through {url}." in out.decode()
 
 
 async def test_what_the_agent_says_itself_is_joined_with_what_was_seen(tithe: Tithe) -> None:

@@ -102,6 +102,12 @@ def record(
     quiet
         Say nothing but errors.
     """
+    if command and command[0].startswith("-"):
+        # Whatever comes before the command and is no option of ours would be run.
+        raise UsageError(
+            f"Unknown option {command[0].partition('=')[0]}: `tithe record --help` lists those that there are; "
+            "the command goes after --."
+        )
     if bool(command) == listen:
         raise UsageError(
             "Give a command to run (tithe record -- python my_agent.py), or --listen; "
@@ -225,10 +231,7 @@ def _tell(made: Recording, asked: _Asked) -> None:
         sys.stderr.write(f"tithe: {failure}\n")
     if not tasks:
         if not asked.quiet:
-            into.write(
-                "tithe: nothing was recorded: no model was asked through the variables that `tithe record --help` names. "
-                "Does the agent set its base URL itself?\n"
-            )
+            into.write(f"tithe: nothing was recorded: {_why_nothing(made, asked)}\n")
         return
     with Store.open(made.db, write=False) as store:
         diagnoser = Diagnoser(store)
@@ -244,6 +247,18 @@ def _tell(made: Recording, asked: _Asked) -> None:
     how = f"; the command ended with {ended}" if ended is not None else ""
     into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}{how}\n\n")
     show(lambda console: print_short(ledgers, console), into)
+
+
+def _why_nothing(made: Recording, asked: _Asked) -> str:
+    if asked.listen:
+        return (
+            f"no model was asked through {made.url}. Was the agent started with the variables that were printed, "
+            "where it could reach this address?"
+        )
+    return (
+        "no model was asked through the variables that `tithe record --help` names. "
+        "Does the agent set its base URL itself?"
+    )
 
 
 def shown_command(command: Sequence[str]) -> str:

@@ -202,9 +202,14 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManyTasks(msgspec.Struct, frozen=True, kw_only=True):
-    """Many tasks at once: their accounts, and p50 and p95 of each bucket over them, with intervals by order statistics."""
+    """Many tasks at once: their accounts, and p50 and p95 of each bucket over them, with intervals by order statistics.
+
+    `names`: what they are called, and how many are called so, the most first. `failed`: how many are known to have ended badly.
+    """
 
     accounts: tuple[Account, ...]
+    names: tuple[tuple[str, int], ...] = ()
+    failed: int = 0
     wall: Spread
     buckets: tuple[Spread, ...]
     steps: Spread

@@ -1,7 +1,7 @@
 """Ledgers in short: what `tithe record` prints when it ends, and many tasks at once."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -19,6 +19,7 @@ from tithe.report.ledger_words import (
     finding_sentence,
     findings,
     inference_seconds,
+    name_list,
     title,
 )
 from tithe.report.outcome import command_end, outcome_sentences
@@ -131,6 +132,8 @@ def print_many(many: ManyTasks, console: Console) -> None:
     colour, width = coloured(console), console.width - _INDENT
     console.print()
     console.print(Text.assemble(("tithe ledger", "bold"), f"  {counted(len(many.accounts), 'task')}"))
+    for line in _pooled(many):
+        console.print(Text(line, style="yellow"), highlight=False)
     console.print()
     sums: dict[Bucket, float] = defaultdict(float)
     for account in many.accounts:
@@ -156,6 +159,14 @@ def print_many(many: ManyTasks, console: Console) -> None:
     for note in notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
     console.print()
+
+
+def _pooled(many: ManyTasks) -> Iterator[str]:
+    """What is in one figure here that may not belong together."""
+    if len(many.names) > 1:
+        yield f"Pooled are tasks of {len(many.names):,} names: {name_list(many.names)}. --name NAME tells those of one."
+    if many.failed:
+        yield f"{many.failed:,} of them ended badly, and what they had still to do is not in their time."
 
 
 def _bucket_name(name: str) -> str:
