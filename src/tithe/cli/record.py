@@ -8,6 +8,7 @@ import contextlib
 import gc
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ class _Asked(NamedTuple):
     host: str
     port: int
     into: Into
+    db: Path | None
     html: Path | None
     json: bool
     quiet: bool
@@ -102,6 +104,18 @@ def record(
     quiet
         Say nothing but errors.
     """
+    _check(command, listen=listen)
+    _have_stderr()
+    _stall_no_stream()
+    if html is not None:
+        check_writable(html, "--html")
+    into = Into(record_path(db), name or _called(command), content)
+    port = port if port is not None else LISTEN_PORT if listen else 0
+    asked = _Asked(upstream, listen, host, port, into, db, html, json=json, quiet=quiet)
+    sys.exit(run_command(_record(command, asked)))
+
+
+def _check(command: Sequence[str], *, listen: bool) -> None:
     if command and command[0].startswith("-"):
         # Whatever comes before the command and is no option of ours would be run.
         raise UsageError(
@@ -113,14 +127,6 @@ def record(
             "Give a command to run (tithe record -- python my_agent.py), or --listen; "
             + ("not both." if listen else "there is neither.")
         )
-    _have_stderr()
-    _stall_no_stream()
-    if html is not None:
-        check_writable(html, "--html")
-    into = Into(record_path(db), name or _called(command), content)
-    port = port if port is not None else LISTEN_PORT if listen else 0
-    asked = _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet)
-    sys.exit(run_command(_record(command, asked)))
 
 
 def _have_stderr() -> None:
@@ -246,7 +252,9 @@ def _tell(made: Recording, asked: _Asked) -> None:
     ended = command_end(made.ended.exit_status, made.ended.signal) if made.ended is not None else None
     how = f"; the command ended with {ended}" if ended is not None else ""
     into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}{how}\n\n")
-    show(lambda console: print_short(ledgers, console), into)
+    # What is typed next is to find the same file.
+    command = "tithe ledger" if asked.db is None else f"tithe ledger --db {shlex.quote(str(asked.db))}"
+    show(lambda console: print_short(ledgers, console, command=command), into)
 
 
 def _why_nothing(made: Recording, asked: _Asked) -> str:

@@ -33,7 +33,7 @@ def many_tasks(accounts: Sequence[Account]) -> ManyTasks:
     )
 
 
-def names_of(tasks: Sequence[Ledger] | Sequence[Account]) -> tuple[tuple[str, int], ...]:
+def names_of(tasks: Sequence[Ledger | Account]) -> tuple[tuple[str, int], ...]:
     """What tasks are called, and how many are called so, the most first."""
     return tuple(Counter(task.name for task in tasks).most_common())
 

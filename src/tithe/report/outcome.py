@@ -78,7 +78,7 @@ def _unseen(outcome: Outcome) -> list[str]:
     told: list[str] = []
     if outcome.unanswered:
         names = ", ".join(visible(name, 60) for name in dict.fromkeys(outcome.unanswered))
-        told.append(f"Its last answer asks for {names}, and nothing followed: no result was seen.")
+        told.append(f"Its last answer asks for {names}; nothing followed, and no result was seen.")
     if outcome.recorder == "running":
         told.append("Its recording still runs.")
     elif outcome.recorder == "killed":

@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from tithe.core.errors import UsageError
 from tithe.core.part import Part
 from tithe.core.span import Anchor, Span
@@ -114,6 +116,17 @@ class Store:
             write_rows(self._connection, recording, offset, rows)
             for span, parts in (prompts or {}).items():
                 write_prompt(self._connection, span, parts)
+
+    def compare(self, spans: Iterable[Span]) -> tuple[int, int]:
+        """Of these spans, by their ids, how many are there already just as they are, and how many otherwise."""
+        given = {span.id: row_of(span, 0.0).body for span in spans}
+        with self._reading():
+            there: list[tuple[str, bytes]] = self._connection.execute(
+                "SELECT id, body FROM spans WHERE id IN (SELECT value FROM json_each(?))",
+                (msgspec.json.encode(list(given)).decode(),),
+            ).fetchall()
+        same = sum(given[span] == body for span, body in there)
+        return same, len(there) - same
 
     def place(self, places: Mapping[str, tuple[str, str | None]]) -> None:
         """Move spans, by id, to a trace and a parent, all or none. They stay there when they are recorded again."""
