@@ -162,7 +162,7 @@ class _Both:
         units: dict[Unit | None, list[Bucket]] = {}
         for bucket in self.used(BUCKETS):
             units.setdefault(UNITS.get(bucket), []).append(bucket)
-        plurals: dict[Unit, str] = {"call": "calls", "tool run": "tools", "retry": "retries"}
+        plurals: dict[Unit, str] = {"call": "calls", "tool run": "tools", "retry": "retries and failures"}
         found: list[Change] = []
         for unit, name in plurals.items():
             if unit in units:
