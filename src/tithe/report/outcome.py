@@ -6,6 +6,7 @@ from tithe.ledger import FailedCall, Outcome
 from tithe.report.figures import counted
 from tithe.report.headline import Headline
 from tithe.report.ledger_words import visible
+from tithe.trace.node import HUNG_UP
 
 OUTCOME = "Outcome"
 
@@ -70,6 +71,8 @@ def _failure(call: FailedCall) -> str:
         got = f"HTTP {call.status}" + (f" ({error})" if error is not None else "")
         tried = f" in the last of {call.attempts} attempts" if call.attempts > 1 else ""
         return f"{where} got {got}{tried}, and no further attempt followed"
+    if call.error == HUNG_UP:
+        return f"{where} was given up by the agent before an answer came"
     tried = f", after {call.attempts} attempts" if call.attempts > 1 else ""
     return f"{where} brought no answer ({error or 'abandoned'}){tried}"
 
