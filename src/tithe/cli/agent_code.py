@@ -124,7 +124,7 @@ def code(
     model: str | None = None,
     api_key: str | None = None,
     budget: str = "2m",
-    commands: Annotated[Commands, Parameter(name="*")] = Commands(),  # noqa: B008 - frozen
+    commands: Annotated[Commands, Parameter(name="*")] = Commands(),
     plain: Annotated[bool, _Switch] = False,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
     db: Db = None,
@@ -236,7 +236,9 @@ async def _run(asked: _Asked, task: CodeTask, wanted: Wanted, notes: Console) ->
 def _conditions(asked: _Asked, task: CodeTask) -> list[str]:
     """What the commands are and what they may do, in sentences."""
     if task.test is not None:
-        told = [f"Tests: {task.test}" + ("" if asked.commands.test is not None else "  (--test names another)")]
+        told = [
+            f"Tests: {task.test}" + ("" if asked.commands.test is not None else "  (--test names another)")
+        ]
     else:
         told = [
             "No tests are run, so nothing vouches for an answer; --test names the command that runs them."

@@ -12,6 +12,7 @@ from tithe.agent.code import Changes, Event, ToolUsed, WayBegun
 from tithe.report.figures import counted, seconds
 
 _SHOWN = 100
+_COMMANDS = ("run_tests", "run_command")
 _WORDS = {
     "answered": "done",
     "out of time": "the time was up",
@@ -30,8 +31,7 @@ def print_event(event: Event, console: Console) -> None:
         if event.number > 1:
             _line(console, f"way {event.number}, from the start in a fresh copy", "bold")
     elif isinstance(event, ToolUsed):
-        told = f"{event.name}({_arguments(event.arguments)})  {seconds(event.seconds)}"
-        _line(console, f"  {told}", "dim")
+        _line(console, f"  {event.name}({_arguments(event.arguments)})  {_ended(event)}", "dim")
         if event.failed is not None:
             _line(console, f"    {_first_line(event.failed)}", "yellow")
     else:
@@ -70,6 +70,14 @@ def print_changes(changes: Changes, console: Console) -> None:
 def shown(text: str) -> str:
     """Text as it may be shown on a terminal."""
     return text.translate(_CONTROLS)
+
+
+def _ended(event: ToolUsed) -> str:
+    """How long it took; of a command, how it ended."""
+    if event.said is not None and event.name in _COMMANDS:
+        return event.said.rpartition("\n")[2]
+    given_up = "" if event.said is not None or event.failed is not None else ", given up"
+    return f"{seconds(event.seconds)}{given_up}"
 
 
 def _stopped(outcome: Outcome) -> str:

@@ -42,11 +42,12 @@ class WayBegun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolUsed(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool ran. `failed`: what the model was told went wrong."""
+    """A tool ran. `said`: its result; `failed`: what the model was told went wrong in place of one. Neither: it was given up."""
 
     name: str
     arguments: dict[str, Any]
     seconds: float
+    said: str | None = None
     failed: str | None = None
 
 
@@ -170,15 +171,18 @@ class CodeTask:
 
     def _watched(self, tool: AgentTool) -> AgentTool:
         async def run(**arguments: Any) -> Any:
-            began, failed = time.monotonic(), None
+            began = time.monotonic()
+            said: str | None = None
+            failed: str | None = None
             try:
-                return await called(tool.run, **arguments)
+                said = await called(tool.run, **arguments)
+                return said
             except UsageError as error:
                 failed = error.message
                 raise Fault("failed tool", failed) from error
             finally:
-                seconds = time.monotonic() - began
-                self._tell(ToolUsed(name=tool.name, arguments=arguments, seconds=seconds, failed=failed))
+                took = time.monotonic() - began
+                self._tell(ToolUsed(name=tool.name, arguments=arguments, seconds=took, said=said, failed=failed))
 
         return msgspec.structs.replace(tool, run=run)
 
