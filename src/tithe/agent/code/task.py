@@ -182,7 +182,9 @@ class CodeTask:
                 raise Fault("failed tool", failed) from error
             finally:
                 took = time.monotonic() - began
-                self._tell(ToolUsed(name=tool.name, arguments=arguments, seconds=took, said=said, failed=failed))
+                self._tell(
+                    ToolUsed(name=tool.name, arguments=arguments, seconds=took, said=said, failed=failed)
+                )
 
         return msgspec.structs.replace(tool, run=run)
 
