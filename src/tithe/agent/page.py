@@ -38,8 +38,15 @@ _QUIET_S = 0.15
 _LOOK_S = 0.02
 _TABS = 8
 _TOLD = 300
+_OFFERED = 50
+# What a list offers; null for any other element.
+_OPTIONS = (
+    "element => element.tagName === 'SELECT' ? [...element.options].map(one => one.label.trim()) : null"
+)
 _GIVEN_UP = "net::ERR_ABORTED"
-_BLOCKED = re.compile(r"intercepts pointer events|is not (visible|enabled|editable|stable)|outside of the viewport")
+_BLOCKED = re.compile(
+    r"intercepts pointer events|is not (visible|enabled|editable|stable)|outside of the viewport"
+)
 
 
 class Page:
@@ -56,8 +63,8 @@ class Page:
         self._loading: set[Request] = set()
         self._seen: str | None = None
         context.on("page", self._opened)
-        context.on("request", self._loading.add)
-        context.on("requestfinished", self._loading.discard)
+        context.on("request", self._begun)
+        context.on("requestfinished", self._finished)
         context.on("requestfailed", self._failed)
         context.on("response", self._answered)
         context.on("dialog", self._asked)
@@ -100,11 +107,14 @@ class Page:
         element = await self._element(ref)
 
         async def typed(_: Tab) -> None:
-            kind = await element.evaluate("element => element.tagName", timeout=_ACT_S * 1000)
-            if kind == "SELECT":
+            options = await element.evaluate(_OPTIONS, timeout=_ACT_S * 1000)
+            if options is None:
+                await element.fill(text, timeout=_ACT_S * 1000)
+            elif text in options:
                 await element.select_option(label=text, timeout=_ACT_S * 1000)
             else:
-                await element.fill(text, timeout=_ACT_S * 1000)
+                offered = ", ".join(map(repr, options[:_OFFERED]))
+                raise Fault("failed tool", f"{ref} has no option {text!r}, but: {offered}.")
             if submit:
                 await element.press("Enter", timeout=_ACT_S * 1000)
 
@@ -113,16 +123,26 @@ class Page:
 
     async def back(self) -> str:
         """Go to the page before this one; from the first page of a tab that was opened by another, to that one."""
-        tab = self._tab()
-        before = tab.url
-        await self._act(
-            "There is no way back", lambda tab: tab.go_back(wait_until="commit", timeout=_OPEN_S * 1000)
-        )
-        if tab.url == before and len(self._tabs) > 1:
+        if await self._has_earlier():
+            await self._act(
+                "There is no way back", lambda tab: tab.go_back(wait_until="commit", timeout=_OPEN_S * 1000)
+            )
+        elif len(self._tabs) > 1:
             await self._act("The tab cannot be closed", lambda tab: tab.close())
-        elif tab.url == before:
+        else:
             raise Fault("failed tool", "There is no page before this one.")
         return await self._changed()
+
+    async def _has_earlier(self) -> bool:
+        """Whether this tab was on another page before. The empty one that a tab begins with is none."""
+        try:
+            session = await self._context.new_cdp_session(self._tab())
+            history = await session.send("Page.getNavigationHistory")
+            await session.detach()
+        except PlaywrightError as error:
+            raise Fault("failed tool", f"The page does not answer: {_reason(error)}") from error
+        place: int = history["currentIndex"]
+        return place > 0 and history["entries"][place - 1]["url"] != "about:blank"
 
     async def _act(self, otherwise: str, act: Callable[[Tab], Awaitable[Any]]) -> None:
         """Do something, and wait for what it sets going. `otherwise`: what the model is told where it cannot be done."""
@@ -202,6 +222,12 @@ class Page:
         self._tabs.remove(tab)
         self._notes.append("A tab was closed: you are on the one before it.")
 
+    def _begun(self, request: Request) -> None:
+        self._loading.add(request)
+
+    def _finished(self, request: Request) -> None:
+        self._loading.discard(request)
+
     def _failed(self, request: Request) -> None:
         self._loading.discard(request)
         if request.is_navigation_request() and request.failure not in (None, _GIVEN_UP):
@@ -232,4 +258,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "not within the time for it"
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return first.partition(": ")[2][:_TOLD] or first[:_TOLD]
+    told = first.partition(": ")[2].removeprefix("Error: ") or first
+    return told[:_TOLD]

@@ -33,7 +33,10 @@ def site_of(url: str) -> Site:
     except ValueError:
         parts, port = None, None
     if parts is None or parts.scheme not in _PORTS or not parts.hostname:
-        raise UsageError(f"{url} is no web address: it has to begin with http:// or https://, and to name a host.")
+        raise UsageError(
+            f"{url} is no web address: it has to begin with http:// or https://, and to name a host."
+        )
     return Site(
-        host=parts.hostname.rstrip(".").removeprefix("www."), port=None if port == _PORTS[parts.scheme] else port
+        host=parts.hostname.rstrip(".").removeprefix("www."),
+        port=None if port == _PORTS[parts.scheme] else port,
     )
