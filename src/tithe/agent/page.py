@@ -11,8 +11,9 @@ import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 from playwright.async_api import (
     BrowserContext,
     Dialog,
@@ -47,6 +48,17 @@ _GIVEN_UP = "net::ERR_ABORTED"
 _BLOCKED = re.compile(
     r"intercepts pointer events|is not (visible|enabled|editable|stable)|outside of the viewport"
 )
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    url: str
+
+
+class _History(msgspec.Struct, frozen=True, rename="camel"):
+    """A tab's history, as Chromium's debugging protocol tells it."""
+
+    current_index: int
+    entries: tuple[_Entry, ...]
 
 
 class Page:
@@ -137,12 +149,14 @@ class Page:
         """Whether this tab was on another page before. The empty one that a tab begins with is none."""
         try:
             session = await self._context.new_cdp_session(self._tab())
-            history = await session.send("Page.getNavigationHistory")
+            # Typed only in part by Playwright.
+            ask = cast("Callable[[str], Awaitable[object]]", session.send)  # pyright: ignore[reportUnknownMemberType]
+            history = msgspec.convert(await ask("Page.getNavigationHistory"), _History)
             await session.detach()
         except PlaywrightError as error:
             raise Fault("failed tool", f"The page does not answer: {_reason(error)}") from error
-        place: int = history["currentIndex"]
-        return place > 0 and history["entries"][place - 1]["url"] != "about:blank"
+        place = history.current_index
+        return place > 0 and history.entries[place - 1].url != "about:blank"
 
     async def _act(self, otherwise: str, act: Callable[[Tab], Awaitable[Any]]) -> None:
         """Do something, and wait for what it sets going. `otherwise`: what the model is told where it cannot be done."""
