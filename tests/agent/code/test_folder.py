@@ -1,7 +1,9 @@
 """A folder that nothing leads out of: not `..`, not links, not what is put in the way."""
 
 import contextlib
+import itertools
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,21 +80,38 @@ def test_a_hard_link_to_a_file_elsewhere_is_not_written_through(folder: Folder, 
     assert folder.read("hard.txt") == b"mine"
 
 
-def test_a_link_that_takes_a_folders_place_is_an_error(folder: Folder, outside: Path, monkeypatch) -> None:
-    """As if it had been put there after the path was resolved."""
-    relative = folder.relative
+def test_a_link_that_takes_a_folders_place_between_two_looks_is_no_way_out(
+    folder: Folder, outside: Path
+) -> None:
+    inner = folder.root / "inner"
+    over = threading.Event()
 
-    def then_swapped(path: str) -> str:
-        found = relative(path)
-        if not (folder.root / "inner").is_symlink():
-            (folder.root / "inner").rename(folder.root / "moved")
-            (folder.root / "inner").symlink_to(outside.parent)
-        return found
+    def swap() -> None:
+        numbers = itertools.count()
+        steps = (
+            lambda: inner.rename(folder.root / f"moved-{next(numbers)}"),
+            lambda: inner.symlink_to(outside.parent),
+            inner.unlink,
+            inner.mkdir,
+        )
+        while not over.is_set():
+            for step in steps:
+                with contextlib.suppress(OSError):
+                    step()
 
-    monkeypatch.setattr(folder, "relative", then_swapped)
-    with pytest.raises(UsageError):
-        folder.write("inner/secret.txt", b"mine")
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for _ in range(2000):
+            with contextlib.suppress(UsageError):
+                folder.write("inner/secret.txt", b"mine")
+            with contextlib.suppress(UsageError):
+                assert folder.read("inner/secret.txt") != b"secret"
+    finally:
+        over.set()
+        swapping.join()
     assert outside.read_text() == "secret"
+    assert [each.name for each in outside.parent.iterdir()] == ["secret.txt"]
 
 
 def test_a_pipe_is_no_file_and_is_not_waited_for(folder: Folder) -> None:
