@@ -1,6 +1,9 @@
 """A folder that nothing leads out of: not `..`, not links, not what is put in the way."""
 
+import contextlib
+import itertools
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,10 +53,8 @@ def test_whatever_path_is_written_the_file_is_inside(tmp_path_factory, parts: li
     (root / "inner").mkdir(parents=True)
     (root / "link").symlink_to(top)
     (root / "inner" / "up").symlink_to("../..")
-    try:
+    with contextlib.suppress(UsageError):
         Folder(root).write("/".join(parts), b"x")
-    except UsageError:
-        pass
     assert [each.name for each in top.iterdir()] == ["project"]
 
 
@@ -79,21 +80,38 @@ def test_a_hard_link_to_a_file_elsewhere_is_not_written_through(folder: Folder, 
     assert folder.read("hard.txt") == b"mine"
 
 
-def test_a_link_that_takes_a_folders_place_is_an_error(folder: Folder, outside: Path, monkeypatch) -> None:
-    """As if it had been put there after the path was resolved."""
-    relative = folder.relative
+def test_a_link_that_takes_a_folders_place_between_two_looks_is_no_way_out(
+    folder: Folder, outside: Path
+) -> None:
+    inner = folder.root / "inner"
+    over = threading.Event()
 
-    def then_swapped(path: str) -> str:
-        found = relative(path)
-        if not (folder.root / "inner").is_symlink():
-            (folder.root / "inner").rename(folder.root / "moved")
-            (folder.root / "inner").symlink_to(outside.parent)
-        return found
+    def swap() -> None:
+        numbers = itertools.count()
+        steps = (
+            lambda: inner.rename(folder.root / f"moved-{next(numbers)}"),
+            lambda: inner.symlink_to(outside.parent),
+            inner.unlink,
+            inner.mkdir,
+        )
+        while not over.is_set():
+            for step in steps:
+                with contextlib.suppress(OSError):
+                    step()
 
-    monkeypatch.setattr(folder, "relative", then_swapped)
-    with pytest.raises(UsageError):
-        folder.write("inner/secret.txt", b"mine")
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for _ in range(2000):
+            with contextlib.suppress(UsageError):
+                folder.write("inner/secret.txt", b"mine")
+            with contextlib.suppress(UsageError):
+                assert folder.read("inner/secret.txt") != b"secret"
+    finally:
+        over.set()
+        swapping.join()
     assert outside.read_text() == "secret"
+    assert [each.name for each in outside.parent.iterdir()] == ["secret.txt"]
 
 
 def test_a_pipe_is_no_file_and_is_not_waited_for(folder: Folder) -> None:
@@ -109,11 +127,23 @@ def test_permissions_are_kept_and_nothing_else_is_left(folder: Folder) -> None:
     folder.write("run.sh", b"new")
     assert script.stat().st_mode & 0o777 == 0o750
     folder.write("deep/er/new.txt", b"n")
-    assert sorted(each.name for each in folder.root.rglob("*")) == ["a.txt", "deep", "er", "inner", "new.txt", "run.sh"]
+    assert sorted(each.name for each in folder.root.rglob("*")) == [
+        "a.txt",
+        "deep",
+        "er",
+        "inner",
+        "new.txt",
+        "run.sh",
+    ]
 
 
 def test_what_cannot_be_is_told(folder: Folder) -> None:
-    for act, path in ((folder.read, "none.txt"), (folder.read, "inner"), (folder.read, "a\0b"), (folder.read, ".")):
+    for act, path in (
+        (folder.read, "none.txt"),
+        (folder.read, "inner"),
+        (folder.read, "a\0b"),
+        (folder.read, "."),
+    ):
         with pytest.raises(UsageError):
             act(path)
     with pytest.raises(UsageError, match="more than can be read"):

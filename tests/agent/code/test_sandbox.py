@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,35 +41,40 @@ async def test_a_command_that_does_not_end_is_ended_with_all_it_started(folder: 
     assert ran.status is None
     assert ran.output == "begun\n"
     assert "which is all the time that it may take" in ran.words
-    await _is_gone(int((folder / "child").read_text()))
+    await asyncio.to_thread(_wait_for, lambda: is_gone(folder / "child"))
 
 
 async def test_what_a_command_leaves_running_is_ended(folder: Path) -> None:
     ran = await sandbox(folder).run("sleep 1000 & echo $! > child")
     assert ran.status == 0
-    await _is_gone(int((folder / "child").read_text()))
+    await asyncio.to_thread(_wait_for, lambda: is_gone(folder / "child"))
 
 
 async def test_a_command_that_nobody_waits_for_is_ended(folder: Path) -> None:
     running = asyncio.ensure_future(sandbox(folder).run("echo $$ > own; sleep 1000"))
-    while not (folder / "own").exists() or not (folder / "own").read_text():
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(_wait_for, lambda: (folder / "own").exists() and (folder / "own").read_text())
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await _is_gone(int((folder / "own").read_text()))
+    await asyncio.to_thread(_wait_for, lambda: is_gone(folder / "own"))
 
 
-async def _is_gone(process: int) -> None:
-    for _ in range(500):
-        try:
-            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
+def is_gone(file: Path) -> bool:
+    """Whether the process whose number is in a file has ended."""
+    try:
+        os.kill(int(file.read_text()), 0)
+        told = Path(f"/proc/{file.read_text().strip()}/stat").read_text()
+    except OSError:
+        return True
+    return told.rpartition(")")[2].split()[0] == "Z"
+
+
+def _wait_for(true: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if true():
             return
-        if state == "Z":
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail(f"{process} still runs")
+        time.sleep(0.01)
+    pytest.fail("it did not come to pass within ten seconds")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux alone")

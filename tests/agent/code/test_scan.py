@@ -34,7 +34,11 @@ FILES = ("top.txt", "x.log", "keep.log", "a/x.log", "a/keep.log", "a/b/z.txt", "
 
 
 @settings(max_examples=60)
-@given(top=st.lists(PATTERNS, max_size=4), inner=st.lists(PATTERNS, max_size=3), info=st.lists(PATTERNS, max_size=1))
+@given(
+    top=st.lists(PATTERNS, max_size=4),
+    inner=st.lists(PATTERNS, max_size=3),
+    info=st.lists(PATTERNS, max_size=1),
+)
 def test_the_files_are_those_that_git_shows(tmp_path_factory, top, inner, info) -> None:
     root = tmp_path_factory.mktemp("repository")
     git(root, "init", "-q")
@@ -51,7 +55,15 @@ def test_the_files_are_those_that_git_shows(tmp_path_factory, top, inner, info) 
 
 
 def test_caches_packages_and_version_control_are_left_out(tmp_path: Path) -> None:
-    make(tmp_path, m="x", __pycache____m="x", DOTgit__config="x", node_modules__left__pad="x", env__pyvenvDOTcfg="x", env__bin__python="x")
+    make(
+        tmp_path,
+        m="x",
+        __pycache____m="x",
+        DOTgit__config="x",
+        node_modules__left__pad="x",
+        env__pyvenvDOTcfg="x",
+        env__bin__python="x",
+    )
     found = {entry.path: entry.kind for entry in scan(tmp_path)}
     assert found == {"m": "file", "node_modules": "packages", "env": "packages"}
 
@@ -64,7 +76,13 @@ def test_links_are_told_apart(tmp_path: Path) -> None:
     (root / "absolute").symlink_to(root / "a")
     (root / "nothing").symlink_to("gone")
     found = {entry.path: entry.kind for entry in scan(root)}
-    assert found == {"a/file": "file", "inside": "link", "out": "outside", "absolute": "outside", "nothing": "outside"}
+    assert found == {
+        "a/file": "file",
+        "inside": "link",
+        "out": "outside",
+        "absolute": "outside",
+        "nothing": "outside",
+    }
 
 
 def test_what_is_ignored_comes_when_asked_for(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, Any
 
 import msgspec
 
@@ -24,7 +26,6 @@ from tithe.core.errors import UsageError
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _SHELL = "/bin/sh"
 _HEAD, _TAIL = 4_000, 12_000
-_DRAIN_S = 0.5
 # What a program may do with a key to somebody's account is nothing that a test needs.
 _SECRET = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(_|$)|^TITHE_", re.IGNORECASE)
 
@@ -72,6 +73,7 @@ class Sandbox:
         self, folder: Path, scratch: Path, environment: Mapping[str, str], limits: Limits, *, original: Path
     ) -> None:
         self._folder = folder
+        self._scratch = scratch
         self._limits = limits
         self._writable = [str(folder), str(scratch)] if limits.confined and can_confine() else None
         self._environment = _environment(folder, scratch, environment, original)
@@ -88,6 +90,14 @@ class Sandbox:
             "writable": self._writable,
         }
         began = time.monotonic()
+        # Into a file: a pipe would be waited for as long as something that was left running holds it.
+        with tempfile.TemporaryFile(dir=self._scratch) as output:
+            status = await self._status(command, limits, output)
+            return CommandRun(
+                command=command, status=status, output=_said(output), seconds=time.monotonic() - began
+            )
+
+    async def _status(self, command: str, limits: dict[str, Any], output: IO[bytes]) -> int | None:
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", "-B", str(_LAUNCHER), msgspec.json.encode(limits).decode()),
@@ -95,31 +105,21 @@ class Sandbox:
                 cwd=self._folder,
                 env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
             )
         except OSError as error:
             raise UsageError(f"{command} could not be started: {error.strerror}.") from error
-        said = _Said()
-        reading = asyncio.ensure_future(said.read(process))
-        over = False
         try:
-            await asyncio.wait_for(process.wait(), self._limits.seconds)
+            status = await asyncio.wait_for(process.wait(), self._limits.seconds)
+            return status if status >= 0 else 128 - status
         except TimeoutError:
-            over = True
+            return None
         finally:
-            _end(process.pid)
-            # Its output ends with it, unless something left its process group and goes on.
-            await asyncio.wait((reading,), timeout=_DRAIN_S)
-            reading.cancel()
-            status = await process.wait()
-        return CommandRun(
-            command=command,
-            status=None if over else status if status >= 0 else 128 - status,
-            output=said.text,
-            seconds=time.monotonic() - began,
-        )
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
 
 
 def can_confine() -> bool:
@@ -127,35 +127,16 @@ def can_confine() -> bool:
     return landlock_version() >= LANDLOCK_VERSION
 
 
-class _Said:
-    """A command's output: its beginning and its end."""
-
-    def __init__(self) -> None:
-        self._head = bytearray()
-        self._tail = bytearray()
-        self._cut = 0
-
-    async def read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while data := await process.stdout.read(1 << 16):
-            room = _HEAD - len(self._head)
-            self._head += data[:room]
-            self._tail += data[room:]
-            excess = len(self._tail) - _TAIL
-            if excess > 0:
-                del self._tail[:excess]
-                self._cut += excess
-
-    @property
-    def text(self) -> str:
-        cut = f"\n(cut: {self._cut:,} bytes)\n" if self._cut else ""
-        return self._head.decode(errors="replace") + cut + self._tail.decode(errors="replace")
-
-
-def _end(group: int) -> None:
-    """End every process of the group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+def _said(output: IO[bytes]) -> str:
+    """What is in the file: its beginning and its end."""
+    size = output.seek(0, os.SEEK_END)
+    output.seek(0)
+    if size <= _HEAD + _TAIL:
+        return output.read().decode(errors="replace")
+    head = output.read(_HEAD)
+    output.seek(-_TAIL, os.SEEK_END)
+    cut = f"\n(cut: {size - _HEAD - _TAIL:,} bytes)\n"
+    return head.decode(errors="replace") + cut + output.read().decode(errors="replace")
 
 
 def _environment(folder: Path, scratch: Path, given: Mapping[str, str], original: Path) -> dict[str, str]:

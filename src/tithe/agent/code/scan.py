@@ -5,6 +5,7 @@ repository, of those above it and of `.git/info/exclude`; the last rule that mat
 an ignored folder comes back.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from tithe.agent.code.folder import FORBIDDEN
 
@@ -135,4 +137,11 @@ def _rules_of(file: Path, *, below: str = "", above: str = "") -> list[Rules]:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    return [Rules(GitIgnoreSpec.from_lines(lines), below=below, above=above)]
+    return [Rules(GitIgnoreSpec(_patterns(lines)), below=below, above=above)]
+
+
+def _patterns(lines: list[str]) -> Iterator[GitIgnoreSpecPattern]:
+    """Those lines that are patterns; git passes over what is none."""
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            yield GitIgnoreSpecPattern(line)

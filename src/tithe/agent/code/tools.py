@@ -19,7 +19,7 @@ LARGEST = 4 << 20
 _LINES = 400
 _LISTED = 300
 _FOUND = 100
-_SEARCH_S = 10.0
+SEARCH_S = 10.0
 _GRACE_S = 5.0
 """Beside a command's own time: for its end to be waited for."""
 _SEARCH = Path(__file__).with_name("search.py")
@@ -36,17 +36,27 @@ class _Found(msgspec.Struct, frozen=True):
 class Bench:
     """The tools of one workspace. `test`: the command line of its tests, if it has any; `commands`: any other may be run too.
 
+    `seconds`: what a command may take; `search_s`: what a search may.
+
     Writing is done on the event loop, so that none is under way when a task is over; reading is done beside it.
     """
 
     def __init__(
-        self, workspace: Workspace, sandbox: Sandbox, *, test: str | None, commands: bool, seconds: float
+        self,
+        workspace: Workspace,
+        sandbox: Sandbox,
+        *,
+        test: str | None,
+        commands: bool,
+        seconds: float,
+        search_s: float = SEARCH_S,
     ) -> None:
         self._workspace = workspace
         self._sandbox = sandbox
         self._test = test
         self._commands = commands
         self._seconds = seconds
+        self._search_s = search_s
         self._passed: dict[str, tuple[int, int, int]] | None = None
 
     def tools(self) -> list[AgentTool]:
@@ -82,7 +92,7 @@ class Bench:
         """
         files = await asyncio.to_thread(self._beneath, folder)
         order = {"root": str(self._workspace.root), "files": files, "pattern": pattern, "most": _FOUND}
-        told = await _searched(msgspec.json.encode(order))
+        told = await _searched(msgspec.json.encode(order), self._search_s)
         if told.error is not None:
             raise UsageError(f"The pattern {pattern!r} is none: {told.error}.")
         lines = [f"{path}:{number}: {text}" for path, number, text in told.found]
@@ -205,7 +215,7 @@ async def finish(summary: str) -> str:
     return summary.strip()
 
 
-async def _searched(order: bytes) -> _Found:
+async def _searched(order: bytes, seconds: float) -> _Found:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", "-B", str(_SEARCH)),
         stdin=asyncio.subprocess.PIPE,
@@ -213,10 +223,10 @@ async def _searched(order: bytes) -> _Found:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(order), _SEARCH_S)
+        said, _ = await asyncio.wait_for(process.communicate(order), seconds)
         return msgspec.json.decode(said, type=_Found)
     except TimeoutError:
-        raise UsageError(f"The search did not end within {_SEARCH_S:g} s: use a simpler pattern.") from None
+        raise UsageError(f"The search did not end within {seconds:g} s: use a simpler pattern.") from None
     except msgspec.DecodeError as error:
         raise UsageError("The search ended without a result: use a simpler pattern.") from error
     finally:

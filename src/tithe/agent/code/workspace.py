@@ -113,7 +113,7 @@ class Workspaces:
     Raises `UsageError` for a folder that is none, or too large to be copied.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most_files: int = MOST_FILES, most_bytes: int = MOST_BYTES) -> None:
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder.")
         self.folder = Folder(folder)
@@ -124,7 +124,7 @@ class Workspaces:
         self._outer = rules_above(self.folder.root)
         try:
             entries = list(scan(self.folder.root, self._outer, ignored=True))
-            _check_size(entries, folder)
+            _check_size(entries, folder, most_files, most_bytes)
             self.base = Folder(Path(self._temporary.name).resolve() / "base")
             unread = _copy(self.folder.root, entries, self.base.root)
         except BaseException:
@@ -177,13 +177,13 @@ class Workspaces:
         return Workspace(root, self.base, self._outer)
 
 
-def _check_size(entries: Iterable[Entry], folder: Path) -> None:
+def _check_size(entries: Iterable[Entry], folder: Path, most_files: int, most_bytes: int) -> None:
     files = [entry for entry in entries if entry.kind == "file"]
     size = sum(entry.size for entry in files)
-    if len(files) > MOST_FILES or size > MOST_BYTES:
+    if len(files) > most_files or size > most_bytes:
         raise UsageError(
             f"{folder} has {len(files):,} files of {size / (1 << 20):,.0f} MiB, and the agent works in a copy: at most "
-            f"{MOST_FILES:,} of {MOST_BYTES >> 20} MiB. Name a folder in it with --dir, or move large data out of it."
+            f"{most_files:,} of {most_bytes >> 20} MiB. Name a folder in it with --dir, or move large data out of it."
         )
 
 
