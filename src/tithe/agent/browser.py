@@ -24,6 +24,7 @@ from tithe.agent.code.task import Tell, ToolUsed
 from tithe.agent.fault import Fault
 from tithe.agent.page import Page
 from tithe.agent.site import site_of
+from tithe.agent.stopwatch import Stopwatch
 from tithe.agent.tool import AgentTool, tool, tool_of
 from tithe.core.errors import UsageError
 
@@ -50,7 +51,7 @@ class Browser:
         anywhere: any address may be opened by name, not only those of the first one's site.
         tell: hears of each tool run when it is over.
 
-    `spent_s`: seconds in which the page had the turn: each tool's, from its call to its result.
+    `stopwatch` has the seconds in which the page had the turn: each tool's, from its call to its result.
 
     Raises `UsageError` for a `url` that is none, and, when it is entered, for a Chromium that does not start.
     """
@@ -65,7 +66,7 @@ class Browser:
         anywhere: bool = False,
         tell: Tell | None = None,
     ) -> None:
-        self.spent_s = 0.0
+        self.stopwatch = Stopwatch()
         self._url = url
         self._site = site_of(url)
         self._executable = executable
@@ -93,6 +94,11 @@ class Browser:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def address(self) -> str:
+        """Where the page is now; where it is to begin, as long as it is nowhere."""
+        return (self._page.address if self._page is not None else None) or self._url
 
     @property
     def tools(self) -> list[AgentTool]:
@@ -174,13 +180,13 @@ class Browser:
         async def watched(**arguments: Any) -> str:
             began, failed = time.monotonic(), None
             try:
-                return await run(**arguments)
+                with self.stopwatch.running():
+                    return await run(**arguments)
             except Fault as fault:
                 failed = fault.words
                 raise
             finally:
                 seconds = time.monotonic() - began
-                self.spent_s += seconds
                 self._tell(ToolUsed(name=made.name, arguments=arguments, seconds=seconds, failed=failed))
 
         return msgspec.structs.replace(made, run=watched)

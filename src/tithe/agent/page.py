@@ -81,6 +81,11 @@ class Page:
         context.on("response", self._answered)
         context.on("dialog", self._asked)
 
+    @property
+    def address(self) -> str | None:
+        """None where no page is open."""
+        return self._tabs[-1].url if self._tabs else None
+
     async def open(self, url: str) -> str:
         """Open an address in this tab. Returns what is there."""
         url = url.strip()
