@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -66,7 +67,7 @@ def page(html: str) -> web.Response:
 async def site() -> AsyncIterator[str]:
     application = web.Application()
     application.router.add_get("/{path:.*}", served)
-    runner = web.AppRunner(application, shutdown_timeout=0)
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
     place = web.TCPSite(runner, "127.0.0.1", 0)
     await place.start()
@@ -243,12 +244,18 @@ async def test_a_browser_that_is_none_is_a_mistake_of_the_users(site: str) -> No
                 pass
 
 
+class Ran(NamedTuple):
+    outcome: Outcome
+    used: list[ToolUsed]
+    page_s: float
+    model_s: float
+    ended: str
+
+
 Act = Callable[[str], tuple[str, dict[str, object]]]
 
 
-async def ran(
-    site: str, acts: list[Act], *, budget: float = 60.0
-) -> tuple[Outcome, list[ToolUsed], Browser, float]:
+async def ran(site: str, acts: list[Act], *, budget: float = 60.0) -> "Ran":
     """An agent whose model does one act after another, each chosen from the newest tree."""
 
     def script(request: Request) -> Script:
@@ -268,11 +275,11 @@ async def ran(
     async with Browser(site, executable=CHROMIUM, sandbox=False, tell=used.append) as browser:
         agent = Agent(backend, "m", tools=browser.tools, instructions=INSTRUCTIONS, answer=str, name="browse")
         outcome = await agent.run("What does the large one cost?", budget)
-    return outcome, used, browser, backend.stopwatch.seconds
+        return Ran(outcome, used, browser.stopwatch.seconds, backend.stopwatch.seconds, browser.address)
 
 
 async def test_an_agent_finds_the_answer(site: str) -> None:
-    outcome, used, browser, model_s = await ran(
+    run = await ran(
         site,
         [
             lambda _: ("read_page", {}),
@@ -282,16 +289,16 @@ async def test_an_agent_finds_the_answer(site: str) -> None:
             lambda tree: ("final_answer", {"answer": "12" if "is 12." in tree else "unknown"}),
         ],
     )
-    assert (outcome.stopped, outcome.answer) == ("answered", "12")
-    assert [one.name for one in used] == ["read_page", "click", "read_page", "click"]
-    assert [one.failed is None for one in used] == [True, False, True, True]
-    assert [fault.kind for fault in outcome.faults] == ["failed tool"]
-    assert 0 < browser.stopwatch.seconds < outcome.wall_s
-    assert 0 < model_s < outcome.wall_s
-    assert browser.address == f"{site}/prices"
+    assert (run.outcome.stopped, run.outcome.answer) == ("answered", "12")
+    assert [one.name for one in run.used] == ["read_page", "click", "read_page", "click"]
+    assert [one.failed is None for one in run.used] == [True, False, True, True]
+    assert [fault.kind for fault in run.outcome.faults] == ["failed tool"]
+    assert 0 < run.page_s < run.outcome.wall_s
+    assert 0 < run.model_s < run.outcome.wall_s
+    assert run.ended == f"{site}/prices"
 
 
 async def test_a_run_whose_page_never_loads_ends_in_its_time(site: str) -> None:
-    outcome, _, _, _ = await ran(f"{site}/endless", [lambda _: ("read_page", {})] * 9, budget=1.0)
-    assert outcome.stopped == "out of time"
-    assert outcome.wall_s < 5
+    run = await ran(f"{site}/endless", [lambda _: ("read_page", {})] * 9, budget=1.0)
+    assert run.outcome.stopped == "out of time"
+    assert run.used == []

@@ -76,7 +76,7 @@ class Browser:
         self._tell: Tell = tell if tell is not None else lambda _: None
         self._stack = contextlib.AsyncExitStack()
         self._page: Page | None = None
-        self._opening: asyncio.Task[str] | None = None
+        self._opening: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         async with self._stack:
@@ -85,7 +85,7 @@ class Browser:
             self._stack.push_async_callback(_closed, chromium)
             context = await chromium.new_context(accept_downloads=False)
             self._page = Page(context, None if self._anywhere else self._site)
-            self._opening = asyncio.create_task(self._page.open(self._url))
+            self._opening = asyncio.create_task(self._page.go(self._url))
             self._stack.push_async_callback(_ended, self._opening)
             self._stack = self._stack.pop_all()
         return self
@@ -206,7 +206,7 @@ async def _closed(chromium: Chromium) -> None:
         await asyncio.wait_for(chromium.close(), _CLOSE_S)
 
 
-async def _ended(opening: "asyncio.Task[str]") -> None:
+async def _ended(opening: "asyncio.Task[None]") -> None:
     opening.cancel()
     await asyncio.wait({opening})
     if not opening.cancelled():

@@ -59,7 +59,9 @@ async def mcp_tools(
     async with contextlib.AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(connect_s):
-                await stack.enter_async_context(client)
+                await client.__aenter__()
+                # Not told of what is raised in here: the SDK would give it back inside a group.
+                stack.push_async_callback(client.__aexit__, None, None, None)
                 listed = await _listed(client)
         except Exception as error:
             raise UsageError(f"The MCP server {called} cannot be used: {_told(error)}.") from error

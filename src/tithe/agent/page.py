@@ -74,6 +74,7 @@ class Page:
         self._notes: list[str] = []
         self._loading: set[Request] = set()
         self._seen: str | None = None
+        self._silent: Tab | None = None
         context.on("page", self._opened)
         context.on("request", self._begun)
         context.on("requestfinished", self._finished)
@@ -88,6 +89,11 @@ class Page:
 
     async def open(self, url: str) -> str:
         """Open an address in this tab. Returns what is there."""
+        await self.go(url)
+        return await self._changed()
+
+    async def go(self, url: str) -> None:
+        """Open an address in this tab, and leave what is there to be read."""
         url = url.strip()
         try:
             site_of(url)
@@ -97,6 +103,11 @@ class Page:
             raise Fault(
                 "failed check", f"{url} is not on {self._site.host}, and only addresses there may be opened."
             )
+        if self._tabs and self._tabs[-1] is self._silent:
+            # It would hold up whatever is opened in it.
+            with contextlib.suppress(PlaywrightError, TimeoutError):
+                async with asyncio.timeout(_READ_S):
+                    await self._tabs[-1].close()
         if not self._tabs:
             await self._context.new_page()
             self._notes.clear()
@@ -104,7 +115,6 @@ class Page:
             f"{url} cannot be opened",
             lambda tab: tab.goto(url, wait_until="commit", timeout=_OPEN_S * 1000),
         )
-        return await self._changed()
 
     async def read(self, find: str = "", line: int = 1) -> str:
         """What is on the page: `page_tree.shown`."""
@@ -204,6 +214,8 @@ class Page:
         try:
             return await self._tab().aria_snapshot(mode="ai", timeout=_READ_S * 1000)
         except PlaywrightError as error:
+            if isinstance(error, PlaywrightTimeout):
+                self._silent = self._tab()
             raise Fault("failed tool", f"The page cannot be read: {_reason(error)}") from error
 
     async def _heading(self) -> str:
