@@ -301,4 +301,4 @@ async def test_an_agent_finds_the_answer(site: str) -> None:
 async def test_a_run_whose_page_never_loads_ends_in_its_time(site: str) -> None:
     run = await ran(f"{site}/endless", [lambda _: ("read_page", {})] * 9, budget=1.0)
     assert run.outcome.stopped == "out of time"
-    assert run.used == []
+    assert [one.failed for one in run.used] == ["It was given up before its end."]

@@ -37,6 +37,7 @@ When the goal is reached, or cannot be, call final_answer with the answer in a f
 
 _LAUNCH_S = 60.0
 _CLOSE_S = 5.0
+_GIVEN_UP = "It was given up before its end."
 
 Ref = Annotated[str, msgspec.Meta(pattern="^(f[0-9]+)*e[0-9]+$")]
 
@@ -178,10 +179,12 @@ class Browser:
         run: Callable[..., Awaitable[str]] = made.run
 
         async def watched(**arguments: Any) -> str:
-            began, failed = time.monotonic(), None
+            began, failed = time.monotonic(), _GIVEN_UP
             try:
                 with self.stopwatch.running():
-                    return await run(**arguments)
+                    result = await run(**arguments)
+                failed = None
+                return result
             except Fault as fault:
                 failed = fault.words
                 raise
@@ -194,7 +197,7 @@ class Browser:
 
 def _not_launched(executable: str | None, said: str) -> str:
     if "no-sandbox" in said or "No usable sandbox" in said:
-        return "Chromium has no sandbox here (as root, or in a container it may not make one): allow it to run without."
+        return "Chromium has no sandbox here (as root, or in a container it may not make one): run it without (--no-sandbox)."
     if executable is None:
         return "There is no Chromium: install one, or name it, or run: playwright install chromium"
     return f"{executable} did not start as a Chromium: {said.splitlines()[0]}"
