@@ -230,7 +230,10 @@ async def _run(asked: _Asked, task: CodeTask, wanted: Wanted, notes: Console) ->
         for line in _conditions(asked, task):
             _say(notes, line)
         agent = task.agent(target.backend, target.endpoint.model, plain=asked.plain)
-        return await agent.run(asked.goal, asked.budget_s), target
+        try:
+            return await agent.run(asked.goal, asked.budget_s), target
+        finally:
+            await task.settled()
 
 
 def _conditions(asked: _Asked, task: CodeTask) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from tithe.agent.code.sandbox import Limits, Sandbox
 from tithe.agent.code.tools import Bench
 from tithe.agent.code.workspace import Workspace, Workspaces
+from tithe.agent.tool_run import called
 from tithe.core.errors import UsageError
 
 CALC = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return add(a, a)\n"
@@ -46,8 +47,7 @@ def bench(workspace: Workspace, *, commands: bool = False, search_s: float = 60)
 
 async def used(bench: Bench, name: str, **arguments: Any) -> str:
     tool = next(tool for tool in bench.tools() if tool.name == name)
-    said = tool.run(**arguments)
-    return await said if asyncio.iscoroutine(said) else said
+    return await called(tool.run, **arguments)
 
 
 def test_only_the_tests_can_be_run_unless_commands_are_allowed(workspace: Workspace) -> None:

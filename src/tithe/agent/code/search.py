@@ -1,13 +1,15 @@
 """Searches files for a regular expression, in a process of its own: one that never ends can only be ended from outside.
 
-    python -I -S -B search.py < order.json > found.json
+    python -I -S -B search.py SECONDS < order.json > found.json
 
 The order is {"root", "files": [path, ...], "pattern", "most"}; what comes is {"found": [[path, line, text], ...], "more": lines that were
 found beyond `most`}, or {"error": what is wrong with the pattern}. Files that are no text are passed over.
+It ends itself after so many seconds of computing, should nobody be there any more to end it.
 """
 
 import json
 import re
+import resource
 import sys
 
 _SHOWN = 240
@@ -41,4 +43,6 @@ def _lines(path: str) -> "list[str]":
 
 
 if __name__ == "__main__":
+    seconds = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     json.dump(search(**json.load(sys.stdin)), sys.stdout)

@@ -93,7 +93,7 @@ class CodeTask:
         self._environment = environment
         self._tell: Tell = tell if tell is not None else lambda _: None
         self._workspaces = Workspaces(folder)
-        self._opened: list[tuple[Environment, Workspace]] = []
+        self._opened: list[tuple[Environment, Workspace, Sandbox]] = []
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -131,13 +131,18 @@ class CodeTask:
             check=bench.check if self.test is not None else None,
             same=lambda answer: _same(workspace, answer),
         )
-        self._opened.append((environment, workspace))
+        self._opened.append((environment, workspace, sandbox))
         self._tell(WayBegun(number=len(self._opened)))
         return environment
 
+    async def settled(self) -> None:
+        """Wait until the commands that a run gave up have ended; on its event loop, after it."""
+        for _, _, sandbox in self._opened:
+            await sandbox.settled()
+
     def changes(self, outcome: Outcome) -> Changes:
         """What the way changed that the answer came from; or, without one, the last."""
-        workspace = next(one for environment, one in self._opened if environment is outcome.environment)
+        workspace = next(one for environment, one, _ in self._opened if environment is outcome.environment)
         return Changes(changes=workspace.changes(), left_out=workspace.left_out())
 
     def apply(self, changes: Changes) -> None:
