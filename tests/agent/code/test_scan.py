@@ -1,5 +1,6 @@
 """The project's files are those that git would show; git itself is asked."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -83,6 +84,12 @@ def test_links_are_told_apart(tmp_path: Path) -> None:
         "absolute": "outside",
         "nothing": "outside",
     }
+
+
+def test_a_name_that_is_not_utf8_is_told_as_far_as_it_can_be(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")).mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9/inner")).touch()
+    assert [(entry.path, entry.kind) for entry in scan(tmp_path)] == [("caf\ufffd", "special")]
 
 
 def test_what_is_ignored_comes_when_asked_for(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ _ENVIRONMENT = "pyvenv.cfg"
 # link      a link to something else in the folder
 # packages  a folder of installed packages: a virtual environment, node_modules
 # outside   a link that leads out, or to nothing
-# special   a pipe, a socket, a device
+# special   a pipe, a socket, a device, or something whose name is not UTF-8
 EntryKind = Literal["file", "link", "packages", "outside", "special"]
 
 
@@ -96,6 +96,10 @@ def _walk(root: Path, inside: str, rules: list[Rules], *, ignored: bool, wanted:
         if entry.name.lower() in FORBIDDEN or entry.name in CACHES:
             continue
         path = f"{inside}/{entry.name}" if inside else entry.name
+        if not _is_utf8(path):
+            shown = os.fsencode(path).decode(errors="replace")
+            yield Entry(path=shown, kind="special", ignored=False, size=0, stamp=(0, 0, 0))
+            continue
         is_folder = entry.is_dir(follow_symlinks=False)
         left_out = ignored or _ignored(rules, path, folder=is_folder)
         if left_out and not wanted:
@@ -110,6 +114,14 @@ def _walk(root: Path, inside: str, rules: list[Rules], *, ignored: bool, wanted:
         elif kind is not None:
             stamp = (told.st_mtime_ns, told.st_size, told.st_ino)
             yield Entry(path=path, kind=kind, ignored=left_out, size=told.st_size, stamp=stamp)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(root: Path, entry: "os.DirEntry[str]") -> EntryKind | None:

@@ -30,6 +30,7 @@ class _Found(msgspec.Struct, frozen=True):
 
     found: tuple[tuple[str, int, str], ...] = ()
     more: int = 0
+    large: int = 0
     error: str | None = None
 
 
@@ -100,7 +101,7 @@ class Bench:
         return (
             "\n".join(lines) + more
             if lines
-            else f"Nothing matches {pattern!r} in {counted(len(files), 'file')}."
+            else f"Nothing matches {pattern!r} in {counted(len(files), 'file')}.{more}"
         )
 
     @tool(idempotent=True)

@@ -200,6 +200,8 @@ def _copy(source: Path, entries: Iterable[Entry], root: Path) -> list[str]:
             shutil.copy2(here, there, follow_symlinks=False)
         except (FileNotFoundError, PermissionError):
             unread.append(entry.path)
+        except OSError as error:
+            raise UsageError(f"{here} cannot be copied to {there}: {error.strerror}.") from error
     return unread
 
 
