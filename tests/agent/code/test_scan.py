@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tithe.agent.code.scan import project_files, rules_above, scan
+from tithe.agent.code.scan import is_ignored, project_files, rules_above, scan
 
 
 def make(root: Path, **files: str) -> Path:
@@ -28,8 +28,13 @@ def git_files(root: Path) -> list[str]:
     return sorted(filter(None, git(root, "ls-files", "-z", "--others", "--exclude-standard").split("\0")))
 
 
+def git_ignores(root: Path, path: str) -> bool:
+    command = ["git", "-c", "core.excludesFile=/dev/null", "-C", str(root), "check-ignore", "-q", path]
+    return subprocess.run(command, check=False).returncode == 0
+
+
 PATTERNS = st.sampled_from(
-    ["*.log", "build/", "/top.txt", "!keep.log", "a/**/z.txt", "**/b", "a/b", "*", "!*/", "!a/b/keep.log", "# no", "b/", "\\!x", "top.txt "]
+    ["*.log", "build/", "/top.txt", "!keep.log", "a/**/z.txt", "**/b", "a/b", "*", "!*/", "!a/b/keep.log", "a/**", "!a/b", "*/", "# no", "b/", "\\!x", "top.txt "]
 )  # fmt: skip
 FILES = ("top.txt", "x.log", "keep.log", "a/x.log", "a/keep.log", "a/b/z.txt", "a/b/keep.log", "a/b/top.txt", "build/out", "a/build/out", "b")  # fmt: skip
 
@@ -51,8 +56,10 @@ def test_the_files_are_those_that_git_shows(tmp_path_factory, top, inner, info) 
     (root / ".git" / "info" / "exclude").write_text("\n".join(info) + "\n")
     assert sorted(project_files(root)) == git_files(root)
     # A folder of the repository has the rules of those above it too.
-    shown = git_files(root / "a")
-    assert sorted(project_files(root / "a")) == shown
+    if not git_ignores(root, "a"):
+        assert sorted(project_files(root / "a")) == git_files(root / "a")
+    for path in FILES:
+        assert is_ignored(root, path, rules_above(root)) is (path not in project_files(root))
 
 
 def test_caches_packages_and_version_control_are_left_out(tmp_path: Path) -> None:
@@ -96,6 +103,12 @@ def test_what_is_ignored_comes_when_asked_for(tmp_path: Path) -> None:
     make(tmp_path, DOTgitignore="*.log\nbuild/\n", xDOTlog="x", build__deep__out="x", m="x")
     told = {entry.path: entry.ignored for entry in scan(tmp_path, rules_above(tmp_path), ignored=True)}
     assert told == {".gitignore": False, "m": False, "x.log": True, "build/deep/out": True}
+
+
+def test_whoever_works_in_an_ignored_folder_sees_its_files(tmp_path: Path) -> None:
+    make(tmp_path, DOTgit__config="", DOTgitignore="scratch/\n*.log\n", scratch__m="x", scratch__xDOTlog="x")
+    assert project_files(tmp_path / "scratch") == ["m", "x.log"]
+    assert project_files(tmp_path) == [".gitignore"]
 
 
 def test_no_folder_has_no_files(tmp_path: Path) -> None:

@@ -107,6 +107,25 @@ async def test_files_are_read_by_lines(workspace: Workspace) -> None:
             await used(tools, "read_file", path=path)
 
 
+async def test_what_version_control_ignores_is_not_shown(workspace: Workspace) -> None:
+    workspace.write(".gitignore", b".env\n/made/\n")
+    workspace.write(".env", b"PASSWORD=secret\n")
+    tools = bench(workspace)
+    assert ".env" not in (await used(tools, "list_files")).split("\n")
+    assert "secret" not in await used(tools, "search", pattern="PASSWORD")
+    for name, more in (("read_file", {}), ("edit_file", {"old": "x", "new": "y"})):
+        with pytest.raises(UsageError, match="not shown"):
+            await used(tools, name, path=".env", **more)
+    await used(tools, "write_file", path="made/m.py", text="x = 1\n")
+    assert await used(tools, "read_file", path="made/m.py") == "1  x = 1"
+
+
+async def test_a_very_large_file_is_not_searched_and_that_is_told(workspace: Workspace) -> None:
+    workspace.write("large.txt", b"def\n" * (2 << 20))
+    said = await used(bench(workspace), "search", pattern="^def$")
+    assert said == "Nothing matches '^def$' in 6 files.\n(not searched: 1 very large file)"
+
+
 async def test_an_edit_is_made_and_shown(workspace: Workspace) -> None:
     tools = bench(workspace)
     said = await used(tools, "edit_file", path="calc.py", old="    return a - b", new="    return a + b\n")

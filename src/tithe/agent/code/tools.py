@@ -98,11 +98,9 @@ class Bench:
             raise UsageError(f"The pattern {pattern!r} is none: {told.error}.")
         lines = [f"{path}:{number}: {text}" for path, number, text in told.found]
         more = f"\n({told.more:,} more lines: search for less)" if told.more else ""
-        return (
-            "\n".join(lines) + more
-            if lines
-            else f"Nothing matches {pattern!r} in {counted(len(files), 'file')}.{more}"
-        )
+        more += f"\n(not searched: {counted(told.large, 'very large file')})" if told.large else ""
+        none = f"Nothing matches {pattern!r} in {counted(len(files), 'file')}."
+        return ("\n".join(lines) or none) + more
 
     @tool(idempotent=True)
     def read_file(self, path: str, first: int = 1, count: int = _LINES) -> str:
@@ -197,6 +195,8 @@ class Bench:
     def _text(self, path: str) -> str:
         if not self._workspace.is_file(path):
             raise UsageError(f"There is no file {path}.")
+        if self._workspace.is_hidden(path):
+            raise UsageError(f"{path} is ignored by version control: what is in it is not shown.")
         try:
             text = self._workspace.read(path, LARGEST).decode()
         except UnicodeDecodeError:

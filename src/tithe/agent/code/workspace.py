@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from tithe.agent.code.folder import Folder
-from tithe.agent.code.scan import Entry, Rules, rules_above, scan
+from tithe.agent.code.scan import Entry, Rules, is_ignored, rules_above, scan
 from tithe.core.errors import UsageError
 
 MOST_FILES = 20_000
@@ -80,6 +80,11 @@ class Workspace(Folder):
 
     def wrote(self, paths: Iterable[str]) -> None:
         self._written.update(paths)
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether a file is none to be shown: ignored by version control (as keys and passwords often are), and not written here."""
+        inside = self.relative(path)
+        return inside not in self._written and is_ignored(self.root, inside, self._outer)
 
     def files(self) -> list[str]:
         """The project's files, without what is ignored."""
