@@ -21,7 +21,7 @@ class Crafts(msgspec.Struct, frozen=True, kw_only=True):
     candidates: int = 3
     verify: bool = False
     review: bool = False
-    ways: int = 3
+    ways: int = 5
     retries: int = 4
     hedge: float = 0.1
     early: bool = True

@@ -28,7 +28,7 @@ from tithe.core.errors import UsageError
 from tithe.trace import tracing
 
 _CIRCLES = 3
-"""The same call with the same result, so often: the model goes in circles."""
+"""So many steps in a row that brought nothing new, or one and the same so often: the model goes in circles."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,11 +78,12 @@ class Way:
         self.toolbox = Toolbox(tools, speeds, deadline)
         self._candidates = Candidates(caller, self.toolbox, speeds, deadline, forks, choose)
         self._done: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self._repeated = 0
 
     @property
     def stuck(self) -> bool:
-        """Whether the model has asked for the same, with the same result, over and over."""
-        return bool(self._done) and max(self._done.values()) >= _CIRCLES
+        """Whether the model asks for what it asked before, with the same result as before, over and over."""
+        return self._repeated >= _CIRCLES or max(self._done.values(), default=0) >= _CIRCLES
 
     async def step(self, decision: Decision) -> Answer | None:
         """One pass through the loop. Returns the answer if it came to a valid one.
@@ -171,7 +172,7 @@ class Way:
                     self._fault(fault, call.name)
                     text = fault.words
             self.history.append(Message(role="tool", content=text, tool_call_id=call.id))
-        self._done[proposal.key, tuple(ran.text for ran in results)] += 1
+        self._note(proposal, *(ran.text for ran in results))
         return answer
 
     async def _without_calls(self, proposal: Proposal) -> Answer | None:
@@ -186,9 +187,15 @@ class Way:
             except Fault as failed:
                 fault = failed
         self._fault(fault, None)
-        self._done[proposal.key, (fault.words,)] += 1
+        self._note(proposal, fault.words)
         self.history.append(Message(role="user", content=fault.words))
         return None
+
+    def _note(self, proposal: Proposal, *told: str) -> None:
+        """Remember what was asked for and what came of it."""
+        done = (proposal.key, told)
+        self._repeated = self._repeated + 1 if self._done[done] else 0
+        self._done[done] += 1
 
     async def _run(self, proposal: Proposal, early: EarlyRuns, wrong: str | None) -> list[Ran]:
         """What came of each call, in order: those whose tools may run side by side do, where nothing stands between them."""

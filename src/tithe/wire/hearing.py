@@ -151,8 +151,10 @@ class Hearing:
                     [phase.kind, phase.start - self.begun, phase.end - self.begun] for phase in seen.phases
                 ],
             }
+        first = self.choices[min(self.choices)] if self.choices else None
+        asked = [[call.id, call.name] for call in first.tool_calls] if first is not None else []
         reasons = [choice.finish for _, choice in sorted(self.choices.items()) if choice.finish is not None]
-        return told | {at.FINISH_REASONS: reasons or None}
+        return told | {at.FINISH_REASONS: reasons or None, at.ASKED_TOOLS: asked or None}
 
 
 def _kind(delta: Delta) -> PhaseKind:
