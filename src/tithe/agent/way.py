@@ -91,15 +91,15 @@ class Way:
         Raises `OutOfTime` and `CallFailed`.
         """
         self.doing = f"ask the model for step {self.steps + 1}"
-        early = EarlyRuns(self.toolbox, self._deadline)
-        try:
-            with tracing.step():
+        with tracing.step():
+            early = EarlyRuns(self.toolbox, self._deadline)
+            try:
                 proposal = await self._propose(decision, early)
                 wrong = await self._verify(proposal) if decision.verify else None
                 self.steps += 1
                 return await self._act(proposal, early, wrong)
-        finally:
-            early.end()
+            finally:
+                early.end()
 
     async def review(self, answer: Answer) -> bool:
         """Whether a call finds nothing wrong with the answer. What it finds is told to the model, for a further step."""
