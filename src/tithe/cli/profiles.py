@@ -3,9 +3,38 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from tithe.audit import AuditReport, Observation
 from tithe.cli.saved import saved_report
+from tithe.core.errors import UsageError
+from tithe.report.figures import number, share
 from tithe.whatif import CallSample, Capacity, Level, Profile, fit_call_times
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """What an audit's tasks tell of success. `step`: the chance that a step is right, so that a task of the steps that they took is
+    solved as often as they were. `said`: a sentence on what that stands on.
+    """
+
+    step: float
+    said: str
+
+
+def read_evaluated(path: Path) -> Evaluated:
+    """The success of the tasks in a saved audit. Raises `UsageError` where it cannot be read, or no task ran to its end."""
+    report = saved_report(path)
+    ended = [run for run in report.measured.task.runs if run.outcome != "failed"]
+    solved = report.measured.task.figures.solved
+    steps = sum(len(run.steps) for run in ended) / len(ended) if ended else 0.0
+    if solved is None or not steps:
+        raise UsageError(f"{path} does not tell success: none of its tasks ran to its end.")
+    step = solved.value ** (1 / steps)
+    return Evaluated(
+        step=step,
+        said=f"Success is that of the audit's tasks: {share(solved)} % of {solved.n} solved, in {number(steps)} steps on average, so a "
+        f"step is right in {100 * step:.1f} %. Other tasks are another matter.",
+    )
 
 
 def read_profile(path: Path) -> Profile:
