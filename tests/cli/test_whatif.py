@@ -18,7 +18,7 @@ from tithe.whatif import Fit
 from .audits import audited
 
 PLAN = AuditPlan(
-    lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=2, rounds=2, task_repeats=1, task_steps=2
+    lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=4, rounds=2, task_repeats=1, task_steps=2
 )
 TRUTH = KnownOptions()
 
@@ -94,7 +94,9 @@ def test_a_recorded_task_on_a_measured_endpoint(db, profile, capsys):
     cold = projected(capsys, "t", "--profile", profile, "--cache", "cold", "--db", db)
     assert found["after"]["decode"] == pytest.approx(840 * TRUTH.decode_s, rel=0.1)
     assert cold["after"]["prefill"] > found["after"]["prefill"]
-    assert {fit["what"] for fit in found["fits"]} == {"TTFT", "decode"}
+    laws = {"TTFT beside others", "decode beside others"}
+    assert {fit["what"] for fit in found["fits"]} == {"TTFT", "decode", *laws}
+    assert [fit["beside"]["share"] for fit in found["fits"] if fit["what"] in laws] == pytest.approx([0, 0])
     assert run(["whatif", "t", "--profile", profile, "--agents", "2", "--db", db]) == 0
     assert "as the audit measured it" in capsys.readouterr().out
 

@@ -16,7 +16,7 @@ from tithe.cli.profiles import Evaluated, read_evaluated, read_profile
 from tithe.cli.units import seconds_of
 from tithe.core.errors import UsageError
 from tithe.report.figures import counted, seconds
-from tithe.whatif import BUDGETS, Fit, Plan, Profile, plan_budgets
+from tithe.whatif import BUDGETS, Beside, Fit, Plan, Profile, plan_budgets
 
 _NAMED = {"voice": (0,), "interactive": (1,), "browser": (2,), "code": (3, 4)}
 
@@ -164,8 +164,14 @@ def _notes(planned: Plan, evaluated: Evaluated | None) -> Sequence[str]:
             "≥: the slowest of the candidates is waited for, and nothing tells how calls scatter, so that they may take longer and are "
             "not told among the best. Give --jitter or a profile (--profile). All times are without scatter."
         )
-    if planned.profile is None or planned.profile.capacity is None:
+    if planned.profile is None:
         notes.append("Candidates run beside each other as fast as one alone: a profile has how they contend.")
+    else:
+        notes += [
+            f"Candidates run beside each other as fast as one alone: {law.what} is not known, for {law.reason}."
+            for law in (planned.profile.times.ttft_beside, planned.profile.times.decode_beside)
+            if not isinstance(law, Beside)
+        ]
     if planned.profile is not None:
         notes += _beyond(planned, planned.profile)
     if planned.success is None:

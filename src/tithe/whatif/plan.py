@@ -5,7 +5,7 @@ Theory. A step is a call and its tools. What a design adds to it is calls:
     plain       TTFT + out / rate + tool + overhead
     retries     an attempt fails with the chance p and is made again: 1 / (1 - p) calls on average
     verify      a short call on each answer (VERIFY_TOKENS out)
-    candidates  2 or 3 answers at once: the slowest is waited for, and beyond what the endpoint serves at full speed they contend
+    candidates  2 or 3 answers at once: the slowest is waited for, and they slow each other down as the profile says (beside.py)
     critique    the answer, a critique as long as it, and the answer again
 
 The slowest of several is told by how calls scatter: by a profile's residuals, or by `jitter`, the standard deviation of the TTFT over
@@ -250,10 +250,7 @@ def _steps(plan: Plan, design: Design, speed: float, seed: int) -> Floats:
         seconds = answer + _call(plan, luck, 1, plan.out) + _call(plan, luck, 2, plan.out)
     elif design.endswith("candidates"):
         count = int(design[0])
-        for other in range(1, count):
-            seconds = np.maximum(seconds, _call(plan, luck, other, plan.out))
-        capacity = plan.profile.capacity if plan.profile is not None else None
-        seconds = seconds * (max(1.0, count / capacity.shared) if capacity is not None else 1.0)
+        seconds = np.max([_call(plan, luck, use, plan.out, beside=count - 1) for use in range(count)], axis=0)
     return seconds / speed + plan.tool_s + plan.overhead_s
 
 
@@ -262,8 +259,8 @@ def _again(plan: Plan, answer: Floats) -> Floats | float:
     return 0.0 if plan.success is None else (1 - plan.success) * plan.finds * answer
 
 
-def _call(plan: Plan, luck: Luck, use: int, out: int) -> Floats:
-    """Seconds of a call at each step, by run."""
+def _call(plan: Plan, luck: Luck, use: int, out: int, *, beside: int = 0) -> Floats:
+    """Seconds of a call at each step, by run, with so many others beside it."""
     first, rest = _fits(plan)
     each = np.ones(MOST_STEPS)
     fresh = min(plan.fresh, plan.prompt)
@@ -275,6 +272,9 @@ def _call(plan: Plan, luck: Luck, use: int, out: int) -> Floats:
         }
     )
     decode = rest.seconds({"decoded tokens": each * out})
+    if plan.profile is not None:
+        ttft = ttft * plan.profile.times.slower("ttft", each * beside)
+        decode = decode * plan.profile.times.slower("decode", each * beside)
     return luck.seconds(first, ttft, 20 + use, use) + luck.seconds(rest, decode, 40 + use, use)
 
 
