@@ -28,7 +28,7 @@ ALONE = 0.05
 """A call beside so few others on average counts as alone."""
 _FREE = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 11.0, 15.0, 23.0, 31.0, 47.0, 63.0)
 # A law with calls that are served for free is taken only if it is so much nearer.
-_NEARER = 0.95
+_NEARER = 0.8
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ import numpy as np
 from tithe.core.errors import UsageError
 from tithe.core.statistics import Floats
 from tithe.whatif.answers import VERIFY_TOKENS, Luck
+from tithe.whatif.described import MOST_TOKENS
 from tithe.whatif.fit import Fit
 from tithe.whatif.profile import Profile
 
@@ -51,7 +52,6 @@ BUDGETS: tuple[tuple[str, float], ...] = (
 SPEEDS = (1.0, 3.0, 10.0)
 RUNS = 400
 MOST_STEPS = 1000
-MOST_TOKENS = 10_000_000
 MOST_JITTER = 2.0
 _LONGEST_S = 86_400.0
 _QUANTILES = 400
