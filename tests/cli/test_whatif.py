@@ -115,6 +115,30 @@ def test_a_plan_as_a_table_and_as_json(profile, capsys):
     assert {row["speed"] for row in budgets[0]["rows"]} == {1.0, 3.0, 10.0}
 
 
+def test_a_plan_is_a_page_too(tmp_path, capsys):
+    html = tmp_path / "plan.html"
+    assert run(["plan", "--ttft", "600ms", "--tps", "60", "--html", str(html)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "nothing tells how calls scatter" in out
+    assert "Success is not known, so this is time alone" in out
+    assert "TTFT 600 ms, 60 tokens/s" in html.read_text("utf-8")
+    assert run(["plan", "--ttft", "600ms", "--tps", "60", "--html", str(tmp_path)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_success_is_that_of_an_audit_s_tasks(report, profile, capsys):
+    solved = report.measured.task.figures.solved
+    assert solved is not None
+    arguments = ["plan", "--budget", "5min", "--profile", profile, "--evaluation", profile, "--steps", "2"]
+    assert run([*arguments, "--json"]) == 0
+    [budget] = json.loads(capsys.readouterr().out)
+    steps = len(report.measured.task.runs[0].steps)
+    [plain] = [row for row in budget["rows"] if (row["design"], row["speed"]) == ("plain", 1.0)]
+    assert plain["right"] == pytest.approx(solved.value ** (2 / steps))
+    assert run(arguments) == 0
+    assert "Other tasks are another matter." in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -132,6 +156,12 @@ def test_a_plan_as_a_table_and_as_json(profile, capsys):
         ("plan --budget 30", "--budget is '30' of what?"),
         ("plan --budget soon --ttft 1s --tps 5", "voice, interactive"),
         ("plan", "needs an endpoint"),
+        ("plan --ttft 1s --tps 5 --jitter 9", "--jitter is 9"),
+        ("plan --ttft 1s --tps 5 --tool-time 4", "--tool-time is '4' of what?"),
+        ("plan --ttft 1s --tps 5 --evaluation {tmp}/old.json", "version 1"),
+        ("plan --ttft 1s --tps 5 --success 1 --evaluation x", "leave out --success"),
+        ("whatif --steps 3 --retry-time 1e400s", "--retry-time is inf s"),
+        ("whatif --steps 3 --base-tps nan", "--base-tps is nan"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys):
