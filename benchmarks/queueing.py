@@ -1,6 +1,7 @@
 """The queueing simulation of N agents on one endpoint, held against an audit's measured curve.
 
-    python benchmarks/queueing.py [--model DIR] [--agents 32] [--rounds 4]
+    python benchmarks/queueing.py [--model DIR] [--agents 16] [--rounds 4]
+    python benchmarks/queueing.py --report FILE     # of an audit that `tithe audit --save FILE` wrote
 
 An audit of `tithe serve` in a process beside measures 1, 2, 4, ... agents in closed loops. What other calls do to a first token and to
 decoding is fitted to the calls of some rounds, and the mean time of a call in others is simulated (src/tithe/whatif/sharing.py):
@@ -34,7 +35,7 @@ def audited(model: str, agents: int, rounds: int) -> AuditReport:
     """An audit with little but rounds of agents in it."""
     with tempfile.TemporaryDirectory() as folder, endpoint(model) as url:
         saved = Path(folder) / "audit.json"
-        flags = f"--repeats 12 --task-repeats 1 --arrivals 1 --agent-steps 8 --rounds {rounds} --most-agents {agents}"
+        flags = f"--repeats 10 --task-repeats 1 --arrivals 1 --agent-steps 8 --rounds {rounds} --most-agents {agents}"
         command = [sys.executable, "-m", "tithe", "audit", url, "--save", str(saved), *flags.split()]
         ran = subprocess.run(command, check=False, text=True, capture_output=True)
         if not saved.exists():
@@ -72,10 +73,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--agents", type=int, default=32)
+    parser.add_argument("--agents", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--report", type=Path, help="a saved audit, in place of a new one")
     options = parser.parse_args()
-    report = audited(options.model, options.agents, options.rounds)
+    saved: Path | None = options.report
+    if saved is not None:
+        report = read_report(saved.read_bytes(), str(saved))
+    else:
+        report = audited(options.model, options.agents, options.rounds)
     everything = profile_of(report)
     curves = {
         "all": held(everything, everything),
@@ -85,7 +91,7 @@ def main() -> None:
         f"to {FEW} agents": held(kept(report, lambda one: one.agents <= FEW), everything),
     }
     print("agents on one endpoint, the mean time of a call: measured by an audit, and simulated")
-    print(machine())
+    print(machine() if saved is None else f"{saved.name}, audited {report.date[:16].replace('T', ' ')} UTC")
     print(f"first token: {law(everything.times.ttft_beside)}")
     print(f"decode: {law(everything.times.decode_beside)}")
     print(f"{'':>8}" + "".join(f"{name:>30}" for name in curves))
