@@ -62,6 +62,18 @@ def test_a_budget_says_what_fits_into_it_at_which_speed():
     assert [line.good for line in page(KNOWN, [("", 60.0), ("", 0.5)]).headlines] == [True, False]
 
 
+def test_budgets_that_are_as_long_stand_apart_and_have_one_line_in_the_chart():
+    found = page(KNOWN, [("", 30.0), ("browser", 30.0)])
+    assert [figure.anchor for figure in found.figures[1:]] == ["budget-30", "budget-browser30"]
+    assert len(found.figures[0].panels[0].drawing.rules) == 1
+
+
+def test_a_budget_that_no_step_fits_into_has_no_axis_of_steps():
+    [_, steps] = page(OF_TASK, [("", 0.5)]).figures
+    assert not any(one.intervals for one in steps.panels[0].drawing.series)
+    assert "No step fits." in text(OF_TASK)
+
+
 def test_what_is_not_known_to_be_best_is_told_as_that():
     table = page(BOUNDED).figures[0].tables[0]
     told = {row[0]: row for row in table.rows}
@@ -97,9 +109,10 @@ async def test_it_draws_and_fits_at_every_width_in_both_themes(chromium, plan, t
         shown.on("request", lambda request, asked=asked: asked.append(request.url))
         await shown.goto(written.as_uri(), timeout=PATIENCE)
         drawn = dict(await shown.evaluate(MARKS))
-        # Each design at each speed is a mark.
+        # Each design at each speed is a mark, but where no step fits.
+        fitting = [one for one in plan_budgets(plan, BUDGETS) if any(row.steps_p50 for row in one.rows)]
+        assert list(drawn.values()) == [18] * (1 + len(fitting))
         assert drawn["frontier-0"] == 18
-        assert len(drawn) == 1 + len(BUDGETS)
         assert await shown.evaluate(WIDER) <= 0
         assert await shown.locator("#frontier-0").evaluate(COLLISIONS) == []
         assert (said, asked) == ([], [written.as_uri()])

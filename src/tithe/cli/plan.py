@@ -104,7 +104,7 @@ def plan(
     json
         Print the plan as JSON in place of tables.
     """
-    budgets = [one for named in budget for one in _budgets(named)] or list(BUDGETS)
+    budgets = list(dict.fromkeys(one for named in budget for one in _budgets(named))) or list(BUDGETS)
     if html is not None:
         check_writable(html, "--html")
     evaluated = agent.evaluated()

@@ -65,7 +65,9 @@ def _about(budget: BudgetPlan) -> str:
 
 
 def _anchor(budget: BudgetPlan) -> str:
-    return f"budget-{budget.budget_s:g}".replace(".", "-")
+    """One for each budget: two may be as long and differ by name."""
+    name = "".join(one for one in budget.name if one.isalpha())
+    return f"budget-{name}{budget.budget_s:g}".replace(".", "-")
 
 
 def _headline(budget: BudgetPlan) -> Headline:
@@ -109,7 +111,11 @@ def _success(rows: Sequence[Row], budgets: Sequence[BudgetPlan]) -> Figure:
                     position=axis,
                     value=Axis(label="tasks that are right (%)", low=0.0, high=100.0),
                     series=tuple(_frontier_series(rows)),
-                    rules=tuple(_rule(one) for one in budgets if _within(one.budget_s, axis)),
+                    rules=tuple(
+                        _rule(one)
+                        for one in dict.fromkeys(budget.budget_s for budget in budgets)
+                        if _within(one, axis)
+                    ),
                 ),
                 empty="Nothing to draw: no task takes time.",
             ),
@@ -164,15 +170,9 @@ def _frontier_series(rows: Sequence[Row]) -> list[Series]:
     return found
 
 
-def _rule(budget: BudgetPlan) -> Rule:
-    return Rule(
-        name=f"budget of {seconds(budget.budget_s)}",
-        label=seconds(budget.budget_s),
-        at=budget.budget_s,
-        low=None,
-        high=None,
-        told=f"budget: {_about(budget)}",
-    )
+def _rule(budget_s: float) -> Rule:
+    name = f"budget of {seconds(budget_s)}"
+    return Rule(name=name, label=seconds(budget_s), at=budget_s, low=None, high=None, told=name)
 
 
 def _within(budget_s: float, axis: Axis) -> bool:
@@ -272,7 +272,12 @@ def _budget(budget: BudgetPlan) -> Figure:
         panels=(
             Panel(
                 title="Steps that fit",
-                drawing=_by_design(budget.rows, mark, Axis(label="steps", low=0.0)),
+                # Where no step fits there is no axis of steps.
+                drawing=_by_design(
+                    budget.rows if any(row.steps_p50 for row in budget.rows) else (),
+                    mark,
+                    Axis(label="steps", low=0.0),
+                ),
                 empty="No step fits.",
             ),
         ),

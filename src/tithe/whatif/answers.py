@@ -270,14 +270,16 @@ class _Changed:
     def _others(self, part: Part) -> Floats:
         return self._table.others_first if part == "ttft" else self._table.others_rest
 
-    def contention(self, part: Part, count: int) -> Floats:
+    def contention(self, part: Part, count: int) -> Floats | float:
         """How many times as long that part of each call takes where `count` of one agent's run at once."""
+        if count == 1:
+            return 1.0
         table = self._table
         others = self._others(part)
         found = np.ones(len(table.calls))
         for source, places in table.by_source().items():
             times = self._times if self._times is not None else self._own.get(source)
-            if times is not None and count > 1:
+            if times is not None:
                 slower = times.slower(part, (others + 1) * count - 1) / times.slower(part, others)
                 found[list(places)] = slower[list(places)]
         return found
