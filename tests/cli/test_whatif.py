@@ -174,6 +174,14 @@ def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys)
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    "typed", ["whatif --steps 3 --candidates 2.5", "whatif --steps 2.5", "plan --ttft 1s --tps 5 --out 2.5"]
+)
+def test_half_of_a_thing_is_no_whole_number(typed, capsys):
+    assert run(typed.split()) == 2
+    assert "'2.5' is no whole number" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
 def test_a_described_task_needs_its_prompt_for_a_profile(profile, capsys):
     assert run(["whatif", "--steps", "5", "--profile", profile]) == 2
     assert "with --prompt" in capsys.readouterr().err

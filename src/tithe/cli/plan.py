@@ -13,7 +13,7 @@ from tithe.cli.changes import optional_seconds
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
 from tithe.cli.profiles import Evaluated, read_evaluated, read_profile
-from tithe.cli.units import seconds_of
+from tithe.cli.units import Whole, seconds_of
 from tithe.core.errors import UsageError
 from tithe.report.figures import counted, seconds
 from tithe.whatif import BUDGETS, Beside, Fit, Plan, Profile, plan_budgets
@@ -42,14 +42,14 @@ class Agent:
         finds: The chance that a check, a critique or a choice among candidates finds a wrong answer.
     """
 
-    steps: int | None = None
+    steps: Whole | None = None
     ttft: str | None = None
     tps: float | None = None
     jitter: float | None = None
     profile: Path | None = None
-    prompt: int = 4000
-    fresh: int = 200
-    out: int = 80
+    prompt: Whole = 4000
+    fresh: Whole = 200
+    out: Whole = 80
     tool_time: str = "0s"
     overhead: str = "0s"
     retries: float = 0.05
