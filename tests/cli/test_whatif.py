@@ -13,7 +13,7 @@ from tithe.cli.main import run
 from tithe.cli.profiles import profile_of
 from tithe.core import Anchor
 from tithe.trace import Store
-from tithe.whatif import Fit
+from tithe.whatif import Beside, Fit
 
 from .audits import audited
 
@@ -87,6 +87,14 @@ def test_an_audit_is_fitted_to_what_its_endpoint_is(report):
     assert isinstance(found.times.decode, Fit)
     assert found.times.decode.prices["decoded tokens"] == pytest.approx(TRUTH.decode_s, rel=0.1)
     assert found.times.knows_cache()
+    # Agents at once are served as one is: what others cost was measured, and is nothing.
+    assert isinstance(found.times.decode_beside, Beside)
+    assert found.times.decode_beside.share == pytest.approx(0.0)
+    assert 0 < found.times.decode_beside.most <= 1
+    assert found.capacity is not None
+    for level, agents in zip(found.capacity.levels, (1, 2), strict=True):
+        assert (level.agents, level.decode_s) == (agents, pytest.approx((PLAN.step_out - 1) * TRUTH.decode_s))
+        assert level.pause_s == pytest.approx(PLAN.think_s, rel=0.5)
 
 
 def test_a_recorded_task_on_a_measured_endpoint(db, profile, capsys):

@@ -65,7 +65,7 @@ def test_decode_is_fitted_to_output_tokens_and_concurrency_and_its_price_is_of_c
 @pytest.mark.parametrize(
     ("others", "reason"),
     [
-        ([0.0] * 60, "no call ran beside another"),
+        ([0.0] * 60, "no call ran beside another of its task"),
         ([0.0] * 55 + [2.0] * 5, "5 calls ran beside others; it takes 8"),
         ([2.0] * 57 + [0.0] * 3, "of calls alone, 3 samples; it takes 5"),
     ],

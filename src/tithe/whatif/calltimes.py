@@ -24,7 +24,7 @@ from tithe.whatif.graph import Call, Graph
 Part = Literal["ttft", "decode"]
 PARTS: tuple[Part, Part] = ("ttft", "decode")
 _TTFT_BESIDE, _DECODE_BESIDE = "TTFT beside others", "decode beside others"
-ALL_ALONE = "no call ran beside another"
+ALL_ALONE = "no call ran beside another of its task"
 """Why concurrency is not known where there was none."""
 
 
