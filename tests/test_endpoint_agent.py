@@ -18,6 +18,11 @@ from tithe.net.options import ServerOptions
 from tithe.net.server import Server
 
 
+PLAN = AuditPlan(
+    lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=4, rounds=2, task_repeats=1, task_steps=2
+)
+
+
 @asynccontextmanager
 async def serving(backend: ScriptedBackend, model: str = "small", **options):
     server = Server(backend, model, ServerOptions(port=0, drain_s=0.2, **options))
@@ -87,7 +92,7 @@ def test_what_cannot_be_is_refused():
 
 def test_a_profile_tells_how_fast_the_endpoint_is(tmp_path):
     path = tmp_path / "audit.json"
-    path.write_bytes(msgspec.json.encode(audited()))
+    path.write_bytes(msgspec.json.encode(audited(PLAN)))
     agent = Agent("http://127.0.0.1:9/v1", "small", profile=path)
     assert agent.speeds.calls
     assert 0 < agent.speeds.ttft.quantile(0.5) < agent.speeds.calls.quantile(0.5)
