@@ -12,11 +12,11 @@ from tests.cli.audits import audited
 
 import tithe
 from tithe import Agent, tool
+from tithe.audit import AuditPlan
 from tithe.core import ScriptedBackend
 from tithe.core.errors import UsageError
 from tithe.net.options import ServerOptions
 from tithe.net.server import Server
-
 
 PLAN = AuditPlan(
     lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=4, rounds=2, task_repeats=1, task_steps=2
