@@ -11,7 +11,7 @@ from tithe.agent import PLAIN, Agent, CallTime, Crafts, Environment, Outcome, mi
 from tithe.core import FakeClock, Request, Script, ScriptedBackend, TextDelta, ToolCallDelta
 from tithe.core.errors import EndpointRefused, InvalidRequest, Overloaded, StreamBroken, UsageError
 
-ONE = Crafts(candidates=1, ways=1, hedge=0)
+ONE = Crafts(candidates=1, review=False, ways=1, hedge=0)
 
 
 def run(agent: Agent, clock: FakeClock, budget: float = 60.0, goal: str = "goal") -> Outcome:
@@ -113,6 +113,26 @@ def test_a_tool_that_is_not_done_in_its_time_is_given_up():
     assert outcome.faults[0].words == "slow did not end within 2 s and was given up."
 
 
+def test_a_tool_that_never_was_fast_enough_is_not_begun():
+    clock = FakeClock()
+
+    @tool(idempotent=True)
+    async def slow(x: int) -> int:
+        await clock.sleep(2)
+        return x
+
+    def script(request: Request) -> Script:
+        told = request.messages[-1].content or ""
+        return (
+            says("enough") if "was not run" in told else calls(("slow", f'{{"x": {len(request.messages)}}}'))
+        )
+
+    agent = Agent(ScriptedBackend(script, clock), "m", tools=[slow], crafts=ONE, clock=clock)
+    outcome = run(agent, clock, budget=7)
+    assert (outcome.answer, outcome.wall_s) == ("enough", pytest.approx(6))
+    assert outcome.faults[-1].words == "slow was not run: it takes 2 s at least, and 1 s are left."
+
+
 def test_an_answer_of_a_type_is_a_tool_that_ends_the_task():
     class Report(msgspec.Struct):
         title: str
@@ -164,7 +184,12 @@ def voting(*texts: str, clock: FakeClock, n: bool) -> ScriptedBackend:
 @pytest.mark.parametrize("n", [True, False])
 def test_of_several_candidates_the_one_that_most_agree_on_is_taken(n):
     clock = FakeClock()
-    agent = Agent(voting("five", "four", " four ", clock=clock, n=n), "m", crafts=Crafts(ways=1), clock=clock)
+    agent = Agent(
+        voting("five", "four", " four ", clock=clock, n=n),
+        "m",
+        crafts=Crafts(ways=1, review=False),
+        clock=clock,
+    )
     agent.speeds.saw_call(seconds(1.0))
     outcome = run(agent, clock)
     assert outcome.answer.strip() == "four"
@@ -178,7 +203,7 @@ def seconds(first: float) -> CallTime:
 def test_candidates_are_not_waited_for_when_most_agree_already():
     clock = FakeClock()
     backend = voting("four", "four", "five", clock=clock, n=False)
-    agent = Agent(backend, "m", crafts=Crafts(ways=1, hedge=0), clock=clock)
+    agent = Agent(backend, "m", crafts=Crafts(ways=1, hedge=0, review=False), clock=clock)
     agent.speeds.saw_call(seconds(1.0))
     outcome = run(agent, clock)
     assert outcome.answer == "four"
@@ -194,7 +219,9 @@ def test_a_server_that_ignores_n_is_asked_beside_from_then_on():
         asked.append(request.n)
         return calls(("double", '{"x": 4}'), ttft=0.1) if len(asked) == 1 else says("8", ttft=0.1)
 
-    agent = Agent(ScriptedBackend(script, clock), "m", tools=[double], crafts=Crafts(ways=1), clock=clock)
+    agent = Agent(
+        ScriptedBackend(script, clock), "m", tools=[double], crafts=Crafts(ways=1, review=False), clock=clock
+    )
     agent.speeds.saw_call(seconds(0.1))
     assert run(agent, clock).answer == "8"
     assert asked == [3, 1, 1, 1]
@@ -214,7 +241,9 @@ def test_a_candidate_at_fault_is_not_taken():
             )
         return Script(deltas=deltas, ttft=0.1, finish="tool_calls")
 
-    agent = Agent(ScriptedBackend(script, clock), "m", tools=[double], crafts=Crafts(ways=1), clock=clock)
+    agent = Agent(
+        ScriptedBackend(script, clock), "m", tools=[double], crafts=Crafts(ways=1, review=False), clock=clock
+    )
     agent.speeds.saw_call(seconds(0.1))
     outcome = run(agent, clock)
     assert (outcome.answer, outcome.faults) == ("8", ())
@@ -231,7 +260,13 @@ def test_a_judge_or_a_function_may_choose():
 
     for choose in ("judge", lambda messages: len(messages) - 1):
         clock = FakeClock()
-        agent = Agent(ScriptedBackend(script, clock), "m", crafts=Crafts(ways=1), choose=choose, clock=clock)
+        agent = Agent(
+            ScriptedBackend(script, clock),
+            "m",
+            crafts=Crafts(ways=1, review=False),
+            choose=choose,
+            clock=clock,
+        )
         agent.speeds.saw_call(seconds(0.1))
         assert run(agent, clock).answer == "b"
 
@@ -261,7 +296,7 @@ def test_a_call_is_verified_before_it_is_run_where_there_is_time():
         ScriptedBackend(script, clock),
         "m",
         tools=[drop],
-        crafts=Crafts(candidates=1, ways=1, verify=True),
+        crafts=Crafts(candidates=1, ways=1, verify=True, review=False),
         clock=clock,
     )
     agent.speeds.saw_call(seconds(0.1))
@@ -299,7 +334,9 @@ def test_ways_are_gone_until_two_agree_each_in_an_environment_of_its_own():
         made.append(log)
         return Environment(close=lambda: log.append("closed"))
 
-    outcome = run(Agent(backend, "m", tools=environment, crafts=Crafts(candidates=1), clock=clock), clock)
+    outcome = run(
+        Agent(backend, "m", tools=environment, crafts=Crafts(candidates=1, review=False), clock=clock), clock
+    )
     assert (outcome.answer, outcome.vouched, outcome.ways) == ("5", True, 3)
     assert made == [["closed"], [], ["closed"]]
     assert outcome.environment.close is not None
@@ -310,7 +347,12 @@ def test_ways_are_gone_until_two_agree_each_in_an_environment_of_its_own():
 def test_a_task_whose_tools_act_on_the_world_is_not_begun_anew():
     clock = FakeClock()
     backend = turn_by_turn(says("4", ttft=0.1), says("5"), clock=clock)
-    assert run(Agent(backend, "m", tools=[double], crafts=Crafts(candidates=1), clock=clock), clock).ways == 1
+    assert (
+        run(
+            Agent(backend, "m", tools=[double], crafts=Crafts(candidates=1, review=False), clock=clock), clock
+        ).ways
+        == 1
+    )
 
 
 def test_a_model_that_goes_in_circles_is_begun_anew():
@@ -326,7 +368,7 @@ def test_a_model_that_goes_in_circles_is_begun_anew():
         ScriptedBackend(script, clock),
         "m",
         tools=lambda: Environment(tools=[double]),
-        crafts=Crafts(candidates=1, ways=2),
+        crafts=Crafts(candidates=1, ways=2, review=False),
         clock=clock,
     )
     outcome = run(agent, clock)
@@ -355,7 +397,7 @@ def test_the_deadline_is_kept_and_what_was_next_is_said():
 def test_an_answer_is_kept_when_the_doubting_of_it_meets_the_deadline():
     clock = FakeClock()
     backend = turn_by_turn(says("4", ttft=0.1), says("5", ttft=1e6), clock=clock)
-    agent = Agent(backend, "m", tools=Environment, crafts=Crafts(candidates=1), clock=clock)
+    agent = Agent(backend, "m", tools=Environment, crafts=Crafts(candidates=1, review=False), clock=clock)
     outcome = run(agent, clock, budget=3)
     assert (outcome.answer, outcome.stopped) == ("4", "out of time")
     assert outcome.wall_s <= 3
@@ -424,7 +466,7 @@ def test_silence_is_given_up_and_asked_again():
 def test_a_late_first_token_is_hedged():
     clock = FakeClock()
     backend = turn_by_turn(says("slow", ttft=0.9), says("fast", ttft=0.1), clock=clock)
-    agent = Agent(backend, "m", crafts=Crafts(candidates=1, ways=1, hedge=1.0), clock=clock)
+    agent = Agent(backend, "m", crafts=Crafts(candidates=1, ways=1, hedge=1.0, review=False), clock=clock)
     for _ in range(5):
         agent.speeds.saw_call(seconds(0.1))
     outcome = run(agent, clock)
@@ -458,7 +500,7 @@ def test_tools_of_one_answer_run_at_once_where_they_may():
     for parallel in (True, False):
         clock = FakeClock()
         backend = turn_by_turn(calls(*asked), says("done"), clock=clock)
-        crafts = Crafts(candidates=1, ways=1, early=False, parallel=parallel)
+        crafts = Crafts(candidates=1, ways=1, early=False, parallel=parallel, review=False)
         outcome = run(Agent(backend, "m", tools=[read, write], crafts=crafts, clock=clock), clock)
         took[parallel] = outcome.wall_s
         told = [message.content for message in backend.requests[-1].messages if message.role == "tool"]

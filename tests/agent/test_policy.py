@@ -119,8 +119,8 @@ def test_where_nothing_is_known_the_step_is_plain():
         (Situation(left_s=9, steps=9, stuck=True, calls=second(), fresh=True), "again"),
         (Situation(left_s=9, steps=9, stuck=True, calls=second()), "answer now"),
         (Situation(left_s=9, steps=9, stuck=True, pressed=True, calls=second()), "stop"),
-        (Situation(left_s=9, banked=True, calls=second(), way_s=5, fresh=True), "again"),
-        (Situation(left_s=9, banked=True, calls=second(), way_s=9, fresh=True), "accept"),
+        (Situation(left_s=9, banked=True, calls=second(), way_s=5, fresh=True, doubts=1), "again"),
+        (Situation(left_s=9, banked=True, calls=second(), way_s=9, fresh=True, doubts=1), "accept"),
         (Situation(left_s=9, banked=True, calls=second(), way_s=5, fresh=True, agreed=True), "accept"),
     ],
 )

@@ -43,7 +43,9 @@ async def test_steps_calls_attempts_and_tools_stand_under_each_other(kept):
     backend = turn_by_turn(
         Script(error=Overloaded("full", retry_after=0.01)), calls(("look", '{"x": 1}')), says("1")
     )
-    await Agent(backend, "m", tools=[look], crafts=Crafts(candidates=1, ways=1), name="count").run("goal", 5)
+    await Agent(
+        backend, "m", tools=[look], crafts=Crafts(candidates=1, ways=1, review=False), name="count"
+    ).run("goal", 5)
     assert tree(kept) == {
         "attempt m": "call",
         "call m": "step",
@@ -68,7 +70,7 @@ async def test_what_is_not_taken_is_speculation(kept):
             return Script(error=InvalidRequest("n is not supported"))
         return says(next(answers), ttft=0.01)
 
-    agent = Agent(turn_by_turn(script), "m", crafts=Crafts(ways=1, hedge=0))
+    agent = Agent(turn_by_turn(script), "m", crafts=Crafts(ways=1, hedge=0, review=False))
     agent.speeds.saw_call(CallTime(0.01, 0))
     assert (await agent.run("goal", 5)).answer == "four"
     candidates = [span for span in kept if span.kind == "call" and span.error is None]
@@ -81,7 +83,9 @@ async def test_an_early_run_that_was_for_nothing_is_speculation(kept):
         deltas=[*broken.deltas, *[TextDelta(at=0, text=".")] * 10], gap=0.005, error=InvalidRequest("cut")
     )
     backend = turn_by_turn(broken)
-    outcome = await Agent(backend, "m", tools=[look], crafts=Crafts(candidates=1, ways=1)).run("goal", 5)
+    outcome = await Agent(backend, "m", tools=[look], crafts=Crafts(candidates=1, ways=1, review=False)).run(
+        "goal", 5
+    )
     assert outcome.stopped == "failed"
     [ran] = [span for span in kept if span.kind == "tool"]
     assert ran.attributes[at.SPECULATIVE] is True
@@ -101,7 +105,9 @@ async def test_the_ledger_of_a_run_adds_up_and_shows_what_was_thrown_away(tmp_pa
             return says(next(answers), ttft=0.02, gap=0.01)
 
         asked = [True]
-        agent = Agent(turn_by_turn(script), "m", tools=[look], crafts=Crafts(ways=1), name="count")
+        agent = Agent(
+            turn_by_turn(script), "m", tools=[look], crafts=Crafts(ways=1, review=False), name="count"
+        )
         await agent.run("goal", 5)
     finally:
         record_to(None)
