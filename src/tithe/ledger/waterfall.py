@@ -9,6 +9,7 @@ from tithe.ledger.attribution import Attribution
 from tithe.ledger.retime import slack
 from tithe.ledger.tables import model_name, tool_name
 from tithe.trace.node import LINES, Node, teller
+from tithe.trace.outside import told_together
 
 _TOLD = (
     ("model", at.REQUEST_MODEL),
@@ -40,6 +41,11 @@ class _Rows:
         for start, end, _, _, node in attribution.path:
             if node is not None:
                 self._extend(self._critical[id(node)], start, end)
+        # Which of them was waited for is not seen.
+        for group in told_together(attribution.nodes):
+            shared = [one for node in group for one in self._critical.get(id(node), ())]
+            for node in group if shared else ():
+                self._critical[id(node)] = shared
 
     @staticmethod
     def _extend(stretches: list[tuple[float, float]], start: float, end: float) -> None:

@@ -15,6 +15,7 @@ from tithe.report.ledger_rows import Cells, unit_of
 from tithe.report.ledger_terminal import fitting
 from tithe.report.ledger_words import (
     avoidable,
+    bound,
     bucket_seconds,
     finding_sentence,
     findings,
@@ -52,7 +53,10 @@ def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, co
             f"  {seconds(ledger.wall_s)}, {counted(len(ledger.steps), 'step')}, {share} inference{unfinished}",
         ),
     )
-    for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)[:1]):
+    for line in (
+        stacked(sums, width, colour=colour),
+        *legend(sums, width, colour=colour, outside=ledger.outside)[:1],
+    ):
         console.print(line, highlight=False)
     told = avoidable(ledger, diagnosis)
     console.print(Text(f"{told[:1].upper()}{told[1:]}."), highlight=False)
@@ -97,10 +101,10 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
     console.print(fitting(cells, console.width), highlight=False)
     if len(ledgers) > len(longest):
         console.print(Text(f"Shown are the {len(longest)} longest.", style="dim"))
-    colour = coloured(console)
+    colour, outside = coloured(console), {bucket for ledger in ledgers for bucket in ledger.outside}
     for line in (
         stacked(sums, console.width, colour=colour),
-        *legend(sums, console.width, colour=colour)[:2],
+        *legend(sums, console.width, colour=colour, outside=outside)[:2],
     ):
         console.print(line, highlight=False)
     console.print(Text(f"{command} ID, or with --html FILE", style="dim"), highlight=False)
@@ -117,7 +121,11 @@ def print_many(many: ManyTasks, console: Console) -> None:
     for account in many.accounts:
         for bucket, value in account.wall.items():
             sums[bucket] += value
-    for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)):
+    outside = {bucket for account in many.accounts for bucket in account.outside}
+    for line in (
+        stacked(sums, width, colour=colour),
+        *legend(sums, width, colour=colour, outside=outside),
+    ):
         console.print(Padding(line, (0, 0, 0, _INDENT)), highlight=False)
     console.print()
     unit = unit_of(
@@ -133,6 +141,7 @@ def print_many(many: ManyTasks, console: Console) -> None:
     notes = [
         f"Steps a task: p50 {interval(many.steps.p50)}, p95 {interval(many.steps.p95)}, {many.steps.total:,.0f} in all.",
         "Figures: value [95 % interval over tasks, by order statistics]; a p95 takes 20 tasks.",
+        *(["≤: some of it was seen from outside, so an upper bound."] if outside else []),
     ]
     for note in notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
@@ -145,4 +154,5 @@ def _bucket_name(name: str) -> str:
 
 def _spread(name: str, one: Spread, scale: float) -> tuple[str, ...]:
     share = percent(one.share, 1.0) if one.share is not None else NOTHING
-    return (name, interval(one.p50, scale), interval(one.p95, scale), number(one.total * scale), share)
+    figures = (interval(one.p50, scale), interval(one.p95, scale), number(one.total * scale), share)
+    return (name, *(f"{bound(one.outside)}{figure}" if figure != NOTHING else figure for figure in figures))
