@@ -123,7 +123,7 @@ def test_the_details_of_a_row_say_what_is_known_and_no_more():
     assert call["first token"] == "1.17 s from its start"
     tool = dict(next(line for line in lines if line.name == "run_tests").facts)
     assert tool["seen"].startswith("from outside")
-    assert tool["on the critical path"] == "no"
+    assert tool["on the critical path"] == "≤ 520 ms"  # it or the other of that answer: nobody saw which
     assert not {"first token", "prompt tokens"} & set(tool)
 
 

@@ -29,6 +29,7 @@ from tithe.report.ledger_words import (
     finding_sentence,
     findings,
     first_sentence,
+    no_break,
     title,
     unchecked_sentences,
     visible,
@@ -111,9 +112,8 @@ def _print_doctor(console: Console, diagnosis: Diagnosis | None) -> None:
     console.print(Text("Prefix", style="bold"))
     found = findings(diagnosis)
     if not found:
-        _indented(
-            console, [Text("No break: every call that tells extends what its session had paid for.", "dim")]
-        )
+        told = no_break(diagnosis)
+        _indented(console, [Text(f"No break. {told}" if diagnosis.known > 1 else told, "dim")])
     _indented(console, [Text(finding_sentence(one)) for one in found[:_MOST_FINDINGS]])
     if len(found) > _MOST_FINDINGS:
         _indented(console, [Text(f"... and {len(found) - _MOST_FINDINGS:,} more findings.", "dim")])

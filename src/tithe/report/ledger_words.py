@@ -186,6 +186,20 @@ def finding_sentence(found: Finding) -> str:
     return f"{place}: {visible(found.first.sentence)} {visible(found.first.fix)} ({finding_cost(found)}.)"
 
 
+def no_break(diagnosis: Diagnosis) -> str:
+    """What a diagnosis without a finding says: that nothing broke, or that nothing could be judged."""
+    calls = len(diagnosis.calls)
+    if not calls:
+        return "There is no call whose prompt could be judged."
+    if not diagnosis.known:
+        return f"Nothing to judge: none of {counted(calls, 'call')} told its prompt."
+    if diagnosis.known == 1:
+        return "Nothing to judge: of one call that told its prompt there is none before that it could extend."
+    if diagnosis.known < calls:
+        return f"Of {counted(calls, 'call')} {diagnosis.known:,} told their prompts; each extends what its session had paid for."
+    return "Every call extends what its session had paid for."
+
+
 def ledger_headlines(ledger: Ledger, diagnosis: Diagnosis | None) -> tuple[Headline, ...]:
     """What one takes away in ten seconds: the clock, the tax, the prefix, and what the account does not know."""
     return (
@@ -241,12 +255,12 @@ def _prefix(diagnosis: Diagnosis | None) -> Headline:
         )
     found = findings(diagnosis)
     if not found:
-        told = "Every call extends what its session had paid for." if diagnosis.calls else "No call tells."
+        judged = diagnosis.known > 1
         return Headline(
             about=PREFIX,
-            outcome="no break" if diagnosis.calls else "not known",
-            sentence=told,
-            good=bool(diagnosis.calls) or None,
+            outcome="no break" if judged else "not known",
+            sentence=no_break(diagnosis),
+            good=judged or None,
         )
     return Headline(
         about=PREFIX,
