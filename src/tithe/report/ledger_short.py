@@ -27,19 +27,35 @@ _INDENT = 2
 # So many tasks are told one by one; of more there is a table.
 ONE_BY_ONE = 3
 _MOST_ROWS = 20
+_MOST_NAMED = 3
 
 
 def print_short(
     ledgers: Sequence[tuple[Ledger, Diagnosis | None]], console: Console, *, command: str = "tithe ledger"
 ) -> None:
     """Print what was recorded, in a few lines a task. `command`: what is typed to see the ledger of one."""
-    if not ledgers:
-        return
-    if len(ledgers) > ONE_BY_ONE:
-        _print_table([ledger for ledger, _ in ledgers], console, command)
-        return
-    for ledger, diagnosis in ledgers:
-        _print_one(ledger, diagnosis, console, command)
+    alone = [ledger for ledger, _ in ledgers if ledger.tools and not ledger.models]
+    told = [one for one in ledgers if one[0] not in alone] if len(alone) < len(ledgers) else ledgers
+    if len(told) > ONE_BY_ONE:
+        _print_table([ledger for ledger, _ in told], console, command)
+    else:
+        for ledger, diagnosis in told:
+            _print_one(ledger, diagnosis, console, command)
+    if alone:
+        console.print(Text(_tools_alone(alone)), highlight=False)
+        console.print()
+
+
+def _tools_alone(alone: Sequence[Ledger]) -> str:
+    """What is said of tasks that hold tool runs and no call."""
+    runs = sum(row.runs for ledger in alone for row in ledger.tools)
+    ids = ", ".join(ledger.task[:8] for ledger in alone[:_MOST_NAMED])
+    more = f" and {len(alone) - _MOST_NAMED:,} more" if len(alone) > _MOST_NAMED else ""
+    stands = "stands in a task of its own" if runs == 1 else "stand in tasks of their own"
+    return (
+        f"{counted(runs, 'tool run')} {stands} ({ids}{more}): no one task's calls lie around what ran outside of "
+        "any task. Put `with task(...)` of tithe.trace around the agent's run."
+    )
 
 
 def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, command: str) -> None:
