@@ -153,7 +153,7 @@ def _unchecked(attribution: Attribution) -> Iterator[Unchecked]:
     outside = sum(asking.outside for asking in untold)
     for count, why in (
         (outside, "whether those ran at once is not seen from outside"),
-        (len(untold) - outside, "those were not reported by the names or ids that it asked for them by"),
+        (len(untold) - outside, "no two of them were reported by the ids or names asked for"),
     ):
         if count:
             yield Unchecked(kind="serial tools", count=count, why=why)

@@ -60,8 +60,8 @@ class _Rows:
             step = self._steps.get(id(node), step)
             yield self._bar(node, depth, step)
             children = [child for child in node.children if node.kind != "call" or len(node.children) > 1]
-            children.sort(key=lambda child: (child.start, child.end), reverse=True)
-            stack += [(child, depth + 1, step) for child in children]
+            children.sort(key=lambda child: (child.start, child.end))
+            stack += [(child, depth + 1, step) for child in reversed(children)]
 
     def _bar(self, node: Node, depth: int, step: int | None) -> Bar:
         told = node.attributes

@@ -117,7 +117,8 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
     console.print(fitting(cells, console.width), highlight=False)
     if len(ledgers) > len(longest):
         console.print(Text(f"Shown are the {len(longest)} longest.", style="dim"))
-    colour, outside = coloured(console), {bucket for ledger in ledgers for bucket in ledger.outside}
+    colour = coloured(console)
+    outside: set[Bucket] = {bucket for ledger in ledgers for bucket in ledger.outside}
     for line in (
         stacked(sums, console.width, colour=colour),
         *legend(sums, console.width, colour=colour, outside=outside)[:2],
@@ -137,7 +138,7 @@ def print_many(many: ManyTasks, console: Console) -> None:
     for account in many.accounts:
         for bucket, value in account.wall.items():
             sums[bucket] += value
-    outside = {bucket for account in many.accounts for bucket in account.outside}
+    outside: set[Bucket] = {bucket for account in many.accounts for bucket in account.outside}
     for line in (
         stacked(sums, width, colour=colour),
         *legend(sums, width, colour=colour, outside=outside),

@@ -113,7 +113,9 @@ def avoidable(ledger: Ledger, diagnosis: Diagnosis | None = None) -> str:
     if not ledger.tax and diagnosis is not None and any(one.cost_s is None for one in diagnosis.breaks):
         return "a prefix was lost, and what that cost is not known"
     if not ledger.tax:
-        return "nothing of it is known to be avoidable"
+        kinds = dict.fromkeys(TAX_NAMES[one.kind] for one in ledger.unchecked)
+        unchecked = f" ({', '.join(kinds)}: not checked)" if kinds else ""
+        return f"nothing of it is known to be avoidable{unchecked}"
     parts = ", ".join(f"{TAX_NAMES[item.kind]} {seconds(item.saves_s)}" for item in ledger.tax)
     return f"{seconds(ledger.tax_s)} ({of_all(ledger.tax_s, ledger.wall_s)}) was avoidable: {parts}"
 
