@@ -7,6 +7,7 @@ from tithe.core import attributes as at
 from tithe.ledger.account import Account, Entry, Ledger, Slice
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Diagnosis
+from tithe.ledger.outcome import outcome_of
 from tithe.ledger.retime import Removal, saving, without
 from tithe.ledger.tables import attempts as attempts_of
 from tithe.ledger.tables import model_rows, step_rows, tool_rows, total
@@ -54,6 +55,7 @@ def make_ledger(record: TaskRecord, diagnosis: Diagnosis | None = None) -> Ledge
         tools=tool_rows(attribution),
         models=model_rows(attribution),
         bars=bars(attribution, _numbers(root)),
+        outcome=outcome_of(record, attribution),
         notes=tree.notes,
     )
 
@@ -84,6 +86,7 @@ def make_account(record: TaskRecord) -> Account:
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
         outside=tuple({bucket: None for bucket, _ in _seen_from_outside(attribution)}),
+        outcome=outcome_of(record, attribution),
     )
 
 
