@@ -64,8 +64,8 @@ def strays_of(spans: Mapping[str, Span]) -> Strays:
         if top.kind == "tool" and top.parent not in spans:
             families[top.id].append(span)
     tools = {root: family for root, family in families.items() if _is_tools(family)}
-    homes = _Homes(spans.values(), tools)
-    return {root: family for root, family in tools.items() if homes.of(spans[root])}
+    homes = _homes(spans.values(), tools)
+    return {root: family for root, family in tools.items() if homes[root]}
 
 
 def adopt(strays: Strays, spans: dict[str, Span]) -> tuple[dict[str, str], int]:
@@ -75,13 +75,13 @@ def adopt(strays: Strays, spans: dict[str, Span]) -> tuple[dict[str, str], int]:
     """
     inside = {span.id for family in strays.values() for span in family}
     homely = {span.trace for span in spans.values() if span.id not in inside}
-    homes = _Homes(spans.values(), strays)
+    homes = _homes(spans.values(), strays)
     found: dict[str, str] = {}
     several = 0
     for root, family in strays.items():
         if spans[root].trace in homely:
             continue
-        tasks = homes.of(spans[root])
+        tasks = homes[root]
         several += len(tasks) > 1
         if len(tasks) == 1:
             found.update((span.id, min(tasks)) for span in family)
@@ -92,22 +92,35 @@ def _is_tools(family: Iterable[Span]) -> bool:
     return all(span.kind in _OF_A_TOOL for span in family)
 
 
-class _Homes:
-    """The gaps of all tasks, to find a stray's place among."""
-
-    def __init__(self, spans: Iterable[Span], strays: Strays) -> None:
-        inside = {span.id for family in strays.values() for span in family}
-        self._gaps = list(_gaps({span.id: span for span in spans if span.id not in inside}))
-
-    def of(self, stray: Span) -> set[str]:
-        """The tasks that could have it."""
-        fits = [gap for gap in self._gaps if gap.has(stray)]
-        between = [gap for gap in fits if gap.end < inf]
-        asked_last = [gap for gap in fits if gap.asked is not None]
-        found = between or asked_last
+def _homes(spans: Iterable[Span], strays: Strays) -> dict[str, set[str]]:
+    """The tasks that could have each stray, by its root's id. One sweep through time."""
+    inside = {span.id for family in strays.values() for span in family}
+    by_id = {span.id: span for span in spans}
+    between: list[_Gap] = []
+    last: dict[str | None, list[_Gap]] = defaultdict(
+        list
+    )  # those after a line's last call, by what it asked for
+    for gap in _gaps({id_: span for id_, span in by_id.items() if id_ not in inside}):
+        if gap.end < inf:
+            between.append(gap)
+        for name in {name for _, name in gap.asked or ()} if gap.end == inf else ():
+            last[name].append(gap)
+    between.sort(key=lambda gap: gap.begin)
+    open_now: list[_Gap] = []
+    taken = 0
+    found: dict[str, set[str]] = {}
+    for stray in sorted((by_id[root] for root in strays), key=lambda span: span.start):
+        while taken < len(between) and between[taken].begin <= stray.start + TOLERANCE_S:
+            open_now.append(between[taken])
+            taken += 1
+        open_now = [gap for gap in open_now if gap.end + TOLERANCE_S >= stray.start]
+        fits = [gap for gap in open_now if gap.has(stray)] or [
+            gap for gap in last[text_of(stray, at.TOOL_NAME)] if gap.has(stray)
+        ]
         wanted = text_of(stray, at.TOOL_CALL_ID)
-        by_id = [gap for gap in found if any(wanted == id_ for id_, _ in gap.asked or ())] if wanted else []
-        return {gap.trace for gap in by_id or found}
+        by_call = [gap for gap in fits if wanted and wanted in {id_ for id_, _ in gap.asked or ()}]
+        found[stray.id] = {gap.trace for gap in by_call or fits}
+    return found
 
 
 def _gaps(spans: Mapping[str, Span]) -> Iterator[_Gap]:
