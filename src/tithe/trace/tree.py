@@ -67,11 +67,7 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
         mended.beyond = _cut(root)
     if add_what_ran_between(root):
         _reach_around(root)
-    # Who reports its tools alone says nothing of what it did between them.
-    instrumented = any(
-        node.kind != "tool" and node.span.attributes.get(at.SOURCE) in _INSTRUMENTED
-        for node in nodes.values()
-    )
+    instrumented = any(node.span.attributes.get(at.SOURCE) in _INSTRUMENTED for node in nodes.values())
     notes = mended.told(len(opened))
     if root.made and all(node.kind == "tool" for node in nodes.values()):
         notes = (*notes, _TOOLS_ALONE)
