@@ -151,7 +151,9 @@ def test_the_worked_example_of_the_docs():
     slow = around(4.0, 0.3)
     for left, kind in ((25.6, "step"), (12.4, "step"), (8.0, "answer now")):
         steps = round((30 - left) / 4.4)
-        decision = budgeted(Situation(left_s=left, steps=steps, ahead=8 - steps, calls=slow, tools=tools), crafts)
+        decision = budgeted(
+            Situation(left_s=left, steps=steps, ahead=8 - steps, calls=slow, tools=tools), crafts
+        )
         assert (decision.kind, decision.candidates, decision.verify) == (kind, 1, False)
 
 
