@@ -202,11 +202,15 @@ class Slider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sliders' bar stands beside: seconds by bucket, before and as projected on average, which sum to these."""
+    """What the sliders' bar stands beside: seconds by bucket, before and as projected on average, which sum to these.
+
+    `spread`: what the projection says of its draws, in words; empty where nothing scatters.
+    """
 
     name: str
     before_s: float
     projected_s: float
+    spread: str
     before: tuple[float, ...]
     projected: tuple[float, ...]
 

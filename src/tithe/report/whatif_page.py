@@ -70,23 +70,23 @@ def _changes(change: Change) -> Iterator[str]:
     if change.ttft_s is not None:
         yield f"TTFT {seconds(change.ttft_s)}"
     if change.tokens_per_s is not None:
-        yield f"{number(change.tokens_per_s)} tokens/s"
+        yield f"{change.tokens_per_s:g} tokens/s"
     if change.profile is not None:
         yield f"the endpoint of {visible(change.profile.name, 64)}"
     if change.cache is not None:
         yield f"cache {change.cache}"
     if change.retries is not None:
-        yield f"{number(100 * change.retries)} % of attempts fail"
+        yield f"{100 * change.retries:g} % of attempts fail"
     if change.parallel_tools:
         yield "tools of one answer at once"
     if change.tools != 1:
-        yield f"tools x{number(change.tools)}"
+        yield f"tools x{change.tools:g}"
     if change.candidates > 1:
         yield f"{change.candidates} candidates"
     if change.verify:
         yield "answers checked"
     if change.speedup != 1:
-        yield f"inference {number(change.speedup)} times as fast"
+        yield f"inference {change.speedup:g} times as fast"
     if change.agents > 1:
         yield f"{change.agents:,} agents at once"
 

@@ -31,7 +31,8 @@ from tithe.whatif.graph import Graph
 from tithe.whatif.simulate import DRAWS, by_segment
 from tithe.whatif.table import Table
 
-CANDIDATES = (1, 2, 3, 4, 5)
+CANDIDATES = 5
+"""So many can be asked for at least."""
 _ALWAYS, _TOOLS, _CALLS, _AGAIN, _AGAIN_CALLS = 0, 1, 2, 5, 6
 _WITHOUT_FIRST, _WITHOUT_REST = Nudge(ttft_s=float("inf")), Nudge(rate=float("inf"))
 
@@ -66,7 +67,7 @@ class Stretch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TaskProgram(msgspec.Struct, frozen=True, kw_only=True):
-    """One task. `slower`: for each of the program's `counts`, how many times as long a call takes as with the projected one."""
+    """One task. `slower`: for 1 candidate, 2 and so on, how many times as long a call takes as with the projected number of them."""
 
     name: str
     segments: tuple[Stretch, ...]
@@ -77,7 +78,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """The tasks, and where everything stands as projected.
 
     ttft_s, tokens_per_s: the median call's, None: no call has one that is known. retries: the share of attempts that fail; 0 where none
-    does, and what a failure costs is then what the call that answers takes. `counts`: numbers of candidates that can be asked for.
+    does, and what a failure costs is then what the call that answers takes.
     `undivided`: calls of which only the whole time is known, so that neither T nor D touches them.
     """
 
@@ -86,7 +87,6 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_s: float | None
     retries: float
     candidates: int
-    counts: tuple[int, ...]
     tools: float
     undivided: int
 
@@ -115,7 +115,7 @@ def _operands(program: Program, task: TaskProgram, settings: Settings) -> tuple[
 
     ttft = of(settings.ttft_s, program.ttft_s)
     token = 1 / of(settings.tokens_per_s, program.tokens_per_s)
-    slower = 1.0 if settings.candidates is None else task.slower[program.counts.index(settings.candidates)]
+    slower = 1.0 if settings.candidates is None else task.slower[settings.candidates - 1]
     tools = program.tools if settings.tools is None else settings.tools
     share = program.retries if settings.retries is None else settings.retries
     again = share / (1 - share)
@@ -156,12 +156,11 @@ def compiled(
     tables = [Table(graph, own) for graph in graphs]
     asked = [_Asked.of(table, change, own, Luck(draws, seed)) for table in tables]
     share = _share(tables, change) if any(one.failing.any() for one in asked) else 0.0
-    counts = tuple(sorted({*CANDIDATES, change.candidates}))
     tasks = tuple(
         TaskProgram(
             name=graph.name,
             segments=_stretches(table, one, change, fails=share > 0),
-            slower=_slower(table, change, own, Luck(draws, seed), counts),
+            slower=_slower(table, change, own, Luck(draws, seed)),
         )
         for graph, table, one in zip(graphs, tables, asked, strict=True)
     )
@@ -172,7 +171,6 @@ def compiled(
         tokens_per_s=rate,
         retries=share,
         candidates=change.candidates,
-        counts=counts,
         tools=change.tools,
         undivided=sum(int(np.count_nonzero(one.still.inference)) for one in asked),
     )
@@ -264,16 +262,15 @@ def _alone(change: Change, candidates: int = 1) -> Change:
     return msgspec.structs.replace(change, candidates=candidates, retries=0.0, verify=False)
 
 
-def _slower(
-    table: Table, change: Change, own: Mapping[str, CallTimes], luck: Luck, counts: Sequence[int]
-) -> tuple[float, ...]:
+def _slower(table: Table, change: Change, own: Mapping[str, CallTimes], luck: Luck) -> tuple[float, ...]:
     def mean(count: int) -> float:
         found = answers(table, _alone(change, count), own, luck)
         return float(_seconds(found).sum(axis=1).mean())
 
     projected = mean(change.candidates)
     return tuple(
-        1.0 if count == change.candidates or projected <= 0 else mean(count) / projected for count in counts
+        1.0 if count == change.candidates or projected <= 0 else mean(count) / projected
+        for count in range(1, max(CANDIDATES, change.candidates) + 1)
     )
 
 

@@ -32,7 +32,7 @@
     const of = (set, projected) => (set === null || projected === null ? 1 : set / projected);
     const ttft = of(settings.ttft_s, program.ttft_s);
     const token = 1 / of(settings.tokens_per_s, program.tokens_per_s);
-    const slower = settings.candidates === null ? 1 : task.slower[program.counts.indexOf(settings.candidates)];
+    const slower = settings.candidates === null ? 1 : task.slower[settings.candidates - 1];
     const tools = settings.tools === null ? program.tools : settings.tools;
     const share = settings.retries === null ? program.retries : settings.retries;
     let again = share / (1 - share);
@@ -208,7 +208,10 @@
     sentence(wall, account, moved) {
       const times = account.before_s / wall;
       const change = times > 1.005 ? `, ${number(times)} times as fast as before` : times < 0.995 ? `, ${number(1 / times)} times as long as before` : "";
-      return `${moved ? "With the sliders" : "Nothing is moved"}: ${seconds(wall)} on average${change}.`;
+      if (moved) return `With the sliders: ${seconds(wall)} on average${change}.`;
+      const projected = [seconds(account.projected_s) === seconds(wall) ? "" : `${seconds(account.projected_s)} on average`, account.spread];
+      const told = projected.filter((one) => one).join(", ");
+      return `Nothing is moved: ${seconds(wall)} on average${change}.${told ? ` The projection: ${told}.` : ""}`;
     }
 
     draw(columns, totals) {

@@ -23,7 +23,7 @@ def knobs_figure(found: Projection) -> Figure:
     )
     return Figure(
         anchor=ANCHOR,
-        title=f"One notch more of {found.knobs[0].name} is worth most"
+        title=f"Worth most: {found.knobs[0].name}, {found.knobs[0].notch}"
         if found.knobs
         else "No knob saves anything",
         panels=(

@@ -9,7 +9,7 @@ from tithe.report.ledger_rows import unit_of
 from tithe.report.ledger_words import visible
 from tithe.report.page import Figure, Panel
 from tithe.trace.buckets import BUCKETS
-from tithe.whatif import Program, Projection, Settings, run
+from tithe.whatif import Interval, Program, Projection, Settings, run
 
 ANCHOR = "sliders"
 # How far a slider reaches to either side of where it stands, in times; what can be typed reaches farther.
@@ -33,7 +33,13 @@ def sliders_figure(found: Projection, program: Program) -> Figure:
     return Figure(
         anchor=ANCHOR,
         title="Move what you would change",
-        panels=(Panel(title="From the projection on", drawing=drawing, empty="Nothing can be moved."),),
+        panels=(
+            Panel(
+                title="The projected task, where the sliders stand",
+                drawing=drawing,
+                empty="Nothing can be moved.",
+            ),
+        ),
         reading="The last bar is what the projected task takes on average where the sliders stand. Unmoved they are the projection.",
         caption=tuple(_caption(found, program)),
         formulas=(
@@ -60,19 +66,21 @@ def _sliders(found: Projection, program: Program) -> Iterator[Slider]:
             key="tokens_per_s", name="Decode rate", unit="tokens/s", scale=1.0, initial=initial, low=initial / _NEAR,
             high=initial * _FAR, least=0.001, most=1e6, steps="log", hint=median,
         )  # fmt: skip
-    if any(one > 0 for task in program.tasks for one in task.slower):
-        initial = 100 * program.retries
-        yield Slider(
-            key="retries", name="Retry rate", unit="% fail", scale=100.0, initial=initial, low=0.0,
-            high=_MOST_RETRIES if initial <= _MOST_RETRIES else 90.0, least=0.0, most=90.0, steps="linear",
-            hint="Share of attempts that fail. "
-            + ("Each costs what those projected do." if program.retries else "None did: each would take what its call takes."),
-        )  # fmt: skip
-        yield Slider(
-            key="candidates", name="Candidates", unit="at once", scale=1.0, initial=float(program.candidates),
-            low=float(program.counts[0]), high=float(program.counts[-1]), least=float(program.counts[0]),
-            most=float(program.counts[-1]), steps="whole", hint="Answers asked for at each step; the slowest is waited for.",
-        )  # fmt: skip
+    initial = 100 * program.retries
+    yield Slider(
+        key="retries", name="Retry rate", unit="% fail", scale=100.0, initial=initial, low=0.0,
+        high=_MOST_RETRIES if initial <= _MOST_RETRIES else 90.0, least=0.0, most=90.0, steps="linear",
+        hint="Share of attempts that fail. "
+        + ("Each costs what those projected do." if program.retries else "None did: each would take what its call takes."),
+    )  # fmt: skip
+    most = float(len(program.tasks[0].slower))
+    alike = all(one == 1 for task in program.tasks for one in task.slower)
+    yield Slider(
+        key="candidates", name="Candidates", unit="at once", scale=1.0, initial=float(program.candidates), low=1.0,
+        high=most, least=1.0, most=most, steps="whole",
+        hint="Answers asked for at each step; the slowest is waited for. "
+        + ("Nothing tells how calls scatter, so several take what one does." if alike else ""),
+    )  # fmt: skip
     if found.after.get("tool", 0.0) > 0 or found.before.get("tool", 0.0) > 0:
         yield Slider(
             key="tools", name="Tools’ time", unit="× recorded", scale=1.0, initial=program.tools, low=0.0,
@@ -94,9 +102,16 @@ def _accounts(found: Projection) -> Iterator[Account]:
             name=name,
             before_s=one.before_s,
             projected_s=one.wall.mean,
+            spread=_spread(one.wall),
             before=columns(one.before),
             projected=columns(one.after),
         )
+
+
+def _spread(wall: Interval) -> str:
+    if wall.high - wall.low <= 1e-3 * wall.p50:
+        return ""
+    return f"median {seconds(wall.p50)}, 80 % of draws {seconds(wall.low)} to {seconds(wall.high)}"
 
 
 def _caption(found: Projection, program: Program) -> Iterator[str]:
@@ -116,7 +131,7 @@ def _caption(found: Projection, program: Program) -> Iterator[str]:
             for name, value in (("TTFT", program.ttft_s), ("decode rate", program.tokens_per_s))
             if value is None
         )
-        yield f"No {what} is known of any call, so there is no slider for it."
+        yield f"No {what} above zero is known of any call, so there is no slider for it."
     if program.undivided:
         yield (
             f"{counted(program.undivided, 'answer')} came in one piece and cannot be told apart: TTFT and rate leave them as they are."
