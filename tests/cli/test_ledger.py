@@ -69,6 +69,14 @@ def test_all_tasks_have_percentiles_shares_and_each_an_account(db: Path):
     assert (tool["p50"]["low"], tool["p50"]["value"], tool["total"]) == pytest.approx((3.0, 3.0, 90.0))
 
 
+def test_tasks_of_several_names_are_told_to_be_pooled(db: Path, capsys):
+    assert run(["ledger", "--all", "--db", str(db)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Pooled are tasks of 2 names: even (15), odd (15). --name NAME tells those of one." in told
+    assert run(["ledger", "--name", "odd", "--db", str(db)]) == 0
+    assert "Pooled" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("narrowing", "left"),
     [(("--name", "even"), 15), (("--source", "api"), 15), (("--since", "2000-01-01", "--name", "odd"), 15)],

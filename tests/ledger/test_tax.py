@@ -38,6 +38,24 @@ def test_a_retry_is_charged_whole_and_by_cause() -> None:
     assert (ledger.tax_s, ledger.work_s) == (4, 2)
 
 
+def test_a_call_that_failed_without_a_further_attempt_is_no_retry() -> None:
+    ledger = task(span("c", "call", 0, 2, "t"), span("a1", "attempt", 0, 2, "c", error="401"), end=2)
+    assert (ledger.tax, ledger.tax_s, ledger.bucket_s("retry")) == ((), 0, 2)
+
+
+def test_of_a_call_that_failed_for_good_the_last_attempt_is_no_tax() -> None:
+    ledger = task(
+        span("c", "call", 0, 9, "t"),
+        span("a1", "attempt", 0, 1, "c", error="500"),
+        span("a2", "attempt", 3, 5, "c", error="500"),
+        span("a3", "attempt", 6, 9, "c", error="500"),
+        end=9,
+    )
+    retries = items(ledger)["retries"]
+    assert (retries.wall_s, retries.saves_s, retries.count) == (6, pytest.approx(6), 2)
+    assert {name: (times, s) for name, times, s in retries.causes} == {"500": (2, 3), "backoff": (2, 3)}
+
+
 def test_tools_that_one_answer_asked_for_need_not_run_one_after_the_other() -> None:
     ledger = task(
         asking("c1", 0, 1, "x", "y", "z"),

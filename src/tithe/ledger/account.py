@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from tithe.core.statistics import Estimate
+from tithe.ledger.outcome import Outcome
 from tithe.trace.buckets import Bucket
 
 TaxKind = Literal["lost prefix", "retries", "serial tools", "queueing", "speculation"]
@@ -142,7 +143,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """One task's account. `slices` partition [0, wall_s]; `entries`, one for each kind in each bucket, sum to it.
 
     `saves_s`: by how much the task would have been shorter without a bucket, all kinds of it. `started` is seconds since the epoch, None where the source has no date. `tax` items don't overlap; `tax_s` is what
-    the task would save without all of them, `work_s` the rest. `notes` say what was repaired or is not reported.
+    the task would save without all of them, `work_s` the rest. `outcome` is how it ended.
+    `notes` say what was repaired or is not reported.
     """
 
     task: str
@@ -162,6 +164,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolRow, ...]
     models: tuple[ModelRow, ...]
     bars: tuple[Bar, ...]
+    outcome: Outcome = Outcome()
     notes: tuple[str, ...] = ()
 
     def bucket_s(self, bucket: Bucket) -> float:
@@ -185,6 +188,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int | None
     cached_tokens: int | None
     output_tokens: int | None
+    outcome: Outcome = Outcome()
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,9 +202,14 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManyTasks(msgspec.Struct, frozen=True, kw_only=True):
-    """Many tasks at once: their accounts, and p50 and p95 of each bucket over them, with intervals by order statistics."""
+    """Many tasks at once: their accounts, and p50 and p95 of each bucket over them, with intervals by order statistics.
+
+    `names`: what they are called, and how many are called so, the most first. `failed`: how many are known to have ended badly.
+    """
 
     accounts: tuple[Account, ...]
+    names: tuple[tuple[str, int], ...] = ()
+    failed: int = 0
     wall: Spread
     buckets: tuple[Spread, ...]
     steps: Spread

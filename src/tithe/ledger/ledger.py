@@ -7,6 +7,7 @@ from tithe.core import attributes as at
 from tithe.ledger.account import Account, Entry, Ledger, Slice
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Diagnosis
+from tithe.ledger.outcome import outcome_of
 from tithe.ledger.retime import Removal, saving, without
 from tithe.ledger.tables import attempts as attempts_of
 from tithe.ledger.tables import model_rows, step_rows, tool_rows, total
@@ -53,6 +54,7 @@ def make_ledger(record: TaskRecord, diagnosis: Diagnosis | None = None) -> Ledge
         tools=tool_rows(attribution),
         models=model_rows(attribution),
         bars=bars(attribution, _numbers(root)),
+        outcome=outcome_of(record, attribution),
         notes=tree.notes,
     )
 
@@ -82,6 +84,7 @@ def make_account(record: TaskRecord) -> Account:
         input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
+        outcome=outcome_of(record, attribution),
     )
 
 

@@ -1,6 +1,7 @@
 """The tax: what of a task's wall clock was avoidable.
 
-    retries       failed attempts and backoff; without them the task still has the attempt that answered
+    retries       failed attempts that a further one of the same call followed, and backoff; without them the task still has the
+                  last attempt. That one's failure is no retry: it is how the call ended (outcome.py)
     queueing      waiting that the endpoint reports; on an idle endpoint there is none
     serial tools  an answer asked for several tools, and they ran one after the other; since one answer asked for all, none of them
                   was asked for because of another's result, so the longest alone would have had to be waited for
@@ -12,21 +13,15 @@ No moment is in two of them, since each is of a bucket or of spans of its own. W
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tithe.ledger.account import TaxItem
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Break
 from tithe.ledger.retime import Removal, saving, without, without_spans
 from tithe.trace.buckets import Bucket
-from tithe.trace.node import Node, failures
+from tithe.trace.node import Node, answer_of, failures
 from tithe.trace.timing import series
-
-_BUCKETS: tuple[tuple[str, Bucket], ...] = (
-    ("retries", "retry"),
-    ("queueing", "queue"),
-    ("speculation", "speculation"),
-)
 
 
 class Tax:
@@ -51,15 +46,40 @@ class Tax:
         self.seconds = saving(attribution, _all_of(removals)) if removals else 0.0
 
     def _retries(self) -> tuple[TaxItem, Removal] | None:
+        calls = [node for node in self._nodes() if node.kind == "call"]
+        last = {
+            id(call): max(one.start for one in call.attempts or [call])
+            for call in calls
+            if answer_of(call) is None
+        }
         causes: dict[str, list[float]] = defaultdict(list)
-        for start, end, bucket, detail, _ in self._attribution.path:
-            if bucket == "retry":
+        for start, end, bucket, detail, node in self._attribution.path:
+            if bucket == "retry" and not (node is not None and start >= last.get(id(node), end)):
                 causes[detail or "abandoned"].append(end - start)
         if not causes:
             return None
-        removal = without("retry")
-        failed = sum(failures(node) for node in self._nodes() if node.kind == "call")
+        removal = self._without_retries(calls, last)
+        failed = sum(failures(call) - (id(call) in last) for call in calls)
         return self._item("retries", causes, failed, removal), removal
+
+    def _without_retries(self, calls: Iterable[Node], last: Mapping[int, float]) -> Removal:
+        """Everything but what a further attempt followed. `last`: of each call that failed for good its last attempt's start."""
+        kept: dict[tuple[int, str | None], float] = {}
+        for call in calls:
+            if id(call) not in last:
+                continue
+            whole: dict[str | None, float] = defaultdict(float)
+            final: dict[str | None, float] = defaultdict(float)
+            for start, end, bucket, detail in self._attribution.own(call):
+                if bucket == "retry":
+                    whole[detail] += end - start
+                    final[detail] += end - start if start >= last[id(call)] else 0.0
+            kept.update({(id(call), detail): final[detail] / whole[detail] for detail in whole})
+
+        def removal(bucket: Bucket, detail: str | None, node: Node | None) -> float:
+            return kept.get((id(node), detail), 0.0) if bucket == "retry" else 1.0
+
+        return removal
 
     def _queueing(self) -> tuple[TaxItem, Removal] | None:
         waits = [end - start for start, end, bucket, _, _ in self._attribution.path if bucket == "queue"]

@@ -1,7 +1,7 @@
 """Ledgers in short: what `tithe record` prints when it ends, and many tasks at once."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -19,8 +19,10 @@ from tithe.report.ledger_words import (
     finding_sentence,
     findings,
     inference_seconds,
+    name_list,
     title,
 )
+from tithe.report.outcome import command_end, outcome_sentences
 
 _INDENT = 2
 # So many tasks are told one by one; of more there is a table.
@@ -52,6 +54,8 @@ def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, co
             f"  {seconds(ledger.wall_s)}, {counted(len(ledger.steps), 'step')}, {share} inference{unfinished}",
         ),
     )
+    for line in outcome_sentences(ledger.outcome):
+        console.print(Text(line, style="yellow" if ledger.outcome.good else "bold red"), highlight=False)
     for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)[:1]):
         console.print(line, highlight=False)
     told = avoidable(ledger, diagnosis)
@@ -71,6 +75,7 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
     }
     sums: dict[Bucket, float] = {bucket: value for bucket, value in whole.items() if value > 0}
     wall, tax = sum(ledger.wall_s for ledger in ledgers), sum(ledger.tax_s for ledger in ledgers)
+    told = any(_end(ledger) for ledger in longest)
     rows = [
         (
             title(ledger),
@@ -79,6 +84,7 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
             number(ledger.wall_s * unit.scale),
             percent(inference_seconds(ledger), ledger.wall_s),
             number(ledger.tax_s * unit.scale),
+            *([_end(ledger)] if told else []),
         )
         for ledger in longest
     ]
@@ -90,9 +96,13 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
             number(wall * unit.scale),
             percent(sum(inference_seconds(ledger) for ledger in ledgers), wall),
             number(tax * unit.scale),
+            *([""] if told else []),
         )
     )
-    heads = ("task", "id", "steps", f"wall ({unit.name})", "inference", f"avoidable ({unit.name})")
+    heads = (
+        *("task", "id", "steps", f"wall ({unit.name})", "inference", f"avoidable ({unit.name})"),
+        *(("end",) if told else ()),
+    )
     cells = Cells(title="", heads=heads, rows=tuple(rows), total=True)
     console.print(fitting(cells, console.width), highlight=False)
     if len(ledgers) > len(longest):
@@ -107,11 +117,23 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
     console.print()
 
 
+def _end(ledger: Ledger) -> str:
+    """How a task ended, in a word or two where it ended badly."""
+    outcome = ledger.outcome
+    if outcome.failed is not None or outcome.error is not None:
+        return "failed"
+    return command_end(outcome.exit_status, outcome.signal) or (
+        "cut off" if outcome.recorder == "killed" else ""
+    )
+
+
 def print_many(many: ManyTasks, console: Console) -> None:
     """Print many tasks as one: p50 and p95 of each bucket over them, with intervals, and what all of them sum to."""
     colour, width = coloured(console), console.width - _INDENT
     console.print()
     console.print(Text.assemble(("tithe ledger", "bold"), f"  {counted(len(many.accounts), 'task')}"))
+    for line in _pooled(many):
+        console.print(Text(line, style="yellow"), highlight=False)
     console.print()
     sums: dict[Bucket, float] = defaultdict(float)
     for account in many.accounts:
@@ -137,6 +159,14 @@ def print_many(many: ManyTasks, console: Console) -> None:
     for note in notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
     console.print()
+
+
+def _pooled(many: ManyTasks) -> Iterator[str]:
+    """What is in one figure here that may not belong together."""
+    if len(many.names) > 1:
+        yield f"Pooled are tasks of {len(many.names):,} names: {name_list(many.names)}. --name NAME tells those of one."
+    if many.failed:
+        yield f"{many.failed:,} of them ended badly, and what they had still to do is not in their time."
 
 
 def _bucket_name(name: str) -> str:

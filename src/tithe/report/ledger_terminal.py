@@ -31,6 +31,7 @@ from tithe.report.ledger_words import (
     title,
     visible,
 )
+from tithe.report.outcome import outcome_sentences
 from tithe.report.tables import calm_table
 
 _INDENT = 2
@@ -63,6 +64,8 @@ def print_ledger(ledger: Ledger, diagnosis: Diagnosis | None, console: Console) 
     )
     for line in alerts(ledger):
         console.print(Text(line, style="yellow"))
+    for line in outcome_sentences(ledger.outcome):
+        console.print(Text(line, style="yellow" if ledger.outcome.good else "bold red"))
     console.print()
     sums = bucket_seconds(ledger)
     _indented(

@@ -4,7 +4,7 @@ Names come from an agent, its tools and an endpoint, and pass `visible` before t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +17,7 @@ from tithe.report.headline import Headline
 Number = TypeVar("Number", int, float)
 
 _LONGEST = 300
+_MOST_NAMES = 4
 # Of the wall clock, what a bucket has to be to be named in a sentence, or to be a reason for doubt.
 _NAMED, _DOUBTFUL = 0.01, 0.1
 
@@ -63,6 +64,13 @@ def visible(text: str, longest: int = _LONGEST) -> str:
         one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode() for one in line
     )
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+
+
+def name_list(names: Sequence[tuple[str, int]]) -> str:
+    """What tasks are called, and how many are called so: the most frequent few."""
+    shown = ", ".join(f"{visible(name, 28)} ({times:,})" for name, times in names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return f"{shown} and {counted(more, 'other')}" if more > 0 else shown
 
 
 def of_all(part: float, whole: float) -> str:
