@@ -179,7 +179,7 @@
         this.task = select.selectedIndex === 0 ? null : select.selectedIndex - 1;
         this.show();
       });
-      return [element("div", { class: "control" }, element("label", { for: select.id }, "Of"), select)];
+      return [element("div", { class: "control" }, element("label", { for: select.id }, "Tasks shown"), select)];
     }
 
     settings() {
