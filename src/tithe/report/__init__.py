@@ -9,6 +9,7 @@ from tithe.report.ledger_page import ledger_page
 from tithe.report.ledger_short import print_many, print_short
 from tithe.report.ledger_terminal import print_ledger
 from tithe.report.plan import print_plan
+from tithe.report.plan_page import plan_page
 from tithe.report.replay import print_replay
 from tithe.report.scenarios import print_scenarios, print_self_test
 from tithe.report.tasks import print_tasks
@@ -22,6 +23,7 @@ __all__ = [
     "compared_calls_csv",
     "comparison_page",
     "ledger_page",
+    "plan_page",
     "print_audit",
     "print_comparison",
     "print_difference",

@@ -11,12 +11,16 @@ from tithe.report.figures import NOTHING, counted, number, seconds, tokens
 from tithe.report.tables import calm_table
 from tithe.report.task import plain
 from tithe.trace.buckets import BUCKETS
-from tithe.whatif import FitQuality, Projected, Projection
+from tithe.whatif import Beside, FitQuality, Projected, Projection
 
 _INDENT = 2
 _MOST_TASKS, _LONGEST_NAME = 20, 32
 _SAME = 1e-9
-_WHAT = {"whole": "A whole answer", "decode": "Decode"}
+_WHAT = {
+    "whole": "A whole answer",
+    "decode": "Decode",
+    "decode beside others": "Decode beside others",
+}
 
 
 def print_projection(found: Projection, console: Console) -> None:
@@ -136,6 +140,9 @@ def fits_told(fits: tuple[FitQuality, ...]) -> Iterator[str]:
         if fit.error is None:
             yield f"{name}: not fitted, {'; '.join(fit.notes)}."
             continue
+        if fit.beside is not None:
+            yield f"{name}: {_law(fit.beside)}. Off by {100 * fit.error:.1f} % (median of {counted(fit.n, 'call')})."
+            continue
         ranges = ", ".join(
             f"{tokens(low)} to {tokens(high)} {size.removesuffix(' tokens')}"
             for size, (low, high) in fit.ranges.items()
@@ -144,6 +151,16 @@ def fits_told(fits: tuple[FitQuality, ...]) -> Iterator[str]:
             f"{name}: {_prices(fit)}. Off by {100 * fit.error:.1f} % (median of {counted(fit.n, 'call')}; "
             f"tokens {ranges})." + (f" {'; '.join(fit.notes)}." if fit.notes else "")
         )
+
+
+def _law(beside: Beside) -> str:
+    free = f" beyond {beside.free:g}" if beside.free else ""
+    each = (
+        f"each other call under way{free} adds {100 * beside.share:.0f} %"
+        if beside.share
+        else "as fast as alone"
+    )
+    return f"{each}, seen with up to {number(beside.most)}"
 
 
 def _prices(fit: FitQuality) -> str:

@@ -1,5 +1,6 @@
 """Projection: what a task would take with another endpoint or another design, what fits into a budget, and a task's shape run for real."""
 
+from tithe.whatif.beside import Beside
 from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times
 from tithe.whatif.change import Cache, Change
 from tithe.whatif.described import Description, described_graph
@@ -17,6 +18,7 @@ from tithe.whatif.simulate import Simulated, simulate
 
 __all__ = [
     "BUDGETS",
+    "Beside",
     "BudgetPlan",
     "Cache",
     "Call",

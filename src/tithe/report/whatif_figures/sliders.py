@@ -125,6 +125,8 @@ def _caption(found: Projection, program: Program) -> Iterator[str]:
         "TTFT and rate change every call in proportion, while --ttft and --tps give every call the same: on calls that differ these are "
         "two changes. Candidates are told at the projected times."
     )
+    if found.sharing:
+        yield "What other agents slow calls down by stays as projected, wherever the sliders stand."
     if program.ttft_s is None or program.tokens_per_s is None:
         what = " and ".join(
             name
