@@ -8,11 +8,12 @@ from tests.ledger.trees import span_trees
 
 from tithe.trace.buckets import BUCKETS
 from tithe.trace.tree import build_tree
+from tithe.whatif.beside import Beside
 from tithe.whatif.calltimes import CallSample, fit_call_times, own_call_times
 from tithe.whatif.change import Change
 from tithe.whatif.described import Description, described_graph
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
-from tithe.whatif.profile import Profile
+from tithe.whatif.profile import Capacity, Level, Profile
 from tithe.whatif.program import Result, Settings, compiled, run
 from tithe.whatif.projection import Projection, project
 from tithe.whatif.simulate import simulate
@@ -48,6 +49,17 @@ PROFILE = Profile(
             )
             for n in range(1, 30)
         ],
+    ),
+)
+SHARED = msgspec.structs.replace(
+    PROFILE,
+    times=msgspec.structs.replace(
+        PROFILE.times,
+        ttft_beside=Beside(what="TTFT beside others", share=0.3),
+        decode_beside=Beside(what="decode beside others", share=0.1),
+    ),
+    capacity=Capacity(
+        reached=True, levels=tuple(Level(agents=n, ttft_s=0.4, decode_s=0.6, pause_s=1.0) for n in (1, 4))
     ),
 )
 FAILED = Call(failures=2, failed_s=3.0, backoff_s=1.0, place=99)
@@ -98,6 +110,7 @@ def in_one_piece(graph: Graph) -> Graph:
         Change(profile=PROFILE, verify=True, speedup=3, candidates=3),
         Change(verify=True, ttft_s=0.1, parallel_tools=True, retries=0.1, candidates=2),
         Change(speedup=10, candidates=7),
+        Change(profile=SHARED, agents=6, candidates=2),
     ],
     ids=lambda change: ", ".join(
         name for name in change.__struct_fields__ if getattr(change, name) != getattr(Change(), name)
