@@ -1,7 +1,7 @@
 # Each target works on a fresh clone that has nothing but make and Python 3.11 or later.
 #
 #   make audit                     measure the embedded endpoint; ARGS="--quick", or a URL
-#   make record                    record an example agent on it, and print where its wall clock went
+#   make record                    record an example agent on it, and print where its wall clock went; into build/record.db
 #   make serve                     the embedded endpoint; ARGS="--port 9000"
 #   make test                      the tests; ARGS="tests/wire -k sse"
 #   make check                     everything that CI runs
@@ -31,7 +31,7 @@ audit: .venv/engine.stamp
 	.venv/bin/tithe audit $(ARGS)
 
 record: .venv/dev.stamp
-	.venv/bin/tithe record --upstream embedded -- $(VENV_PYTHON) examples/agent.py $(ARGS)
+	.venv/bin/tithe record --db build/record.db --upstream embedded -- $(VENV_PYTHON) examples/agent.py $(ARGS)
 
 serve: .venv/engine.stamp
 	.venv/bin/tithe serve $(ARGS)

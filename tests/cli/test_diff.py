@@ -67,6 +67,20 @@ def test_two_tasks_are_told_apart_in_a_sentence_and_tables(db: Path):
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
+def test_tasks_of_different_names_are_told_to_be(db: Path):
+    _, out, _ = tithe("diff", "recording:1", "recording:3", "--db", str(db))
+    assert "They are tasks of different names. A: fix bug (10); B: idle (1)." in " ".join(out.split())
+    _, out, _ = tithe("diff", "recording:1", "recording:2", "--db", str(db))
+    assert "names" not in out
+
+
+def test_a_side_with_tasks_that_ended_badly_is_told(db: Path):
+    with Store.open(db) as store:
+        store.finish(2, at=3000.0, exit_status=1)
+    _, out, _ = tithe("diff", "recording:1", "recording:2", "--db", str(db))
+    assert "A: 0 of 10 tasks; B: 10 of 10 tasks." in " ".join(out.split())
+
+
 def test_groups_are_told_with_intervals_and_their_parts_sum_up(db: Path):
     status, out, err = tithe("diff", "recording:1", "recording:2", "--json", "--db", str(db))
     assert (status, err) == (0, "")

@@ -38,7 +38,10 @@ def test_the_format_is_told_by_the_name_of_the_file(db, tmp_path, capsys):
     assert len(json.loads((tmp_path / "all.trace.json").read_bytes())["traceEvents"]) > 6
     assert (tmp_path / "all.csv").read_bytes().count(b"\r\n") == 7
     assert pq.read_table(tmp_path / "ALL.PARQUET").num_rows == 6
-    assert capsys.readouterr().out == ""
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[0] == f"tithe: wrote 2 tasks to {tmp_path / 'all.json'} (otlp)."
+    assert len(said.err.splitlines()) == 4
 
 
 def test_tasks_that_are_named_are_written_and_no_others(db, capfdbinary):

@@ -79,11 +79,23 @@ def test_importing_twice_doubles_nothing(db, folder, capsys):
     once = imported(capsys, db, str(folder))
     with Store.open(db, write=False) as store:
         before = {task.id: store.task(task.id).spans for task in store.tasks()}
+    again = [file | {"kept": 1} for file in once["files"]]
     assert imported(capsys, db, str(folder), str(folder / "requests.jsonl")) == once | {
-        "files": [*once["files"], once["files"][1]]
+        "files": [*again, once["files"][1]]
     }
     with Store.open(db, write=False) as store:
         assert {task.id: store.task(task.id).spans for task in store.tasks()} == before
+
+
+def test_what_is_there_already_is_told_and_whether_it_differs(db, folder, capsys):
+    path = folder / "deep" / "session.jsonl"
+    line = f"{path}: claude-code, 1 task, 1 call, 1 tool run"
+    told = []
+    for text in (LOG, LOG, LOG.replace(b"10:00:06", b"10:00:09")):
+        path.write_bytes(text)
+        assert run(["import", "--db", str(db), str(path)]) == 0
+        told.append(capsys.readouterr().out.splitlines()[0])
+    assert told == [line, f"{line}; already there: kept 1", f"{line}; already there: replaced 1"]
 
 
 def test_standard_input(db, capsys, monkeypatch):
@@ -155,7 +167,8 @@ def test_a_sub_agents_file_joins_its_sessions_task_on_one_clock(db, folder, caps
     }  # fmt: skip
     for name, records in files.items():
         (folder / name).write_text("".join(json.dumps(each) + "\n" for each in records))
-    imported(capsys, db, *(str(folder / name) for name in files))
+    told = imported(capsys, db, *(str(folder / name) for name in files))
+    assert [(file["kept"], file["replaced"]) for file in told["files"]] == [(0, 0)] * 2
     with Store.open(db, write=False) as store:
         [summary] = store.tasks()
         assert (summary.calls, summary.tools, summary.wall_s) == (2, 1, 20.0)

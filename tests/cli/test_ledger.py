@@ -47,7 +47,7 @@ def db(tmp_path: Path) -> Path:
     return path
 
 
-def test_one_tasks_json_sums_to_its_wall_clock_and_the_last_is_the_default(db: Path):
+def test_one_tasks_json_sums_to_its_wall_clock_and_the_last_that_has_a_call_is_the_default(db: Path):
     status, out, err = tithe("ledger", "task0003", "--json", "--db", str(db))
     assert (status, err) == (0, "")
     found = json.loads(out)
@@ -55,7 +55,7 @@ def test_one_tasks_json_sums_to_its_wall_clock_and_the_last_is_the_default(db: P
     assert sum(entry["wall_s"] for entry in found["entries"]) == pytest.approx(8.0, abs=1e-6)
     status, out, _ = tithe("ledger", "--json", "--db", str(db))
     last = json.loads(out)
-    assert (last["task"], last["models"], last["tools"][0]["wall_s"]) == ("task0029", [], 3.0)
+    assert (last["task"], len(last["models"]), last["tools"][0]["wall_s"]) == ("task0028", 1, 3.0)
 
 
 def test_all_tasks_have_percentiles_shares_and_each_an_account(db: Path):
@@ -67,6 +67,14 @@ def test_all_tasks_have_percentiles_shares_and_each_an_account(db: Path):
     assert sum(bucket["share"] for bucket in found["buckets"]) == pytest.approx(1.0)
     tool = next(bucket for bucket in found["buckets"] if bucket["name"] == "tool")
     assert (tool["p50"]["low"], tool["p50"]["value"], tool["total"]) == pytest.approx((3.0, 3.0, 90.0))
+
+
+def test_tasks_of_several_names_are_told_to_be_pooled(db: Path, capsys):
+    assert run(["ledger", "--all", "--db", str(db)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Pooled are tasks of 2 names: even (15), odd (15). --name NAME tells those of one." in told
+    assert run(["ledger", "--name", "odd", "--db", str(db)]) == 0
+    assert "Pooled" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from tithe.cli.record import shown_command
 from tithe.core import Span
 from tithe.net.scripted import Reply, ScriptedServer
-from tithe.trace import Store
+from tithe.trace import SILENT_S, Store
 
 PYTHON = sys.executable
 ASK = "import openai; c = openai.OpenAI(max_retries=0)\n"
@@ -23,8 +23,10 @@ CALL = "c.chat.completions.create(model='m', messages=[{'role': 'user', 'content
 KEY = "sk-a-key-that-is-in-no-file"
 
 
-def completion(text: str = "yes", **more: Any) -> Reply:
-    message = {"role": "assistant", "content": text}
+def completion(text: str = "yes", tool_calls: list[Any] | None = None, **more: Any) -> Reply:
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if tool_calls is not None:
+        message["tool_calls"] = tool_calls
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -145,6 +147,10 @@ async def test_nothing_recorded_is_said(tithe: Tithe) -> None:
         (("--", "no-such-command-here"), 127, "no-such-command-here: there is no such command"),
         (("--", "/"), 126, "cannot be run"),
         ((), 2, "Give a command"),
+        (("--foo", "--", "ls"), 2, "Unknown option --foo: `tithe record --help`"),
+        (("--upstraem=http://x", "--", "ls"), 2, "Unknown option --upstraem:"),
+        (("--upstream", "http://a b", "--", "true"), 2, "'http://a b' is not an endpoint's URL"),
+        (("--upstream", "http://[::1", "--", "true"), 2, "not an endpoint's URL"),
         (("--listen", "--", "true"), 2, "not both"),
         (("--upstream", "ftp://x", "--", "true"), 2, "not an endpoint's URL"),
         (("--host", "0.0.0.0", "--", "true"), 2, "other machines"),
@@ -190,6 +196,25 @@ async def test_ctrl_c_ends_the_agent_and_loses_nothing(tithe: Tithe) -> None:
     assert b"KeyboardInterrupt" in err  # the agent's own
     assert b"recorded 2 tasks" in err
     assert [span.error for span in tithe.spans()] == [None, "client_closed"]
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.01, 0.03, 0.06, 0.1, 0.2])
+async def test_ctrl_c_as_the_agent_ends_leaves_its_status_and_the_summary(
+    tithe: Tithe, after_s: float
+) -> None:
+    # Whoever sends it outlives the agent, by more or less.
+    late = f"import os, sys, time; time.sleep({after_s}); os.kill(int(sys.argv[1]), 2)"
+    agent = (
+        ASK
+        + CALL % "first"
+        + f"import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}, str(os.getppid())],"
+        "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); os._exit(5)"
+    )
+    async with ScriptedServer(completion()) as server:
+        status, _, err = await tithe.run("--", PYTHON, "-c", agent, env={"OPENAI_BASE_URL": server.url})
+    assert status == 5
+    assert "recorded 1 task" in err
+    assert "Interrupted" not in err
 
 
 async def test_an_agent_that_heeds_no_ctrl_c_is_ended_by_further_ones(tithe: Tithe) -> None:
@@ -247,6 +272,64 @@ async def test_a_recorder_that_is_killed_has_written_all_but_the_last_second(tit
     connection.close()
 
 
+async def listed(tithe: Tithe) -> list[Any]:
+    process = await asyncio.create_subprocess_exec(
+        *(PYTHON, "-m", "tithe", "tasks", "--json", "--db", str(tithe.db)), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return json.loads(out)["tasks"]
+
+
+async def test_a_recorder_that_was_killed_is_told_from_one_that_runs(tithe: Tithe) -> None:
+    async with ScriptedServer(completion(head_after=60.0)) as server:
+        process = await tithe.start(
+            "--", PYTHON, "-c", ASK + CALL % "one that hangs", env={"OPENAI_BASE_URL": server.url}
+        )
+        await wait_for(lambda: len(server.received) == 1)
+        await asyncio.sleep(SILENT_S + 1.0)  # with nothing to write
+        [running] = await listed(tithe)
+        process.kill()
+        await process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+    assert (running["finished"], running["recorder"]) == (False, "running")
+    await asyncio.sleep(SILENT_S)
+    [killed] = await listed(tithe)
+    assert (killed["finished"], killed["recorder"]) == (False, "killed")
+
+
+ASKS_A_TOOL = completion(
+    tool_calls=[{"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "then", "says"),
+    [
+        (
+            Reply(status=401, chunks=[(0.0, b'{"error": {"code": "bad_key"}}')]),
+            "",
+            ["The task failed: its last call, step 1, got HTTP 401 (bad_key)", "exited with status 1"],
+        ),
+        (ASKS_A_TOOL, "raise SystemExit(3)", ["asks for look; nothing followed", "exited with status 3"]),
+        (
+            ASKS_A_TOOL,
+            "import os; os.kill(os.getpid(), 11)",
+            ["asks for look; nothing followed", "was ended by SIGSEGV", "ended with SIGSEGV"],
+        ),
+    ],
+)
+async def test_what_went_wrong_is_told_with_the_command_s_end(
+    tithe: Tithe, reply: Reply, then: str, says: list[str]
+) -> None:
+    async with ScriptedServer(reply) as server:
+        _, _, err = await tithe.run(
+            "--", PYTHON, "-c", ASK + CALL % "first" + then, env={"OPENAI_BASE_URL": server.url}
+        )
+    told = " ".join(err.split())
+    assert [each for each in says if each not in told] == []
+    assert "avoidable: retries" not in told
+
+
 async def test_listening_tells_where_and_ends_by_ctrl_c(tithe: Tithe) -> None:
     async with ScriptedServer(completion()) as server:
         process = await tithe.start("--listen", "--port", "0", "--json", "--upstream", server.url)
@@ -261,7 +344,18 @@ async def test_listening_tells_where_and_ends_by_ctrl_c(tithe: Tithe) -> None:
         out, _ = await process.communicate()
     assert process.returncode == 0
     assert ready["variables"]["OPENAI_BASE_URL"] == f"{ready['url']}/openai/v1"
-    assert len(json.loads(out)["tasks"]) == 1
+    [task] = json.loads(out)["tasks"]
+    assert task["name"] == "OpenAI/Python, m"
+
+
+async def test_listening_to_nothing_is_told_so(tithe: Tithe) -> None:
+    process = await tithe.start("--listen", "--port", "0")
+    assert process.stdout is not None
+    said = await process.stdout.readuntil(b"Ctrl-C ends it.")
+    url = said.decode().partition("passes through ")[2].partition(",")[0]
+    process.send_signal(signal.SIGINT)
+    out, _ = await process.communicate()
+    assert f"nothing was recorded: no model was asked through {url}." in out.decode()
 
 
 async def test_what_the_agent_says_itself_is_joined_with_what_was_seen(tithe: Tithe) -> None:

@@ -67,7 +67,8 @@ def test_json_has_every_field_and_null_for_what_was_not_reported(db, capsys):
     assert first == {
         "id": "aaa2", "name": "Task aaa2", "session": None, "source": "proxy", "recording": 2,
         "started": 1_790_000_020.0, "wall_s": 2.0, "calls": 0, "attempts": 0, "tools": 0, "errors": 0,
-        "input_tokens": None, "output_tokens": None, "finished": True,
+        "input_tokens": None, "output_tokens": None, "finished": True, "recorder": "ended",
+        "exit_status": None, "signal": None,
     }  # fmt: skip
 
 

@@ -1,5 +1,8 @@
+import msgspec
+
 from tithe.ledger.account import Account
 from tithe.ledger.many import many_tasks
+from tithe.ledger.outcome import Outcome
 
 
 def account(wall_s: float, **wall: float) -> Account:
@@ -27,6 +30,15 @@ def test_p95_takes_twenty_tasks():
     assert p95 is not None
     assert p95.high is None  # twenty tasks don't cover its upper end
     assert many_tasks(accounts).wall.p50.low == 6.0  # the 6th and the 15th of 20
+
+
+def test_what_is_pooled_is_named_and_those_that_ended_badly_are_counted():
+    named = [
+        msgspec.structs.replace(account(1.0, decode=1.0), name=name, outcome=Outcome(exit_status=status))
+        for name, status in (("a", 0), ("b", 1), ("b", None))
+    ]
+    found = many_tasks(named)
+    assert (found.names, found.failed) == ((("b", 2), ("a", 1)), 1)
 
 
 def test_no_tasks_are_no_figures():

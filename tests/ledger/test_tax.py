@@ -38,6 +38,24 @@ def test_a_retry_is_charged_whole_and_by_cause() -> None:
     assert (ledger.tax_s, ledger.work_s) == (4, 2)
 
 
+def test_a_call_that_failed_without_a_further_attempt_is_no_retry() -> None:
+    ledger = task(span("c", "call", 0, 2, "t"), span("a1", "attempt", 0, 2, "c", error="401"), end=2)
+    assert (ledger.tax, ledger.tax_s, ledger.bucket_s("retry")) == ((), 0, 2)
+
+
+def test_of_a_call_that_failed_for_good_the_last_attempt_is_no_tax() -> None:
+    ledger = task(
+        span("c", "call", 0, 9, "t"),
+        span("a1", "attempt", 0, 1, "c", error="500"),
+        span("a2", "attempt", 3, 5, "c", error="500"),
+        span("a3", "attempt", 6, 9, "c", error="500"),
+        end=9,
+    )
+    retries = items(ledger)["retries"]
+    assert (retries.wall_s, retries.saves_s, retries.count) == (6, pytest.approx(6), 2)
+    assert {name: (times, s) for name, times, s in retries.causes} == {"500": (2, 3), "backoff": (2, 3)}
+
+
 def test_tools_that_one_answer_asked_for_need_not_run_one_after_the_other() -> None:
     ledger = task(
         asking("c1", 0, 1, "x", "y", "z"),
@@ -61,6 +79,36 @@ def test_tools_that_ran_at_once_are_no_tax(y: tuple[float, float]) -> None:
         end=6,
     )
     assert ledger.tax == ()
+
+
+def test_tools_that_carry_no_id_are_told_by_their_names() -> None:
+    asked = [["x", "search"], ["y", "read"]]
+    ledger = task(
+        span("c1", "call", 0, 1, "t", asked_tools=asked),
+        span("r", "tool", 1, 3, "t", tool_name="search"),
+        span("s", "tool", 3, 6, "t", tool_name="read"),
+        span("c2", "call", 6, 7, "t", asked_tools=[]),
+        end=7,
+    )
+    serial = items(ledger)["serial tools"]
+    assert (serial.wall_s, serial.saves_s, serial.count) == (2, 2, 1)
+    assert ledger.unchecked == ()
+
+
+def test_where_nobody_knows_when_each_tool_ran_that_is_said() -> None:
+    ledger = task(
+        asking("c1", 0, 1, "x", "y"),
+        span("r", "tool", 1, 3, "t", tool_name="fetch"),
+        asking("c2", 5, 6, "v", "w"),
+        span("v", "tool", 6, 7, "t", tool_call_id="v"),
+        asking("c3", 8, 9, "z"),
+        span("z", "tool", 9, 10, "t", tool_call_id="z"),
+        asking("c4", 11, 12),
+        end=12,
+    )
+    assert ledger.tax == ()
+    [unchecked] = ledger.unchecked
+    assert (unchecked.kind, unchecked.count) == ("serial tools", 2)
 
 
 def test_tools_of_two_answers_may_depend_on_each_other() -> None:

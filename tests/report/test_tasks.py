@@ -67,10 +67,35 @@ def test_sources_have_a_column_when_they_differ():
 
 
 def test_what_has_no_end_and_what_is_not_listed_is_said():
-    text = "\n".join(shown(changed(finished=False), more=True))
+    text = "\n".join(shown(changed(finished=False, recorder="unknown"), more=True))
     assert "12.3 s+" in text
-    assert "its recorder was killed" in text
+    assert "its end was not seen" in text
     assert "--limit 0" in text
+
+
+def test_a_recorder_that_was_killed_and_one_that_runs_do_not_look_alike():
+    lines = shown(
+        changed(finished=False, recorder="running"),
+        changed(id="a" * 16, finished=False, recorder="killed"),
+        changed(id="b" * 16),
+    )
+    assert [line.endswith(end) for line, end in zip(lines[3:6], ("running", "cut off", "n/r"), strict=True)]
+    text = "\n".join(lines)
+    assert "its recorder was heard of within the last 3 s" in text
+    assert "its recorder was killed" in text
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_command_that_ended_badly_is_told_beside_its_tasks():
+    lines = shown(
+        changed(exit_status=3),
+        changed(id="a" * 16, exit_status=139, signal=11),
+        changed(id="b" * 16, exit_status=0),
+    )
+    assert lines[3].endswith("exit 3")
+    assert lines[4].endswith("SIGSEGV")
+    assert lines[5].endswith("n/r")
+    assert "end: how the command ended" in "\n".join(lines)
 
 
 def test_a_long_name_is_cut_and_a_wicked_one_is_text():

@@ -71,6 +71,19 @@ def test_a_record_of_version_1_is_read(tmp_path: Path, write: bool) -> None:
     assert tables(path) == tables(tmp_path / "new.db")
 
 
+def test_a_record_of_version_1_can_tell_how_a_recording_ends(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    make_version_1(path)
+    with Store.open(path) as store:
+        [before] = store.tasks()
+        assert (before.recorder, before.exit_status, before.signal) == ("ended", 0, None)
+        store.finish(1, at=9.0, exit_status=139, signal=11)
+        [after] = store.tasks()
+        assert (after.exit_status, after.signal) == (139, 11)
+        record = store.task("last")
+    assert (record.recorder, record.exit_status, record.signal) == ("ended", 139, 11)
+
+
 @pytest.mark.parametrize("write", [True, False])
 def test_an_older_record_goes_through_the_steps_that_it_has_not_been_through(path: Path, write: bool) -> None:
     with Store.open(path) as store:
@@ -110,7 +123,7 @@ def test_a_newer_record_is_refused_with_the_version_that_wrote_it(path: Path, wr
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE wrote SET version = '7.8.9'")
         connection.commit()
-    with pytest.raises(UsageError, match=r"written by Tithe 7\.8\.9 \(schema 2"):
+    with pytest.raises(UsageError, match=r"written by Tithe 7\.8\.9 \(schema 3"):
         Store.open(path, write=write)
 
 

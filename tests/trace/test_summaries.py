@@ -3,6 +3,7 @@
 import pytest
 
 from tithe.core import Anchor
+from tithe.trace import SILENT_S
 
 INPUT, OUTPUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 
@@ -69,6 +70,43 @@ def test_what_no_call_reported_is_none(store, recording, span) -> None:
     assert [(task.input_tokens, task.output_tokens, task.name) for task in store.tasks()] == [
         (None, None, None)
     ] * 2
+
+
+def test_a_recorder_is_known_to_live_by_what_it_says(store, recording, span) -> None:
+    store.add(recording, [span("a", end=None)])
+    assert [store.tasks()[0].recorder, store.task("last").recorder] == ["unknown"] * 2
+    with store.writer(recording, heartbeat=True) as writer:
+        writer.record(span("a", end=None))
+        writer.flush()
+        assert [store.tasks()[0].recorder, store.task("last").recorder] == ["running"] * 2
+    store._connection.execute("UPDATE recordings SET heard = heard - ?", (SILENT_S,))
+    assert [store.tasks()[0].recorder, store.task("last").recorder] == ["killed"] * 2
+    store.finish(recording, at=130.0, exit_status=143, signal=15)
+    for told in (store.tasks()[0], store.task("last")):
+        assert (told.recorder, told.exit_status, told.signal) == ("ended", 143, 15)
+
+
+@pytest.mark.parametrize(
+    ("agent", "model", "called"),
+    [
+        ("OpenAI/Python 1.99.1", "gpt-x", "OpenAI/Python, gpt-x"),
+        ("claude-cli/2.0.1 (external, cli)", "claude-x", "claude-cli, claude-x"),
+        ("litellm/1.2.3rc1", None, "litellm"),
+        (" ", "gpt-x", "gpt-x"),
+        (None, None, None),
+    ],
+)
+def test_without_a_name_a_task_is_called_by_who_sends_its_requests(
+    store, recording, span, agent: str | None, model: str | None, called: str | None
+) -> None:
+    told = {"tithe.source": "proxy", "user_agent.original": agent, "gen_ai.request.model": model}
+    store.add(
+        recording, [span("a", attributes={name: value for name, value in told.items() if value is not None})]
+    )
+    assert [store.tasks()[0].name, store.task("last").name] == [called] * 2
+    named = store.begin(Anchor(monotonic=0.0, unix=0.0), source="proxy", name="mine")
+    store.add(named, [span("b", trace="task-b", attributes=told)])
+    assert {task.id: task.name for task in store.tasks()}["task-b"] == "mine" == store.task("task-b").name
 
 
 def test_a_task_is_finished_when_its_recording_is(store, recording, span) -> None:

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from tithe.agent.caller import Caller
 from tithe.agent.candidates import Choose, Forks
 from tithe.agent.crafts import ALL, Crafts
@@ -77,7 +79,6 @@ class Agent:
             raise UsageError(f"max_steps is {max_steps}: it must be at least 1.")
         self.speeds = Speeds(seed)
         self._backend = backend
-        self._model = model
         self._tools = tools
         self._instructions = instructions
         self._answer = answer
@@ -99,6 +100,15 @@ class Agent:
         if not callable(tools):
             checked(self._with_answer(tools))
 
+    @property
+    def model(self) -> str:
+        """The model's name at its endpoint."""
+        return self._asking.model
+
+    @model.setter
+    def model(self, name: str) -> None:
+        self._asking = msgspec.structs.replace(self._asking, model=name)
+
     async def run(self, goal: str, budget: float) -> Outcome:
         """Do the task within `budget` seconds of wall clock.
 
@@ -119,7 +129,10 @@ class Agent:
                 policy=self._policy,
                 max_steps=self._max_steps,
             )
-            return await run.to_end()
+            try:
+                return await run.to_end()
+            finally:
+                await deadline.settle()
 
     def _way(self, goal: str, caller: Caller, deadline: Deadline) -> Way:
         environment = self._tools() if callable(self._tools) else Environment(tools=self._tools)

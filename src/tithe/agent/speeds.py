@@ -56,7 +56,7 @@ class Spread(msgspec.Struct, frozen=True):
         n = len(self.seconds)
         if count <= 1 or n == 0:
             return self
-        shares = [((i + 0.5) / n) ** (1.0 / count) for i in range(n)]
+        shares = [math.pow((i + 0.5) / n, 1 / count) for i in range(n)]
         return Spread(tuple(self.seconds[math.ceil(n * share) - 1] for share in shares))
 
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from tithe.cli.loop import TERMINATED
 from tithe.cli.store import Db, record_path
 from tithe.core.errors import UsageError
+from tithe.report.figures import counted
 from tithe.trace import Store, TaskRecord
 from tithe.trace.exports import to_chrome, to_csv, to_otlp, to_parquet
 
@@ -59,11 +60,26 @@ def export(
         raise UsageError("Parquet is no text for a terminal: name a file with --out, or send it to a pipe.")
     with Store.open(record_path(db), write=False) as store:
         whole = [store.find(one) for one in tasks]
-        pieces = _WRITERS[chosen](store.task_records(whole or None))
+        told = _Counted(store.task_records(whole or None))
+        pieces = _WRITERS[chosen](told)
         if out is None:
             _print(pieces)
-        else:
-            _write(out, pieces)
+            return
+        _write(out, pieces)
+    sys.stderr.write(f"tithe: wrote {counted(told.count, 'task')} to {out} ({chosen}).\n")
+
+
+class _Counted:
+    """Records, counted as they are taken."""
+
+    def __init__(self, records: Iterator[TaskRecord]) -> None:
+        self.count = 0
+        self._records = records
+
+    def __iter__(self) -> Iterator[TaskRecord]:
+        for record in self._records:
+            self.count += 1
+            yield record
 
 
 def _guessed(out: Path | None) -> Format:

@@ -22,12 +22,15 @@ _SUFFIXES = frozenset((".json", ".jsonl", ".ndjson", ".traj"))
 
 
 class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What one file gave. `tasks` are their ids; `notes` what it does not tell, of which `lacks` is what no file of its format
-    does, and what was left out."""
+    """What one file gave. `tasks` are their ids; of them `kept` were in the record before, just as they are here, and `replaced`
+    in part or otherwise. `notes`: what it does not tell, of which `lacks` is what no file of its format does, and what was
+    left out."""
 
     file: str
     format: str
     tasks: tuple[str, ...]
+    kept: int
+    replaced: int
     calls: int
     tools: int
     lacks: str | None
@@ -77,9 +80,10 @@ def import_(
     read: list[ImportedFile] = []
     unread: list[UnreadFile] = []
     told: set[str] = set()
+    added: set[str] = set()
     for name, in_folder in _found(files):
         try:
-            imported = _import(name, chosen, path)
+            imported = _import(name, chosen, path, added)
         except UsageError as error:
             unread.append(UnreadFile(file=name, why=error.message))
             # Folders hold all sorts of files; one that was named is another matter.
@@ -112,16 +116,24 @@ def _found(named: Sequence[str]) -> Iterator[tuple[str, bool]]:
             yield name, False
 
 
-def _import(name: str, chosen: Format | None, path: Path) -> ImportedFile:
+def _import(name: str, chosen: Format | None, path: Path, added: set[str]) -> ImportedFile:
     source = parse(_contents(name), "standard input" if name == _STDIN else Path(name).name)
     format_found, imported = read_guessed(source) if chosen is None else (chosen, chosen.read(source))
+    kept = replaced = 0
     with Store.open(path) as store:
         for task in imported.tasks:
+            if task.id not in added:  # a session's files make one task
+                same, other = store.compare(task.spans)
+                whole = same == len({span.id for span in task.spans})
+                kept, replaced = kept + whole, replaced + (not whole and same + other > 0)
+                added.add(task.id)
             _add(store, task, f"import:{format_found.name}", name)
     return ImportedFile(
         file=name,
         format=format_found.name,
         tasks=tuple(task.id for task in imported.tasks),
+        kept=kept,
+        replaced=replaced,
         calls=_count(imported, "call"),
         tools=_count(imported, "tool"),
         lacks=format_found.lacks,
@@ -153,13 +165,22 @@ def _count(imported: Imported, kind: str) -> int:
     return sum(node.kind == kind for tree in trees for node in walk(tree.root))
 
 
+def _already(imported: ImportedFile) -> str:
+    told = [
+        f"{words} {count:,}"
+        for words, count in (("kept", imported.kept), ("replaced", imported.replaced))
+        if count
+    ]
+    return f"; already there: {', '.join(told)}" if told else ""
+
+
 def _print(imported: ImportedFile, told: set[str]) -> None:
     counts = (
         counted(len(imported.tasks), "task"),
         counted(imported.calls, "call"),
         counted(imported.tools, "tool run"),
     )
-    sys.stdout.write(f"{imported.file}: {imported.format}, {', '.join(counts)}\n")
+    sys.stdout.write(f"{imported.file}: {imported.format}, {', '.join(counts)}{_already(imported)}\n")
     for note in imported.notes:
         if note == imported.lacks and imported.format in told:
             continue  # many files of one format lack the same

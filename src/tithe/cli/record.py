@@ -8,6 +8,7 @@ import contextlib
 import gc
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 from cyclopts import Parameter
 from yarl import URL
 
-from tithe.cli.attended import NotStarted, attend
+from tithe.cli.attended import Attendant, NotStarted
 from tithe.cli.diagnosed import Diagnoser
 from tithe.cli.embedded import embedded_endpoint
 from tithe.cli.loop import run_command, watch_signals
@@ -30,6 +31,7 @@ from tithe.core.errors import TitheError, UsageError
 from tithe.net.guard import is_loopback
 from tithe.report import ledger_page, print_short
 from tithe.report.figures import counted
+from tithe.report.outcome import command_end
 from tithe.trace import Store, TaskSummary
 
 EMBEDDED = "embedded"
@@ -50,6 +52,7 @@ class _Asked(NamedTuple):
     host: str
     port: int
     into: Into
+    db: Path | None
     html: Path | None
     json: bool
     quiet: bool
@@ -101,19 +104,29 @@ def record(
     quiet
         Say nothing but errors.
     """
-    if bool(command) == listen:
-        raise UsageError(
-            "Give a command to run (tithe record -- python my_agent.py), or --listen; "
-            + ("not both." if listen else "there is neither.")
-        )
+    _check(command, listen=listen)
     _have_stderr()
     _stall_no_stream()
     if html is not None:
         check_writable(html, "--html")
     into = Into(record_path(db), name or _called(command), content)
     port = port if port is not None else LISTEN_PORT if listen else 0
-    asked = _Asked(upstream, listen, host, port, into, html, json=json, quiet=quiet)
+    asked = _Asked(upstream, listen, host, port, into, db, html, json=json, quiet=quiet)
     sys.exit(run_command(_record(command, asked)))
+
+
+def _check(command: Sequence[str], *, listen: bool) -> None:
+    if command and command[0].startswith("-"):
+        # Whatever comes before the command and is no option of ours would be run.
+        raise UsageError(
+            f"Unknown option {command[0].partition('=')[0]}: `tithe record --help` lists those that there are; "
+            "the command goes after --."
+        )
+    if bool(command) == listen:
+        raise UsageError(
+            "Give a command to run (tithe record -- python my_agent.py), or --listen; "
+            + ("not both." if listen else "there is neither.")
+        )
 
 
 def _have_stderr() -> None:
@@ -136,41 +149,49 @@ def _called(command: Sequence[str]) -> str | None:
 
 
 async def _record(command: Sequence[str], asked: _Asked) -> int:
+    with Attendant() as attendant:
+        try:
+            made = await _recorded(command, asked, attendant)
+        except NotStarted as error:
+            sys.stderr.write(f"tithe: {error.message}\n")
+            return error.exit_status
+        with attendant.telling():
+            _tell_whoever_reads(made, asked)
+    return made.ended.exit_status if made.ended is not None else 0
+
+
+async def _recorded(command: Sequence[str], asked: _Asked, attendant: Attendant) -> Recording:
     environment = dict(os.environ)
     async with contextlib.AsyncExitStack() as stack:
         upstream = asked.upstream
         if upstream == EMBEDDED:
             upstream = (await stack.enter_async_context(embedded_endpoint())).url
+        where = routes(environment, upstream)
         if upstream is not None and is_loopback(URL(upstream).host or ""):
             # The library asks for a key, and an endpoint on this machine seldom does.
             environment = {"OPENAI_API_KEY": "none", **environment}
-        where = routes(environment, upstream)
+        async with recording(
+            asked.into,
+            where,
+            environment,
+            command=shown_command(command) if command else None,
+            host=asked.host,
+            port=asked.port,
+        ) as made:
+            if asked.listen:
+                await _listen(made, asked)
+            else:
+                made.ended = await attendant.attend(command, environment | made.variables)
+    return made
+
+
+def _tell_whoever_reads(made: Recording, asked: _Asked) -> None:
+    """Say what was recorded. The child's exit status is for whoever started it, even if nobody reads what is said here."""
+    with contextlib.suppress(OSError, ValueError):
         try:
-            async with recording(
-                asked.into,
-                where,
-                environment,
-                command=shown_command(command) if command else None,
-                host=asked.host,
-                port=asked.port,
-            ) as made:
-                if asked.listen:
-                    await _listen(made, asked)
-                    status = 0
-                else:
-                    status = made.exit_status = await attend(command, environment | made.variables)
-        except NotStarted as error:
+            _tell(made, asked)
+        except TitheError as error:
             sys.stderr.write(f"tithe: {error.message}\n")
-            return error.exit_status
-    try:
-        _tell(made, asked)
-    except TitheError as error:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"tithe: {error.message}\n")
-    except (OSError, ValueError):
-        # Nobody reads what is said here; the child's exit status is for whoever started it all the same.
-        pass
-    return status
 
 
 async def _listen(made: Recording, asked: _Asked) -> None:
@@ -205,7 +226,8 @@ def _tell(made: Recording, asked: _Asked) -> None:
         told = {
             "db": str(made.db),
             "recording": made.number,
-            "exit_status": made.exit_status,
+            "exit_status": made.ended.exit_status if made.ended is not None else None,
+            "signal": made.ended.signal if made.ended is not None else None,
             "tasks": tasks,
             "failures": failures,
         }
@@ -215,10 +237,7 @@ def _tell(made: Recording, asked: _Asked) -> None:
         sys.stderr.write(f"tithe: {failure}\n")
     if not tasks:
         if not asked.quiet:
-            into.write(
-                "tithe: nothing was recorded: no model was asked through the variables that `tithe record --help` names. "
-                "Does the agent set its base URL itself?\n"
-            )
+            into.write(f"tithe: nothing was recorded: {_why_nothing(made, asked)}\n")
         return
     with Store.open(made.db, write=False) as store:
         diagnoser = Diagnoser(store)
@@ -230,8 +249,24 @@ def _tell(made: Recording, asked: _Asked) -> None:
     if asked.quiet:
         return
     shown = f", of which the last {SHOWN} are told" if len(tasks) > SHOWN else ""
-    into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}\n\n")
-    show(lambda console: print_short(ledgers, console), into)
+    ended = command_end(made.ended.exit_status, made.ended.signal) if made.ended is not None else None
+    how = f"; the command ended with {ended}" if ended is not None else ""
+    into.write(f"\ntithe: recorded {counted(len(tasks), 'task')} into {made.db}{shown}{how}\n\n")
+    # What is typed next is to find the same file.
+    command = "tithe ledger" if asked.db is None else f"tithe ledger --db {shlex.quote(str(asked.db))}"
+    show(lambda console: print_short(ledgers, console, command=command), into)
+
+
+def _why_nothing(made: Recording, asked: _Asked) -> str:
+    if asked.listen:
+        return (
+            f"no model was asked through {made.url}. Was the agent started with the variables that were printed, "
+            "where it could reach this address?"
+        )
+    return (
+        "no model was asked through the variables that `tithe record --help` names. "
+        "Does the agent set its base URL itself?"
+    )
 
 
 def shown_command(command: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tithe.cli.attended import Ended
 from tithe.cli.telemetry import RecordedTelemetry, exporting
 from tithe.cli.upstreams import Routes, around_proxies
 from tithe.core.errors import TitheError
@@ -30,7 +31,7 @@ class Into(NamedTuple):
 
 
 class Recording:
-    """A recording that is under way. `variables`: what an agent's environment is to have."""
+    """A recording that is under way. `variables`: what an agent's environment is to have. `ended`: how the command did."""
 
     def __init__(
         self, number: int, into: Into, proxy: Proxy, notebook: Notebook, telemetry: RecordedTelemetry | None
@@ -39,7 +40,7 @@ class Recording:
         self.db = into.db
         self.url = proxy.url
         self.variables: dict[str, str] = {}
-        self.exit_status: int | None = None
+        self.ended: Ended | None = None
         self._notebook = notebook
         self._telemetry = telemetry
         self._failures: list[str] = []
@@ -82,7 +83,7 @@ async def recording(
     with Store.open(into.db) as store:
         anchor = Anchor.take(time.perf_counter())
         number = store.begin(anchor, source="proxy", command=command, name=into.name, clock=machine_clock())
-        writer = store.writer(number)
+        writer = store.writer(number, heartbeat=True)
         notebook = Notebook(writer, Grouper(nested=command is not None), content=into.content)
         telemetry = RecordedTelemetry(export.upstreams, writer, anchor) if export is not None else None
         proxy = Proxy(routes.upstreams, notebook, host=host, port=port, telemetry=telemetry)
@@ -101,7 +102,12 @@ async def recording(
                 await proxy.stop()
                 try:
                     writer.close()
-                    store.finish(number, at=time.perf_counter(), exit_status=made.exit_status)
+                    store.finish(
+                        number,
+                        at=time.perf_counter(),
+                        exit_status=made.ended.exit_status if made.ended is not None else None,
+                        signal=made.ended.signal if made.ended is not None else None,
+                    )
                     _put_together(store, number)
                 except TitheError as error:
                     made.fail(error)

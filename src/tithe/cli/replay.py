@@ -178,7 +178,10 @@ async def _kept(store: Store, recorded: TaskRecord, backend: Backend, options: R
     account = make_account(recorded)
     recording = store.begin(Anchor.take(clock.now()), source="replay", clock=machine_clock())
     try:
-        with store.writer(recording) as writer, CallProgress(account.calls, Console(stderr=True)) as progress:
+        with (
+            store.writer(recording, heartbeat=True) as writer,
+            CallProgress(account.calls, Console(stderr=True)) as progress,
+        ):
             return await replay_task(
                 recorded,
                 backend,

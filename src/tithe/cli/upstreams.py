@@ -11,7 +11,7 @@ from typing import NamedTuple
 from yarl import URL
 
 from tithe.core.errors import UsageError
-from tithe.net.client import endpoint_url
+from tithe.net.client import endpoint_url, http_url
 from tithe.net.upstream import Upstream
 
 
@@ -98,12 +98,8 @@ def _common(upstream: str, vendor: str) -> URL:
 
 def read_url(base: str, variable: str) -> URL:
     """What a variable says. Raises `UsageError` when that is no URL."""
-    try:
-        url = URL(base)
-        usable = url.scheme in ("http", "https") and bool(url.host)
-    except ValueError:
-        usable, url = False, URL()
-    if not usable:
+    url = http_url(base)
+    if url is None:
         raise UsageError(f"{variable} is {base!r}, which is no http(s) URL: mend it, or unset it.")
     if url.user or url.password or url.query_string:
         raise UsageError(

@@ -12,12 +12,14 @@ from tithe.ledger.account import (
     StepRow,
     TaxItem,
     ToolRow,
+    Unchecked,
 )
 from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
 from tithe.ledger.difference import Change, Difference, Effect, Side, difference
 from tithe.ledger.doctor import diagnose
 from tithe.ledger.ledger import accounts, make_account, make_ledger
 from tithe.ledger.many import many_tasks
+from tithe.ledger.outcome import FailedCall, Outcome
 from tithe.ledger.prefix import PromptedCall
 from tithe.ledger.price import Price
 from tithe.ledger.prompted import prompted_calls
@@ -37,9 +39,11 @@ __all__ = [
     "Difference",
     "Effect",
     "Entry",
+    "FailedCall",
     "Ledger",
     "ManyTasks",
     "ModelRow",
+    "Outcome",
     "Price",
     "PromptedCall",
     "Side",
@@ -48,6 +52,7 @@ __all__ = [
     "StepRow",
     "TaxItem",
     "ToolRow",
+    "Unchecked",
     "accounts",
     "diagnose",
     "difference",

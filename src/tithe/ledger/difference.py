@@ -20,6 +20,7 @@ import numpy as np
 from tithe.core.statistics import FEWEST, Estimate, Floats, bootstrapped_estimate, bootstrapped_means
 from tithe.ledger.account import Account, Ledger
 from tithe.ledger.factors import Factor, Link, Share, split
+from tithe.ledger.many import names_of
 from tithe.trace.buckets import BUCKETS, INFERENCE, Bucket
 
 Unit = Literal["call", "tool run", "retry"]
@@ -77,12 +78,18 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """A or B: what it is called, how many tasks it has, their mean wall clock and steps."""
+    """A or B: what it is called, how many tasks it has, their mean wall clock and steps.
+
+    `names`: what its tasks are called, and how many are called so, the most first. `failed`: how many are known to have ended
+    badly.
+    """
 
     name: str
     tasks: int
     wall_s: float
     steps: float
+    names: tuple[tuple[str, int], ...] = ()
+    failed: int = 0
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +115,14 @@ def difference(a: Tasks, b: Tasks, *, names: tuple[str, str] = ("A", "B"), seed:
     figures = [[_figures(task) for task in group] for group in groups]
     means = [_means(rows, seed + place, fewest) for place, rows in enumerate(figures)]
     sides = [
-        Side(name=name, tasks=len(group), wall_s=_point(mean, ("wall",)), steps=_point(mean, ("step",)))
+        Side(
+            name=name,
+            tasks=len(group),
+            wall_s=_point(mean, ("wall",)),
+            steps=_point(mean, ("step",)),
+            names=names_of(group),
+            failed=sum(not task.outcome.good for task in group),
+        )
         for name, group, mean in zip(names, groups, means, strict=True)
     ]
     both = _Both(means[0], means[1], fewest)
@@ -148,7 +162,7 @@ class _Both:
         units: dict[Unit | None, list[Bucket]] = {}
         for bucket in self.used(BUCKETS):
             units.setdefault(UNITS.get(bucket), []).append(bucket)
-        plurals: dict[Unit, str] = {"call": "calls", "tool run": "tools", "retry": "retries"}
+        plurals: dict[Unit, str] = {"call": "calls", "tool run": "tools", "retry": "retries and failures"}
         found: list[Change] = []
         for unit, name in plurals.items():
             if unit in units:

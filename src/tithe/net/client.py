@@ -8,6 +8,7 @@ here: before the response's head has come `Unreachable`, after it `StreamBroken`
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -150,18 +151,28 @@ class MeasuringClient:
         await self.aclose()
 
 
+# What can stand in no host (https://url.spec.whatwg.org/#forbidden-host-code-point); yarl lets it pass.
+_NO_HOST = re.compile(r"[\s<>\\^|%]")
+
+
+def http_url(text: str) -> URL | None:
+    """The http(s) URL that a text is, if it is one that can be asked."""
+    try:
+        url = URL(text)
+    except ValueError:
+        return None
+    usable = url.scheme in ("http", "https") and url.host and not _NO_HOST.search(url.host)
+    return url if usable and not re.search(r"\s", text) else None
+
+
 def endpoint_url(base_url: str) -> URL:
     """The API's root. A URL without a path means its `/v1`; any other path is taken as it is.
 
     `http://host:1234`, `http://host:1234/`, `http://host:1234/v1` and `http://host:1234/v1/` are the same.
     Raises `UsageError` for what is not an http(s) URL.
     """
-    try:
-        url = URL(base_url.strip())
-        usable = url.scheme in ("http", "https") and bool(url.host)
-    except ValueError:
-        usable, url = False, URL()
-    if not usable:
+    url = http_url(base_url.strip())
+    if url is None:
         raise UsageError(f"{base_url!r} is not an endpoint's URL: give one like http://127.0.0.1:8383/v1")
     path = url.path.rstrip("/")
     return url.with_path(path or "/v1")

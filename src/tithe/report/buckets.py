@@ -23,7 +23,7 @@ LOOKS: dict[Bucket, Look] = {
     "decode": Look(letter="d", name="decode", style="color(75)", colour="blue"),
     "inference": Look(letter="i", name="inference, not told apart", style="color(189)", colour="slate"),
     "tool": Look(letter="t", name="tools", style="color(71)", colour="green"),
-    "retry": Look(letter="r", name="retries", style="color(176)", colour="purple"),
+    "retry": Look(letter="r", name="retries and failures", style="color(176)", colour="purple"),
     "validation": Look(letter="v", name="validation", style="color(185)", colour="gold"),
     "overhead": Look(letter="o", name="overhead", style="color(246)", colour="grey"),
     "speculation": Look(letter="s", name="speculation", style="color(203)", colour="red"),

@@ -13,6 +13,7 @@ from rich.text import Text
 from tithe.core.statistics import Estimate
 from tithe.ledger.difference import Change, Difference, Effect, Side
 from tithe.report.figures import NOTHING, TimeUnit, counted, number, seconds
+from tithe.report.ledger_words import name_list
 from tithe.report.tables import calm_table
 from tithe.report.task import plain
 
@@ -33,6 +34,8 @@ def print_difference(found: Difference, console: Console) -> None:
     console.print(Padding(_legend(found), (0, 0, 0, _INDENT)), highlight=False)
     console.print()
     console.print(Padding(Text(headline(found)), (0, 0, 0, _INDENT)), highlight=False)
+    for line in _doubts(found):
+        console.print(Padding(Text(line, style="yellow"), (0, 0, 0, _INDENT)), highlight=False)
     console.print()
     _print_table("Wall clock", _wall_table(found), console)
     factors = _factors_table(found)
@@ -232,6 +235,21 @@ def _factor(change: Change, effect: Effect) -> tuple[str, float]:
     if change.tokens is not None:
         return f"{change.name}: ms a token", 1e3
     return f"{change.name}: s a {noun}", 1.0
+
+
+def _doubts(found: Difference) -> Iterator[str]:
+    """Why A and B may not be what one means to compare."""
+    a, b = ({name for name, _ in side.names} for side in (found.a, found.b))
+    if a != b:
+        yield f"They are tasks of different names. A: {name_list(found.a.names)}; B: {name_list(found.b.names)}."
+    elif len(a) > 1:
+        yield f"Each pools tasks of {len(a)} names. A: {name_list(found.a.names)}; B: {name_list(found.b.names)}."
+    if found.a.failed or found.b.failed:
+        told = "; ".join(
+            f"{letter}: {side.failed:,} of {counted(side.tasks, 'task')}"
+            for letter, side in (("A", found.a), ("B", found.b))
+        )
+        yield f"Some ended badly, and what they had still to do is not in their time. {told}."
 
 
 def _notes(found: Difference) -> Iterator[str]:

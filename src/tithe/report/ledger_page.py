@@ -25,9 +25,17 @@ from tithe.report.ledger_words import (
     title,
     visible,
 )
+from tithe.report.outcome import OUTCOME, outcome_headline
 from tithe.report.page import Fact, Page, render
 
-_ANCHORS = {CLOCK: "costs", TAX: "tax", PREFIX: "prefix", TOOLS: "tools", BLIND: "waterfall"}
+_ANCHORS = {
+    OUTCOME: "steps",
+    CLOCK: "costs",
+    TAX: "tax",
+    PREFIX: "prefix",
+    TOOLS: "tools",
+    BLIND: "waterfall",
+}
 
 
 def ledger_page(ledger: Ledger, diagnosis: Diagnosis | None = None) -> str:
@@ -42,7 +50,7 @@ def as_ledger_page(ledger: Ledger, diagnosis: Diagnosis | None) -> Page:
         title=title(ledger),
         facts=_facts(ledger),
         alerts=alerts(ledger),
-        headlines=ledger_headlines(ledger, diagnosis),
+        headlines=(*outcome_headline(ledger.outcome), *ledger_headlines(ledger, diagnosis)),
         anchors=_ANCHORS,
         figures=(
             costs_figure(ledger),

@@ -3,6 +3,7 @@
 from tithe.trace.clocks import machine_clock
 from tithe.trace.destination import record_to
 from tithe.trace.jsonl import JsonlRecorder, Recording, read_jsonl
+from tithe.trace.recorder import SILENT_S
 from tithe.trace.records import TaskRecord
 from tithe.trace.store import Store
 from tithe.trace.summaries import TaskSummary
@@ -10,6 +11,7 @@ from tithe.trace.tracing import branch, headers, step, task, tool, user, validat
 from tithe.trace.writer import SpanWriter
 
 __all__ = [
+    "SILENT_S",
     "JsonlRecorder",
     "Recording",
     "SpanWriter",

@@ -133,7 +133,7 @@ class Stored:
 
     def _open(self) -> SpanWriter:
         with Store.open(self._path) as store:
-            return store.writer(self._recording)
+            return store.writer(self._recording, heartbeat=self._began_by == os.getpid())
 
     def _shut(self) -> None:
         writer, self._writer = self._writer, None

@@ -49,7 +49,7 @@ class Node:
 
 
 # How the recording proxy calls it that the agent hung up.
-_HUNG_UP = "client_closed"
+HUNG_UP = "client_closed"
 
 
 def answering(attempts: list[Node]) -> Node | None:
@@ -82,7 +82,7 @@ def failures(call: Node) -> int:
 
 def had_enough(attempt: Node) -> bool:
     """Whether an attempt ended because the agent hung up in the midst of its answer."""
-    return attempt.span.error == _HUNG_UP and at.FIRST_TOKEN in attempt.span.attributes
+    return attempt.span.error == HUNG_UP and at.FIRST_TOKEN in attempt.span.attributes
 
 
 def walk(node: Node) -> Iterable[Node]:

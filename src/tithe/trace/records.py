@@ -1,18 +1,22 @@
 """Tasks read from the store, whole: their spans on one clock."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 
 import msgspec
 
 from tithe.core.span import Anchor, Span
+from tithe.trace.recorder import SILENT_S, STATE, Recorder
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it was recorded.
 
     `spans` are in the order in which they were first recorded, on the clock of `anchor`; those that came from another
-    recording were moved to it. `source`: proxy | otlp | api | server | import:FORMAT, of the recording that has it first.
+    recording were moved to it. Of the recording that has it first: `source` (proxy | otlp | api | server | import:FORMAT),
+    `recorder` (whether what wrote it still lives), and of the command that it ran `exit_status`, as a shell has it, and `signal`,
+    the one that ended it; None where there was none.
     """
 
     id: str
@@ -21,6 +25,9 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     session: str | None
     spans: tuple[Span, ...]
+    recorder: Recorder = "ended"
+    exit_status: int | None = None
+    signal: int | None = None
 
     def unix_ns(self, stamp: float) -> int:
         """The date of a stamp, in nanoseconds since the epoch. As good as the anchor; differences are exact."""
@@ -29,15 +36,18 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
         return int(whole) * 10**9 + round(part * 1e9) + round((stamp - self.anchor.monotonic) * 1e9)
 
 
-class _Clock(msgspec.Struct, frozen=True):
-    """What a recording's stamps are on. `offset`: what the clock is behind the epoch, in seconds."""
+class _Recording(msgspec.Struct, frozen=True):
+    """What is told of a recording: what its stamps are on, and how it ended."""
 
     anchor: Anchor
     source: str
     name: str | None
     clock: str | None
+    recorder: Recorder
+    exit_status: int | None
+    signal: int | None
 
-    def shift(self, other: "_Clock") -> float:
+    def shift(self, other: "_Recording") -> float:
         """What to add to a stamp of the other clock's to have it on this one."""
         if self.clock is not None and self.clock == other.clock:
             return 0.0
@@ -46,35 +56,40 @@ class _Clock(msgspec.Struct, frozen=True):
 
 def read_records(connection: sqlite3.Connection, ids: list[str] | None) -> Iterator[TaskRecord]:
     """Tasks by their whole ids, or all, in the order in which they were first recorded. A task is decoded when it is asked for."""
-    clocks = {
-        number: _Clock(Anchor(monotonic=monotonic, unix=unix), source, name, clock)
-        for number, source, name, clock, monotonic, unix in connection.execute(
-            "SELECT number, source, name, clock, monotonic, unix FROM recordings"
+    recordings = {
+        number: _Recording(Anchor(monotonic=monotonic, unix=unix), *told)
+        for number, monotonic, unix, *told in connection.execute(
+            f"""SELECT number, monotonic, unix, source, name, clock, {STATE}, exit_status, signal
+            FROM recordings""",  # noqa: S608 - no text of anyone's
+            {"now": time.time(), "silent": SILENT_S},
         )
     }
     only = "" if ids is None else "WHERE id IN (SELECT value FROM json_each(:ids))"
     asked = {} if ids is None else {"ids": msgspec.json.encode(ids).decode()}
-    tasks: dict[int, tuple[str, int, str | None, str | None]] = {
-        number: (name, recording, title, session)
-        for number, name, recording, title, session in connection.execute(
-            f"SELECT number, id, recording, name, session FROM tasks {only}",  # noqa: S608 - no text of anyone's
+    tasks: dict[int, tuple[str, int, str | None, bool, str | None]] = {
+        number: (task, recording, name, bool(unnamed), session)
+        for number, task, recording, name, unnamed, session in connection.execute(
+            f"SELECT number, id, recording, coalesce(name, called), name IS NULL, session FROM tasks {only}",  # noqa: S608 - no text of anyone's
             asked,
         )
     }
     for number, group in _groups(connection, ids, list(tasks)):
         if number not in tasks:
             continue  # recorded since
-        task, recording, name, session = tasks[number]
-        clock = clocks[recording]
+        task, recording, name, unnamed, session = tasks[number]
+        its = recordings[recording]
         yield TaskRecord(
             id=task,
-            anchor=clock.anchor,
-            source=clock.source,
-            name=name if name is not None else clock.name,
+            anchor=its.anchor,
+            source=its.source,
+            name=its.name if unnamed and its.name is not None else name,
             session=session,
             spans=tuple(
-                span if of == recording else _moved(span, clock.shift(clocks[of])) for of, span in group
+                span if of == recording else _moved(span, its.shift(recordings[of])) for of, span in group
             ),
+            recorder=its.recorder,
+            exit_status=its.exit_status,
+            signal=its.signal,
         )
 
 

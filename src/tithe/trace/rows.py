@@ -1,5 +1,6 @@
 """A span as a row of the store, and rows written."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
@@ -12,13 +13,17 @@ from tithe.core.attributes import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     RELATION,
+    REQUEST_MODEL,
+    SOURCE,
     TOOL_RESULTS,
+    USER_AGENT,
 )
 from tithe.core.errors import UsageError
 from tithe.core.span import Span
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Span)
+_VERSION = re.compile(r"/v?\d.*")
 _AGAIN = ("retry", "repeat")  # relations of requests that bring nothing for the first time
 
 
@@ -36,6 +41,7 @@ class SpanRow(NamedTuple):
     output: int | None
     results: int
     name: str | None
+    called: str | None
     session: str | None
     body: bytes
 
@@ -70,9 +76,20 @@ def row_of(span: Span, offset: float) -> SpanRow:
         if isinstance(results, list | tuple) and told.get(RELATION) not in _AGAIN
         else 0,
         name=span.name if span.kind == "task" else None,
+        called=_called(told),
         session=session if isinstance(session, str) else None,
         body=body,
     )
+
+
+def _called(told: Mapping[str, Any]) -> str | None:
+    """Who sent a request, as it says itself: the first product of its user agent (RFC 9110, 10.1.5), and the model it asks."""
+    if told.get(SOURCE) != "proxy":
+        return None  # others have names
+    agent, model = told.get(USER_AGENT), told.get(REQUEST_MODEL)
+    # OpenAI's Python library is "OpenAI/Python 1.2.3", Claude Code "claude-cli/1.2.3 (external, cli)".
+    product = _VERSION.sub("", agent.split()[0]) if isinstance(agent, str) and agent.strip() else None
+    return ", ".join(one for one in (product, model) if isinstance(one, str) and one) or None
 
 
 def _count(value: Any) -> int | None:
@@ -140,15 +157,16 @@ def write_rows(
 def _task(connection: sqlite3.Connection, trace: str, recording: int, rows: Sequence[SpanRow]) -> int:
     """The number of the task that `rows` belong to, which is made if it is new."""
     [number] = connection.execute(
-        """INSERT INTO tasks (id, recording, started, name, session) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET started = min(started, excluded.started),
-            name = coalesce(excluded.name, name), session = coalesce(session, excluded.session)
+        """INSERT INTO tasks (id, recording, started, name, called, session) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET started = min(started, excluded.started), name = coalesce(excluded.name, name),
+            called = coalesce(called, excluded.called), session = coalesce(session, excluded.session)
         RETURNING number""",
         (
             trace,
             recording,
             min(row.began for row in rows),
             next((row.name for row in rows if row.name is not None), None),
+            next((row.called for row in rows if row.called is not None), None),
             next((row.session for row in rows if row.session is not None), None),
         ),
     ).fetchone()
@@ -184,10 +202,12 @@ def _renew(connection: sqlite3.Connection, task: int) -> None:
         connection.execute("DELETE FROM tasks WHERE number = ?", (task,))
         return
     connection.execute(
-        "UPDATE tasks SET started = (SELECT min(began) FROM spans WHERE task = ?1), name = ?2, session = ?3 WHERE number = ?1",
+        """UPDATE tasks SET started = (SELECT min(began) FROM spans WHERE task = ?1), name = ?2, called = ?3, session = ?4
+        WHERE number = ?1""",
         (
             task,
             next((row.name for row in rows if row.name is not None), None),
+            next((row.called for row in rows if row.called is not None), None),
             next((row.session for row in rows if row.session is not None), None),
         ),
     )

@@ -1,7 +1,9 @@
 """The database of the record: its tables, how an older one is brought up to date, and how a file is opened.
 
-    recordings   what one recorder wrote: its source and its anchor; `finished` is empty while it runs or if it was killed
-    tasks        one row a trace: where it came from, and what a list shows without reading its spans
+    recordings   what one recorder wrote: its source and its anchor; `finished` is empty while it runs or if it was killed,
+                 and `heard` is then when it last said that it lives; `exit_status` and `signal` are the command's that it ran
+    tasks        one row a trace: where it came from, and what a list shows without reading its spans; `called` is what its
+                 requests say of who sends them, for want of a name
     spans        one row a span: `body` is the whole span (MessagePack), the other columns are copies for lists
     placed       spans that were moved to another task or parent after they were recorded; a later record of them stays there
     nodes        prompts as a trie: a node is a part of a prompt after all the parts before it
@@ -62,7 +64,13 @@ def _first(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-STEPS: tuple[Step, ...] = (_first,)
+def _second(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE recordings ADD COLUMN signal INTEGER")
+    connection.execute("ALTER TABLE recordings ADD COLUMN heard REAL")
+    connection.execute("ALTER TABLE tasks ADD COLUMN called TEXT")
+
+
+STEPS: tuple[Step, ...] = (_first, _second)
 
 
 def connect(path: Path, *, write: bool, steps: Sequence[Step] = STEPS) -> sqlite3.Connection:

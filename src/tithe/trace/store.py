@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from tithe.core.errors import UsageError
 from tithe.core.part import Part
 from tithe.core.span import Anchor, Span
@@ -22,7 +24,7 @@ from tithe.trace.schema import connect, transaction, translated
 from tithe.trace.summaries import TaskSummary, read_summaries
 from tithe.trace.writer import SpanWriter, read_content
 
-LAST = "last"  # names the newest task
+LAST = "last"  # names the newest task that has a call, or the newest where none has
 
 
 class Store:
@@ -82,17 +84,26 @@ class Store:
         assert number is not None
         return number
 
-    def finish(self, recording: int, *, at: float, exit_status: int | None = None) -> None:
-        """End a recording. `at` is on its clock; `exit_status` that of the command it ran."""
+    def finish(
+        self, recording: int, *, at: float, exit_status: int | None = None, signal: int | None = None
+    ) -> None:
+        """End a recording. `at` is on its clock.
+
+        `exit_status` is that of the command it ran, as a shell has it; `signal` the one that ended it, if one did.
+        """
         with self._writing():
             self._connection.execute(
-                "UPDATE recordings SET finished = ?, exit_status = ? WHERE number = ?",
-                (at, exit_status, recording),
+                "UPDATE recordings SET finished = ?, exit_status = ?, signal = ? WHERE number = ?",
+                (at, exit_status, signal, recording),
             )
 
-    def writer(self, recording: int) -> SpanWriter:
-        """What writes a recording's spans as they come, in the background."""
-        return SpanWriter(self._path, recording, self._anchor(recording))
+    def writer(self, recording: int, *, heartbeat: bool = False) -> SpanWriter:
+        """What writes a recording's spans as they come, in the background.
+
+        `heartbeat`: it is the recorder's own, and says every `BEAT_S` that the recorder lives, so that one that was killed
+        is told from one that has nothing to write.
+        """
+        return SpanWriter(self._path, recording, self._anchor(recording), heartbeat=heartbeat)
 
     def add(
         self, recording: int, spans: Iterable[Span], prompts: Mapping[str, Sequence[Part]] | None = None
@@ -105,6 +116,17 @@ class Store:
             write_rows(self._connection, recording, offset, rows)
             for span, parts in (prompts or {}).items():
                 write_prompt(self._connection, span, parts)
+
+    def compare(self, spans: Iterable[Span]) -> tuple[int, int]:
+        """Of these spans, by their ids, how many are there already just as they are, and how many otherwise."""
+        given = {span.id: row_of(span, 0.0).body for span in spans}
+        with self._reading():
+            there: list[tuple[str, bytes]] = self._connection.execute(
+                "SELECT id, body FROM spans WHERE id IN (SELECT value FROM json_each(?))",
+                (msgspec.json.encode(list(given)).decode(),),
+            ).fetchall()
+        same = sum(given[span] == body for span, body in there)
+        return same, len(there) - same
 
     def place(self, places: Mapping[str, tuple[str, str | None]]) -> None:
         """Move spans, by id, to a trace and a parent, all or none. They stay there when they are recorded again."""
@@ -217,7 +239,14 @@ class Store:
     def _find(self, named: str) -> str:
         run = self._connection.execute
         if named == LAST:
-            newest = run("SELECT id FROM tasks ORDER BY started DESC, number DESC LIMIT 1").fetchone()
+            newest = (
+                run(
+                    """SELECT id FROM tasks WHERE EXISTS (
+                    SELECT 1 FROM spans WHERE task = tasks.number AND kind IN ('call', 'attempt'))
+                ORDER BY started DESC, number DESC LIMIT 1"""
+                ).fetchone()
+                or run("SELECT id FROM tasks ORDER BY started DESC, number DESC LIMIT 1").fetchone()
+            )
             if newest is None:
                 raise UsageError(f"There is no task in {self._path} yet. Record one first (tithe record).")
             return newest[0]

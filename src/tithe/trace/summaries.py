@@ -1,9 +1,12 @@
 """What a list of tasks shows of each, counted in SQL from the columns beside the spans, so that no span is decoded."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 
 import msgspec
+
+from tithe.trace.recorder import SILENT_S, STATE, Recorder
 
 
 class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +16,9 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     that is open). `calls` counts logical calls, `attempts` their HTTP requests (a call without attempts is one). `tools`
     are tool runs that were reported or, if there are more of those, tool results that requests brought. `errors` are
     attempts and tool runs that failed. Tokens are None where no call reported any. `finished`: its end was seen, or
-    that of its recording; if not, it is still going on or its recorder was killed.
+    that of its recording; `recorder`: whether what writes that still lives.
+    `exit_status` is that of the command that the task ran in, as a shell has it, and `signal` the one that ended it; None
+    where there was none, or it has not ended.
     """
 
     id: str
@@ -30,18 +35,22 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int | None
     output_tokens: int | None
     finished: bool
+    recorder: Recorder = "ended"
+    exit_status: int | None = None
+    signal: int | None = None
 
 
 # A call's attempts are counted, and their tokens, unless it has none: then the call's own. `one` is the call, and NULL for
 # all else; an attempt that hangs under something else than a call is one by itself.
-_SUMMARIES = """
+_SUMMARIES = f"""
 WITH chosen AS (
-    SELECT tasks.number, tasks.id, coalesce(tasks.name, recordings.name) AS name, tasks.session, recordings.source,
-        tasks.recording, tasks.started, recordings.finished IS NOT NULL AS over
+    SELECT tasks.number, tasks.id, coalesce(tasks.name, recordings.name, tasks.called) AS name, tasks.session, recordings.source,
+        tasks.recording, tasks.started, recordings.finished IS NOT NULL AS over, recordings.exit_status,
+        recordings.signal, {STATE} AS recorder
     FROM tasks JOIN recordings ON recordings.number = tasks.recording
     WHERE (:source IS NULL OR recordings.source = :source) AND (:since IS NULL OR tasks.started >= :since)
         AND (:recording IS NULL OR tasks.number IN (SELECT task FROM spans WHERE spans.recording = :recording))
-        AND (:text IS NULL OR instr(folded(coalesce(tasks.name, recordings.name, '')), folded(:text))
+        AND (:text IS NULL OR instr(folded(coalesce(tasks.name, recordings.name, tasks.called, '')), folded(:text))
             OR instr(folded(coalesce(tasks.session, '')), folded(:text)))
     ORDER BY tasks.started DESC, tasks.number DESC LIMIT :limit),
 calls AS (
@@ -61,10 +70,10 @@ SELECT chosen.id, name, session, source, recording, started, max(ended) - starte
     max(sum(tools), sum(results)),
     sum(CASE WHEN one IS NOT NULL AND attempts = 0 THEN call_failed ELSE errors END),
     sum(coalesce(attempts_input, call_input)), sum(coalesce(attempts_output, call_output)),
-    max(max(chosen.over), max(calls.over))
+    max(max(chosen.over), max(calls.over)), chosen.recorder, chosen.exit_status, chosen.signal
 FROM chosen JOIN calls ON calls.task = chosen.number
 GROUP BY chosen.number ORDER BY started DESC, chosen.number DESC
-"""
+"""  # noqa: S608 - no text of anyone's
 
 
 def read_summaries(
@@ -86,6 +95,8 @@ def read_summaries(
         "recording": recording,
         "text": text,
         "limit": -1 if limit is None else limit,
+        "now": time.time(),
+        "silent": SILENT_S,
     }
     for row in connection.execute(_SUMMARIES, asked):
         named = dict(zip(TaskSummary.__struct_fields__, row, strict=True))

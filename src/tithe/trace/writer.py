@@ -5,8 +5,10 @@ never held up by the disk: an error of it is raised at the next call.
 """
 
 import atexit
+import contextlib
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from tithe.core.errors import UsageError
 from tithe.core.part import Part
 from tithe.core.span import Anchor, Span
 from tithe.trace.prompts import write_prompt
+from tithe.trace.recorder import BEAT_S
 from tithe.trace.rows import SpanRow, row_of, write_rows
 from tithe.trace.schema import connect, refusal, transaction
 
@@ -39,11 +42,13 @@ class SpanWriter:
     Every call raises `UsageError` once the disk has refused something, or when the writer is closed.
     """
 
-    def __init__(self, path: Path, recording: int, anchor: Anchor) -> None:
+    def __init__(self, path: Path, recording: int, anchor: Anchor, *, heartbeat: bool = False) -> None:
         self._path = path
         self._recording = recording
         self._offset = anchor.unix - anchor.monotonic
         self._connection = connect(path, write=True)
+        self._beat_every = BEAT_S if heartbeat else None
+        self._next_beat = 0.0
         self._changed = threading.Condition()
         self._hurry = threading.Event()
         self._waiting: list[SpanRow | _Prompt | _Content] = []
@@ -124,10 +129,13 @@ class SpanWriter:
 
     def _write_until_closed(self) -> None:
         while True:
+            self._beat()
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._changed.wait_for(lambda: self._waiting or self._closed, self._beat_every)
                 if not self._waiting:
-                    return
+                    if self._closed:
+                        return
+                    continue
             self._hurry.wait(PAUSE_S)
             with self._changed:
                 batch, self._waiting = self._waiting, []
@@ -145,6 +153,16 @@ class SpanWriter:
                 self._failure = self._failure or failure
                 self._written += len(batch)
                 self._changed.notify_all()
+
+    def _beat(self) -> None:
+        if self._beat_every is None or time.monotonic() < self._next_beat:
+            return
+        # A disk that refuses this refuses the next span too, and then it is told.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute(
+                "UPDATE recordings SET heard = ? WHERE number = ?", (time.time(), self._recording)
+            )
+        self._next_beat = time.monotonic() + self._beat_every
 
     def _commit(self, batch: list[SpanRow | _Prompt | _Content]) -> None:
         with transaction(self._connection):

@@ -33,6 +33,7 @@ _PROMPT = ("messages", "input", "tools", "functions", "system", "instructions")
 # What may differ between two tries of one request: a stream that failed is asked for again in one piece.
 _OF_ONE_TRY = ("stream", "stream_options", "metadata", "user", "safety_identifier", "cache_control")
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_LONGEST_AGENT = 200
 
 
 def api_of(path: str) -> Api | None:
@@ -91,7 +92,7 @@ def _seen(api: Api, headers: Mapping[str, str], body: dict[str, Any]) -> SeenReq
         stream=body.get("stream") is True,
         parts=parts,
         has_tools=any(part.role == "tool_definition" for part in parts),
-        attributes=_attributes(body),
+        attributes=_attributes(headers, body),
         session=session,
         session_from=session_from,
         previous=as_text(body.get("previous_response_id")) or None,
@@ -102,7 +103,7 @@ def _seen(api: Api, headers: Mapping[str, str], body: dict[str, Any]) -> SeenReq
     )
 
 
-def _attributes(body: dict[str, Any]) -> dict[str, Any]:
+def _attributes(headers: Mapping[str, str], body: dict[str, Any]) -> dict[str, Any]:
     limits = (as_count(body.get(field)) for field in _LIMITS)
     temperature = body.get("temperature")
     stream = body.get("stream")
@@ -112,6 +113,7 @@ def _attributes(body: dict[str, Any]) -> dict[str, Any]:
         attributes.MAX_TOKENS: next((limit for limit in limits if limit is not None), None),
         attributes.TEMPERATURE: temperature if isinstance(temperature, float) else as_count(temperature),
         attributes.CHOICES: as_count(body.get("n")),
+        attributes.USER_AGENT: headers.get("user-agent", "").strip()[:_LONGEST_AGENT] or None,
     }
     return {name: value for name, value in told.items() if value is not None}
 
