@@ -187,7 +187,7 @@ async def test_a_model_that_refuses_gives_no_answer(begin, ask) -> None:
     assert outcome.answer is None
     assert outcome.stopped == "stuck"
     assert {fault.kind for fault in outcome.faults} == {"no call"}
-    assert outcome.ways == 3
+    assert outcome.ways > 1
     assert task.changes(outcome).changes == ()
 
 
