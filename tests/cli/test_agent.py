@@ -107,7 +107,8 @@ async def test_the_fix_is_shown_and_the_files_stay_as_they_are(project: Path) ->
     ended = await run(project, in_turn(FIXING))
     assert ended.returncode == 0, ended.stderr
     assert "add subtracted" in ended.stdout
-    assert "Done; a check vouches for it" in ended.stdout
+    assert "Done, and vouched for; " in ended.stdout
+    assert "The tests pass." in ended.stdout
     assert ended.stdout.endswith(DIFF)
     assert contents(project) == before
     for told in (
@@ -228,11 +229,23 @@ async def test_a_change_to_the_tests_is_pointed_out(project: Path) -> None:
     assert "It changed tests: test_calc.py." in ended.stdout
 
 
-async def test_what_a_file_holds_does_not_move_the_cursor(project: Path) -> None:
-    sneaky = call("write_file", path="new.txt", text="\x1b[2Jgone\n")
-    ended = await run(project, in_turn([FIXING[2], sneaky, FIXING[3]]))
-    assert "+\\x1b[2Jgone" in ended.stdout
-    assert "\x1b[2J" not in ended.stdout + ended.stderr
+async def test_the_diff_that_is_printed_can_be_applied(project: Path) -> None:
+    (project / "Makefile").write_text("all:\n\techo  \n\n\techo\r\n\nend:\n")
+    edit = call("edit_file", path="Makefile", old="all:", new="\ttab  \nall: \x1b[2J")
+
+    def applied(url: str) -> None:
+        asked = command(project, "--url", url, "--test", TEST, "--plain")
+        ended = subprocess.run(asked, capture_output=True, timeout=120, check=True, stdin=subprocess.DEVNULL, env=environment(project))  # fmt: skip
+        assert b"\x1b" not in ended.stderr
+        git = ["git", "-C", str(project), "apply", "--whitespace=nowarn", "-"]
+        alone = environment(project, GIT_CEILING_DIRECTORIES=str(project.parent))
+        subprocess.run(git, input=ended.stdout, check=True, env=alone)
+
+    async with served(in_turn([FIXING[2], edit, FIXING[3]])) as url:
+        await asyncio.to_thread(applied, url)
+    after = (project / "Makefile").read_bytes()
+    assert after == b"\ttab  \nall: \x1b[2J\n\techo  \n\n\techo\r\n\nend:\n"
+    assert contents(project)["calc.py"] == NEW
 
 
 async def test_under_tithe_record_it_is_recorded_once_and_there(project: Path) -> None:

@@ -263,8 +263,11 @@ def _finish(
     """Show what came of it, and apply it if that is wanted."""
     changes = task.changes(outcome)
     if not given.json:
-        show(lambda console: print_outcome(outcome, console, _remarks(changes)))
-        show(lambda console: print_changes(changes, console))
+        show(lambda console: print_outcome(outcome, console, _remarks(task, outcome, changes)))
+        if sys.stdout.isatty():
+            show(lambda console: print_changes(changes, console))
+        else:
+            sys.stdout.write(changes.diff)  # as it is, so that it can be applied
     refused: UsageError | None = None
     # What no answer stands behind is shown, and is for the user to take by hand.
     wanted = outcome.answer is not None and bool(changes.changes)
@@ -323,9 +326,9 @@ def _report(
     )
 
 
-def _remarks(changes: Changes) -> list[str]:
+def _remarks(task: CodeTask, outcome: Outcome, changes: Changes) -> list[str]:
     """What has to be known of the changes before one agrees to them, in sentences."""
-    told: list[str] = []
+    told = ["The tests pass."] if task.test is not None and outcome.vouched else []
     tests = [change.path for change in changes.changes if is_test(change.path)]
     if tests:
         told.append(f"It changed tests: {_some(tests)}.")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tithe.agent import Outcome
-from tithe.agent.code import CodeTask, Event, Limits, ToolUsed, WayBegun
+from tithe.agent.code import CodeTask, Limits
+from tithe.agent.progress import Event, ToolUsed, WayBegun
 from tithe.core import Request, Script, ScriptedBackend, TextDelta, ToolCallDelta
 from tithe.core.errors import UsageError
 from tithe.net.options import ServerOptions

@@ -2,7 +2,7 @@
 
 from tithe.agent.code.sandbox import Limits, can_confine
 from tithe.agent.code.scan import project_files
-from tithe.agent.code.task import Changes, CodeTask, Event, ToolUsed, WayBegun
+from tithe.agent.code.task import Changes, CodeTask
 from tithe.agent.code.usual import is_test, usual_test
 from tithe.agent.code.workspace import Change, Changed
 
@@ -11,10 +11,7 @@ __all__ = [
     "Changed",
     "Changes",
     "CodeTask",
-    "Event",
     "Limits",
-    "ToolUsed",
-    "WayBegun",
     "can_confine",
     "is_test",
     "project_files",

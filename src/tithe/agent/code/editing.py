@@ -14,7 +14,7 @@ _ALIKE = 0.6
 def replaced(text: str, old: str, new: str) -> tuple[str, int]:
     """The text with the lines `old` replaced by the lines `new` (none, where it is empty), and the number of the first of them.
 
-    `old` must be whole lines that are there exactly once; spaces at their ends are not held against it. Lines end as they do in the text.
+    `old` must be whole lines that are there exactly once; spaces at their ends are not held against it. They end as most lines of the text do.
 
     Raises `UsageError`, in words for the model: they are not there (and what is most like them), or more than once.
     """
@@ -34,7 +34,7 @@ def replaced(text: str, old: str, new: str) -> tuple[str, int]:
             f"These lines are there {len(places)} times, at {numbers}: quote lines around them too."
         )
     [place] = places
-    end = "\r" if any(line.endswith("\r") for line in raw) else ""
+    end = "\r" if sum(line.endswith("\r") for line in raw) * 2 > len(raw) else ""
     after = [*raw[:place], *(f"{line}{end}" for line in given), *raw[place + len(wanted) :]]
     edited = "\n".join(after)
     return (f"{edited}\n" if whole and after else edited.removesuffix("\r")), place + 1
