@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shutil
 import sys
@@ -14,7 +15,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from tithe.agent import Decided, FaultSeen, Outcome
-from tithe.agent.code import Changes, CodeTask, Limits, can_confine, is_test, project_files, usual_test
+from tithe.agent.code import Changes, CodeTask, Limits, can_confine, is_test, usual_test
 from tithe.cli.durations import seconds
 from tithe.cli.loop import run_command
 from tithe.cli.paper import show
@@ -211,12 +212,12 @@ def _task(asked: _Asked, notes: Console) -> CodeTask:
         raise UsageError("The goal is empty: say what is to be done.")
     test = asked.commands.test
     if test is None:
-        test = usual_test(asked.folder, project_files(asked.folder), shutil.which)
-    elif test.strip() in ("", _NONE):
-        test = None
+        found = functools.partial(usual_test, asked.folder, find=shutil.which)
+    else:
+        found = test if test.strip() not in ("", _NONE) else None
     return CodeTask(
         asked.folder,
-        test=test,
+        test=found,
         commands=asked.commands.allow_commands,
         limits=asked.limits,
         environment=os.environ,

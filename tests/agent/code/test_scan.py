@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tithe.agent.code.scan import is_ignored, project_files, rules_above, scan
+from tithe.agent.code import scan as scanning
+from tithe.agent.code.scan import is_ignored, rules_above, scan
+
+
+def project_files(root: Path) -> list[str]:
+    return scanning.project_files(root, rules_above(root))
 
 
 def make(root: Path, **files: str) -> Path:

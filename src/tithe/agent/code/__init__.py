@@ -1,7 +1,6 @@
 """The reference agent for code: it works in copies of a project's folder, and shows what it would change."""
 
 from tithe.agent.code.sandbox import Limits, can_confine
-from tithe.agent.code.scan import project_files
 from tithe.agent.code.task import Changes, CodeTask
 from tithe.agent.code.usual import is_test, usual_test
 from tithe.agent.code.workspace import Change, Changed
@@ -14,6 +13,5 @@ __all__ = [
     "Limits",
     "can_confine",
     "is_test",
-    "project_files",
     "usual_test",
 ]

@@ -67,10 +67,9 @@ def scan(root: Path, outer: Sequence[Rules] = (), *, ignored: bool = False) -> I
     return _walk(root, "", list(outer), ignored=False, wanted=ignored)
 
 
-def project_files(folder: Path) -> list[str]:
+def project_files(root: Path, outer: Sequence[Rules] = ()) -> list[str]:
     """The files of a project, without what is ignored; none where there is no such folder."""
-    root = folder.resolve()
-    return [entry.path for entry in scan(root, rules_above(root)) if entry.kind in ("file", "link")]
+    return [entry.path for entry in scan(root, outer) if entry.kind in ("file", "link")]
 
 
 def is_ignored(root: Path, path: str, outer: Sequence[Rules] = ()) -> bool:

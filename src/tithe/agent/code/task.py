@@ -1,6 +1,6 @@
 """A task on code: its workspaces, its tools, and what it would change."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class CodeTask:
     """A project's folder, copied, and the workspaces of one run. Nothing is written into the folder but by `apply`.
 
     Args:
-        folder: the project's. test: the command line that runs its tests, from there; it also vouches for an answer. None: nothing does.
+        folder: the project's. test: the command line that runs its tests, from there, or a function that finds it by the project's
+            files; it also vouches for an answer. None: nothing does.
         commands: the model may run other commands too. limits: of each command. environment: theirs, less keys and tokens.
         tell: hears what is done as it is done.
 
@@ -57,18 +58,18 @@ class CodeTask:
         self,
         folder: Path,
         *,
-        test: str | None,
+        test: str | Callable[[Sequence[str]], str | None] | None,
         commands: bool = False,
         limits: Limits | None = None,
         environment: Mapping[str, str],
         tell: Tell | None = None,
     ) -> None:
-        self.test = test
         self.commands = commands
         self._limits = limits if limits is not None else Limits()
         self._environment = environment
         self._tell: Tell = tell if tell is not None else lambda _: None
         self._workspaces = Workspaces(folder)
+        self.test = test(self._workspaces.files()) if callable(test) else test
         self._opened: list[tuple[Environment, Workspace, Sandbox]] = []
 
     @property
