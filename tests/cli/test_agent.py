@@ -214,6 +214,17 @@ async def test_at_the_deadline_what_there_is_is_shown_and_not_applied(project: P
     assert all(span.end is not None for span in kept.spans)
 
 
+async def test_an_answer_whose_tests_do_not_end_in_time_is_shown_and_not_applied(project: Path) -> None:
+    (project / "test_calc.py").write_text("import time\n\n\ndef test_it():\n    time.sleep(600)\n")
+    ended = await run(project, in_turn(FIXING[2:]), "--yes", "--plain", "--budget", "3s")
+    assert ended.returncode == 1, ended.stderr
+    assert "Done, and nothing vouches for it" in ended.stdout
+    assert "The tests did not come to their end in time." in ended.stdout
+    assert ended.stdout.endswith(DIFF)
+    assert "Nothing was applied.\n" in ended.stderr
+    assert contents(project)["calc.py"] == OLD
+
+
 async def test_an_endpoint_that_fails_is_told(project: Path) -> None:
     failing = Script(error=EngineError("The engine is broken."))
     ended = await run(project, lambda _: failing, "--plain", "--budget", "20s")

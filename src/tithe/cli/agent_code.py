@@ -154,7 +154,7 @@ def code(
     plain
         The minimal loop: one call a step, the first answer taken.
     yes
-        Apply the changes of an answer without asking.
+        Apply the changes of an answer without asking, where the tests pass or there are none.
     db
         The record's file, into which the run is recorded. Also from TITHE_DB.
     json
@@ -272,7 +272,11 @@ def _finish(
     refused: UsageError | None = None
     # What no answer stands behind is shown, and is for the user to take by hand.
     wanted = outcome.answer is not None and bool(changes.changes)
-    applied = wanted and (given.yes or (not given.json and _agreed(asked.folder, notes)))
+    stands = outcome.answer is not None and (outcome.vouched or task.test is None)
+    if given.yes or given.json:
+        applied = wanted and given.yes and stands
+    else:
+        applied = wanted and _agreed(asked.folder, notes)
     if applied:
         try:
             task.apply(changes)
@@ -284,13 +288,14 @@ def _finish(
     if applied:
         _say(notes, f"Applied to {asked.folder}: {_some([change.path for change in changes.changes])}.")
     elif changes.changes and refused is None:
-        _say(notes, "Nothing was applied." + (" Say --yes to apply such a diff." if wanted else ""))
+        hint = " Say --yes to apply such a diff." if stands and not given.yes else ""
+        _say(notes, f"Nothing was applied.{hint}")
     if VARIABLE not in os.environ:
         into = f" --db {given.db}" if given.db is not None else ""
         _say(notes, f"Where the time went: tithe ledger{into}")
     if (error := refused or outcome.error) is not None:
         raise error
-    if outcome.answer is None:
+    if not stands:
         sys.exit(_NO_ANSWER)
 
 
@@ -329,7 +334,9 @@ def _report(
 
 def _remarks(task: CodeTask, outcome: Outcome, changes: Changes) -> list[str]:
     """What has to be known of the changes before one agrees to them, in sentences."""
-    told = ["The tests pass."] if task.test is not None and outcome.vouched else []
+    told: list[str] = []
+    if task.test is not None and outcome.answer is not None:
+        told.append("The tests pass." if outcome.vouched else "The tests did not come to their end in time.")
     tests = [change.path for change in changes.changes if is_test(change.path)]
     if tests:
         told.append(f"It changed tests: {_some(tests)}.")
