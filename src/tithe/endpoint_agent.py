@@ -3,7 +3,6 @@
 It stands above the rooms, since the agent itself knows of no sockets, and `net` of no agents.
 """
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -27,8 +26,8 @@ class Agent(agent.Agent):
         profile: a report that `tithe audit --save` wrote: how fast this endpoint is, until the agent has seen it.
         given: what `tithe.agent.Agent` takes (tools, instructions, answer, check, crafts, ...).
 
-    Raises `UsageError` as that does, and for a URL that is none or a profile that cannot be read. `async with` closes the connections
-    to a URL; without it they are closed when the program ends.
+    Raises `UsageError` as that does, and for a URL that is none or a profile that cannot be read. Inside `async with agent:` the
+    connections to a URL stay open from run to run; without it they are closed when no run is going on.
     """
 
     def __init__(
@@ -50,20 +49,22 @@ class Agent(agent.Agent):
         backend = self._remote if self._remote is not None else endpoint
         assert not isinstance(backend, str)
         super().__init__(backend, model or "", **given)
-        self._finding = asyncio.Lock()
+        self._kept = 0  # runs that are going on, and blocks that keep the connections open
 
     async def run(self, goal: str, budget: float) -> Outcome:
         """As `tithe.agent.Agent.run`; also raises `UsageError` when no model was named and the endpoint has not just one."""
-        if not self.model:
-            async with self._finding:
-                self.model = self.model or await self._only_model()
-        return await super().run(goal, budget)
+        async with self:
+            if not self.model:
+                self.model = await self._only_model()
+            return await super().run(goal, budget)
 
     async def __aenter__(self) -> Self:
+        self._kept += 1
         return self
 
     async def __aexit__(self, *raised: object) -> None:
-        if self._remote is not None:
+        self._kept -= 1
+        if self._remote is not None and not self._kept:
             await self._remote.aclose()
 
     async def _only_model(self) -> str:

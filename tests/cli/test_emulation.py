@@ -74,6 +74,7 @@ def test_a_pace_is_read():
         ("ttft=600ms,tps=nan", "tps is nan"),
         ("ttft=600ms,tps=60,jitter=9", "jitter is 9"),
         ("ttft=2min,tps=60,seed=x", "seed is 'x'"),
+        ("ttft=2s,tps=60,seed=1.5", "seed is 1.5; it is a whole number"),
         ("ttft=20min,tps=60", "at most 600s"),
     ],
 )

@@ -13,12 +13,12 @@ from tithe.cli.main import run
 from tithe.cli.profiles import profile_of
 from tithe.core import Anchor
 from tithe.trace import Store
-from tithe.whatif import Fit
+from tithe.whatif import Beside, Fit
 
 from .audits import audited
 
 PLAN = AuditPlan(
-    lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=2, rounds=2, task_repeats=1, task_steps=2
+    lengths=(64, 512), repeats=8, concurrency=(1, 2), agent_steps=4, rounds=2, task_repeats=1, task_steps=2
 )
 TRUTH = KnownOptions()
 
@@ -87,6 +87,14 @@ def test_an_audit_is_fitted_to_what_its_endpoint_is(report):
     assert isinstance(found.times.decode, Fit)
     assert found.times.decode.prices["decoded tokens"] == pytest.approx(TRUTH.decode_s, rel=0.1)
     assert found.times.knows_cache()
+    # Agents at once are served as one is: what others cost was measured, and is nothing.
+    assert isinstance(found.times.decode_beside, Beside)
+    assert found.times.decode_beside.share == pytest.approx(0.0)
+    assert 0 < found.times.decode_beside.most <= 1
+    assert found.capacity is not None
+    for level, agents in zip(found.capacity.levels, (1, 2), strict=True):
+        assert (level.agents, level.decode_s) == (agents, pytest.approx((PLAN.step_out - 1) * TRUTH.decode_s))
+        assert level.pause_s == pytest.approx(PLAN.think_s, rel=0.5)
 
 
 def test_a_recorded_task_on_a_measured_endpoint(db, profile, capsys):
@@ -94,7 +102,9 @@ def test_a_recorded_task_on_a_measured_endpoint(db, profile, capsys):
     cold = projected(capsys, "t", "--profile", profile, "--cache", "cold", "--db", db)
     assert found["after"]["decode"] == pytest.approx(840 * TRUTH.decode_s, rel=0.1)
     assert cold["after"]["prefill"] > found["after"]["prefill"]
-    assert {fit["what"] for fit in found["fits"]} == {"TTFT", "decode"}
+    laws = {"TTFT beside others", "decode beside others"}
+    assert {fit["what"] for fit in found["fits"]} == {"TTFT", "decode", *laws}
+    assert [fit["beside"]["share"] for fit in found["fits"] if fit["what"] in laws] == pytest.approx([0, 0])
     assert run(["whatif", "t", "--profile", profile, "--agents", "2", "--db", db]) == 0
     assert "as the audit measured it" in capsys.readouterr().out
 
@@ -111,6 +121,30 @@ def test_a_plan_as_a_table_and_as_json(profile, capsys):
     budgets = json.loads(capsys.readouterr().out)
     assert [budget["budget_s"] for budget in budgets] == [0.5, 2.0, 30.0, 120.0, 300.0]
     assert {row["speed"] for row in budgets[0]["rows"]} == {1.0, 3.0, 10.0}
+
+
+def test_a_plan_is_a_page_too(tmp_path, capsys):
+    html = tmp_path / "plan.html"
+    assert run(["plan", "--ttft", "600ms", "--tps", "60", "--html", str(html)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "nothing tells how calls scatter" in out
+    assert "Success is not known, so this is time alone" in out
+    assert "TTFT 600 ms, 60 tokens/s" in html.read_text("utf-8")
+    assert run(["plan", "--ttft", "600ms", "--tps", "60", "--html", str(tmp_path)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_success_is_that_of_an_audit_s_tasks(report, profile, capsys):
+    solved = report.measured.task.figures.solved
+    assert solved is not None
+    arguments = ["plan", "--budget", "5min", "--profile", profile, "--evaluation", profile, "--steps", "2"]
+    assert run([*arguments, "--json"]) == 0
+    [budget] = json.loads(capsys.readouterr().out)
+    steps = len(report.measured.task.runs[0].steps)
+    [plain] = [row for row in budget["rows"] if (row["design"], row["speed"]) == ("plain", 1.0)]
+    assert plain["right"] == pytest.approx(solved.value ** (2 / steps))
+    assert run(arguments) == 0
+    assert "Other tasks are another matter." in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
@@ -130,6 +164,12 @@ def test_a_plan_as_a_table_and_as_json(profile, capsys):
         ("plan --budget 30", "--budget is '30' of what?"),
         ("plan --budget soon --ttft 1s --tps 5", "voice, interactive"),
         ("plan", "needs an endpoint"),
+        ("plan --ttft 1s --tps 5 --jitter 9", "--jitter is 9"),
+        ("plan --ttft 1s --tps 5 --tool-time 4", "--tool-time is '4' of what?"),
+        ("plan --ttft 1s --tps 5 --evaluation {tmp}/old.json", "version 1"),
+        ("plan --ttft 1s --tps 5 --success 1 --evaluation x", "leave out --success"),
+        ("whatif --steps 3 --retry-time 1e400s", "--retry-time is inf s"),
+        ("whatif --steps 3 --base-tps nan", "--base-tps is nan"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys):
@@ -140,6 +180,14 @@ def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys)
     assert told in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "typed", ["whatif --steps 3 --candidates 2.5", "whatif --steps 2.5", "plan --ttft 1s --tps 5 --out 2.5"]
+)
+def test_half_of_a_thing_is_no_whole_number(typed, capsys):
+    assert run(typed.split()) == 2
+    assert "'2.5' is no whole number" in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_a_described_task_needs_its_prompt_for_a_profile(profile, capsys):
@@ -155,3 +203,33 @@ def test_an_empty_store_is_told(tmp_path, capsys):
         pass
     assert run(["whatif", "--db", str(path)]) == 2
     assert "no task" in capsys.readouterr().err
+
+
+def test_a_projection_as_a_page(db, tmp_path: Path, capsys):
+    page = tmp_path / "whatif.html"
+    assert run(["whatif", "t", "--speedup", "10", "--db", db, "--html", str(page)]) == 0
+    assert "30.0 s before, 12.0 s projected" in capsys.readouterr().out
+    written = page.read_text("utf-8")
+    assert "shop" in written
+    assert "30.0\u00a0s before, 12.0\u00a0s projected" in written
+    # With --json as well, and what the terminal shows is the same.
+    assert projected(capsys, "t", "--speedup", "10", "--db", db, "--html", str(page))["wall"]["p50"] == (
+        pytest.approx(12.0)
+    )
+
+
+@pytest.mark.parametrize("where", ["nowhere/whatif.html", "."])
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_read(where: str, tmp_path: Path, capsys):
+    file = tmp_path / where
+    assert run(["whatif", "--db", str(tmp_path / "none.db"), "--html", str(file)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "cannot be written" in " ".join(told.err.split())
+    assert "--html" in told.err
+
+
+def test_what_is_refused_leaves_no_page(db, tmp_path: Path, capsys):
+    page = tmp_path / "whatif.html"
+    assert run(["whatif", "idle", "--db", db, "--html", str(page)]) == 2
+    assert "no answered LLM call" in " ".join(capsys.readouterr().err.split())
+    assert not page.exists()

@@ -35,3 +35,22 @@ def test_a_task_of_known_steps_has_its_time_and_success():
     assert rows(out, "plain")[0][-2:] == ["%", "no"]
     assert rows(out, "plain")[2][-3:] == ["36", "%", "yes"]
     assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_the_frontier_is_told_where_success_is_known():
+    known = Plan(ttft_s=0.6, tokens_per_s=60, tool_s=0.4, steps=20, success=0.95, jitter=0.3)
+    told = printed(known, 30.0).split("Success against time")[1]
+    assert [line.split()[:2] for line in told.splitlines() if "x  " in line] == [
+        ["1x", "plain"],
+        ["3x", "plain"],
+        ["10x", "plain"],
+    ]
+    assert told.count("3 candidates") == 3
+    assert "critique" not in told
+    assert all(len(line) <= 80 for line in told.splitlines())
+    assert "Success against time" not in printed(Plan(ttft_s=0.6, tokens_per_s=60), 30.0)
+
+
+def test_a_time_that_is_a_bound_says_so():
+    out = printed(Plan(ttft_s=0.6, tokens_per_s=60, tool_s=0.4), 30.0)
+    assert rows(out, "2 candidates")[0] == ["1x", "≥", "2.33", "s", "12", "12", "yes"]

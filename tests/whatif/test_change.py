@@ -1,17 +1,24 @@
 """Absurd changes are refused, with what to give instead."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tithe.core.errors import UsageError
-from tithe.whatif.calltimes import fit_call_times
+from tithe.whatif.calltimes import CallSample, fit_call_times
 from tithe.whatif.change import Change
 from tithe.whatif.profile import Capacity, Level, Profile
 
-LEVELS = (Level(agents=1, step_s=1.0, steps_per_s=0.5), Level(agents=4, step_s=1.1, steps_per_s=1.8))
+LEVELS = tuple(Level(agents=n, ttft_s=0.4, decode_s=0.6, pause_s=1.0) for n in (1, 4))
+BESIDE = [
+    CallSample(prompt=9, decoded=9, ttft_s=0.1, decode_s=0.1, others_first=n % 2, others_rest=n % 2)
+    for n in range(20)
+]
 
 
-def profile(capacity: Capacity | None) -> Profile:
-    return Profile(name="p", times=fit_call_times("p", []), capacity=capacity)
+def profile(capacity: Capacity | None, rounds: Sequence[CallSample] = BESIDE) -> Profile:
+    times = fit_call_times("p", BESIDE if rounds else [], rounds=rounds)
+    return Profile(name="p", times=times, capacity=capacity)
 
 
 @pytest.mark.parametrize(
@@ -30,8 +37,12 @@ def profile(capacity: Capacity | None) -> Profile:
         ({"agents": 2, "profile": profile(None)}, "give a profile"),
         ({"ttft_s": 0.1, "profile": profile(None)}, "has its own TTFT"),
         (
-            {"agents": 8, "profile": profile(Capacity(lone_s=1.0, reached=False, shared=1.8, levels=LEVELS))},
+            {"agents": 8, "profile": profile(Capacity(reached=False, levels=LEVELS))},
             "went to 4 at once",
+        ),
+        (
+            {"agents": 2, "profile": profile(Capacity(reached=True, levels=LEVELS), BESIDE[::2])},
+            "does not tell TTFT beside others: 0 calls ran beside others; it takes 8",
         ),
     ],
 )
@@ -42,9 +53,10 @@ def test_what_cannot_be_is_refused(given, told):
 
 def test_no_change_and_agents_that_were_measured_are_fine():
     Change().check()
-    Change(agents=4, profile=profile(Capacity(lone_s=1.0, reached=False, shared=1.8, levels=LEVELS))).check()
+    Change(agents=4, profile=profile(Capacity(reached=False, levels=LEVELS))).check()
+    Change(agents=8, profile=profile(Capacity(reached=True, levels=LEVELS))).check()
 
 
 def test_a_profile_whose_calls_carry_no_fit_says_why():
     with pytest.raises(UsageError, match=r"TTFT could not be fitted \(0 samples"):
-        profile(None).check()
+        profile(None, ()).check()

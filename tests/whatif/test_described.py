@@ -47,8 +47,19 @@ def test_failures_are_spread_and_prompts_grow():
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [({"steps": 0}, "steps is 0"), ({"steps": 3, "out": -1}, "out is -1"), ({"steps": 3, "tool_s": -1.0}, "tool_time is")],
-)  # fmt: skip
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"steps": 3, "out": -1}, "out is -1"),
+        ({"steps": 3, "out": 10**22}, "out is 1000"),
+        ({"steps": 3, "failed": 10**11}, "failed is 100000000000"),
+        ({"steps": 3, "tool_s": -1.0}, "tool_time is -1 s"),
+        ({"steps": 3, "retry_s": float("inf")}, "retry_time is inf s"),
+        ({"steps": 3, "ttft_s": float("inf")}, "base_ttft is inf s"),
+        ({"steps": 3, "tokens_per_s": float("nan")}, "base_tps is nan"),
+        ({"steps": 3, "tokens_per_s": float("inf")}, "base_tps is inf"),
+        ({"steps": 3, "tokens_per_s": 0.0}, "base_tps is 0"),
+    ],
+)
 def test_what_no_task_can_have_is_refused(given, told):
     with pytest.raises(UsageError, match=told):
         described_graph(Description(**given))

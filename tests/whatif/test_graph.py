@@ -89,5 +89,23 @@ def test_calls_of_branches_are_lines_of_their_own_and_count_what_runs_beside_the
         span("c2", "call", 1.0, 5.0, "b1", output_tokens=1),
         span("c3", "call", 2.0, 5.0, "b2", output_tokens=1),
     ).calls
-    assert sorted(call.concurrency for call in calls) == [1, 1, 2]
+    assert sorted(call.others_first for call in calls) == [0.0, 0.75, 1.0]
+    assert [call.others_rest for call in calls] == [call.others_first for call in calls]
     assert len({call.line for call in calls}) == 3
+
+
+def test_what_runs_beside_is_told_of_each_part_and_of_calls_to_the_same_endpoint():
+    here, there = {"server": "here"}, {"server": "there"}
+    calls = graph(
+        span("task", "task", 0.0, 9.0),
+        *(span(f"b{n}", "branch", 0.0, 9.0, "task") for n in range(3)),
+        span("c0", "call", 0.0, 8.0, "b0"),
+        span("a0", "attempt", 0.0, 8.0, "c0", **here, first_token=4.0, last_token=8.0, output_tokens=9),
+        span("c1", "call", 5.0, 7.0, "b1"),
+        span("a1", "attempt", 5.0, 7.0, "c1", **here, first_token=1.0, last_token=2.0, output_tokens=9),
+        span("c2", "call", 0.0, 9.0, "b2"),
+        span("a2", "attempt", 0.0, 9.0, "c2", **there, first_token=1.0, last_token=9.0, output_tokens=9),
+    ).calls
+    found = {call.ttft_s: (call.others_first, call.others_rest) for call in calls if call.endpoint == "here"}
+    assert found == {4.0: (0.0, 0.5), 1.0: (1.0, 1.0)}
+    assert [call.others_rest for call in calls if call.endpoint == "there"] == [0.0]

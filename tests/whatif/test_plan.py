@@ -1,9 +1,13 @@
 """Plans: the mission's step caps from their inputs, and designs that cost what they are."""
 
+import math
+
 import pytest
 
 from tithe.core.errors import UsageError
+from tithe.whatif.calltimes import CallSample, fit_call_times
 from tithe.whatif.plan import DESIGNS, Plan, plan_budgets, step_success
+from tithe.whatif.profile import Profile
 
 
 def rows(plan: Plan, budget: float, speed: float = 1.0):
@@ -52,6 +56,70 @@ def test_success_is_that_all_steps_are_right_and_in_time():
     assert rows(plan, 12.0, speed=10.0)["critique"].success == pytest.approx(0.99**10)
 
 
+def test_the_slowest_of_several_takes_longer_where_it_is_known_how_they_scatter_else_it_is_a_bound():
+    known = rows(Plan(ttft_s=0.6, tokens_per_s=60, jitter=0.3), 60.0)
+    assert known["plain"].step_s == pytest.approx(0.6 + 80 / 60, rel=0.01)
+    # The larger of two lognormal draws of mean m and deviation d is m + d / sqrt(pi) on average, nearly.
+    assert known["2 candidates"].step_s == pytest.approx(
+        0.6 * (1 + 0.3 / math.sqrt(math.pi)) + 80 / 60, rel=0.01
+    )
+    assert known["3 candidates"].step_s > known["2 candidates"].step_s
+    assert not any(row.at_least for row in known.values())
+    bounds = rows(Plan(ttft_s=0.6, tokens_per_s=60), 60.0)
+    assert {design for design, row in bounds.items() if row.at_least} == {"2 candidates", "3 candidates"}
+
+
+def test_candidates_on_a_measured_endpoint_slow_each_other_down():
+    samples = [
+        CallSample(prompt=p, decoded=d, ttft_s=1e-3 * p, decode_s=d / 100)
+        for p, d in ((1000 + 10 * n, 50 + n) for n in range(30))
+    ]
+    rounds = [
+        CallSample(
+            prompt=1000, decoded=50, others_first=n, others_rest=n, ttft_s=1.0, decode_s=0.5 + 0.25 * n
+        )
+        for n in (0.0, 1.0, 2.0)
+        for _ in range(10)
+    ]
+    times = fit_call_times("p", samples, rounds=rounds)
+    found = rows(Plan(profile=Profile(name="p", times=times), prompt=1000, out=80), 60.0)
+    assert found["plain"].step_s == pytest.approx(1.8, rel=0.01)
+    assert found["3 candidates"].step_s == pytest.approx(1.0 + 0.8 * 2.0, rel=0.01)
+
+
+def test_the_frontier_is_what_no_design_beats_at_its_speed():
+    plan = Plan(ttft_s=0.6, tokens_per_s=60, jitter=0.3, steps=10, success=0.9, finds=0.9)
+    [found] = plan_budgets(plan, [("", 30.0)])
+    assert {row.speed for row in found.rows if row.best} == {1.0, 3.0, 10.0}
+    for row in found.rows:
+        beaten = any(
+            one.speed == row.speed
+            and one.right >= row.right - 1e-9
+            and one.task_p50_s <= row.task_p50_s
+            and one.task_p95_s <= row.task_p95_s
+            and (one.right > row.right + 1e-9 or one.task_p50_s < row.task_p50_s)
+            for one in found.rows
+        )
+        assert row.best is not beaten
+    best = {row.design: row for row in found.rows if row.best and row.speed == 1.0}
+    assert set(best) == {"plain", "2 candidates", "3 candidates"}
+    assert best["plain"].right == pytest.approx(0.9**10)
+
+
+def test_what_may_take_longer_than_is_told_is_not_held_against_any():
+    plan = Plan(ttft_s=0.6, tokens_per_s=60, steps=10, success=0.9)
+    found = rows(plan, 30.0)
+    assert {design: row.best for design, row in found.items()} == {
+        "plain": True,
+        "retries": False,
+        "verify": True,
+        "2 candidates": None,
+        "3 candidates": None,
+        "critique": False,
+    }
+    assert all(row.best is None for row in rows(Plan(ttft_s=0.6, tokens_per_s=60), 30.0).values())
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_design_never_makes_a_step_worse(design):
     assert 0.7 <= step_success(design, 0.7, 0.5) <= 1
@@ -67,6 +135,10 @@ def test_a_design_never_makes_a_step_worse(design):
         (Plan(ttft_s=0.6, tokens_per_s=60, retries=1.0), 30.0, "retries is 1"),
         (Plan(ttft_s=0.6, tokens_per_s=60, steps=0), 30.0, "steps is 0"),
         (Plan(ttft_s=0.6, tokens_per_s=-3), 30.0, "tps is -3"),
+        (Plan(ttft_s=0.6, tokens_per_s=60, jitter=float("nan")), 30.0, "jitter is nan"),
+        (Plan(ttft_s=0.6, tokens_per_s=60, tool_s=float("inf")), 30.0, "tool_time is inf s"),
+        (Plan(ttft_s=0.6, tokens_per_s=60, out=10**11), 30.0, "out is 100000000000"),
+        (Plan(jitter=0.1, profile=Profile(name="p", times=fit_call_times("p", []))), 30.0, "leave out"),
     ],
 )
 def test_absurd_plans_are_refused(plan, budget, told):

@@ -54,7 +54,14 @@ def test_it_says_what_it_takes_for_granted_and_how_good_its_fits_are():
     assert "given one" in said
     assert "scatter" in said
     assert "2 candidates" in said
-    assert {(fit.what, fit.n) for fit in found.fits} == {("TTFT", 20), ("decode", 20)}
+    assert {(fit.what, fit.n) for fit in found.fits} == {
+        ("TTFT", 20),
+        ("decode", 20),
+        ("TTFT beside others", 0),
+        ("decode beside others", 0),
+    }
+    alone = project([graph], Change(ttft_s=0.2), own_call_times([graph]))
+    assert {fit.what for fit in alone.fits} == {"TTFT", "decode"}
     assert msgspec.json.decode(msgspec.json.encode(found), type=type(found)) == found
 
 

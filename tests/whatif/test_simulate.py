@@ -9,11 +9,12 @@ from tests.ledger.trees import span, span_trees
 
 from tithe.trace.tree import build_tree
 from tithe.whatif.answers import Nudge
+from tithe.whatif.beside import Beside
 from tithe.whatif.calltimes import CallSample, fit_call_times, own_call_times
 from tithe.whatif.change import Change
 from tithe.whatif.described import Description, described_graph
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
-from tithe.whatif.profile import Capacity, Level, Profile
+from tithe.whatif.profile import Profile
 from tithe.whatif.simulate import seconds_of, simulate
 
 PLAIN = described_graph(Description(steps=10, out=80, tool_s=0.4, prompt=2000))
@@ -40,7 +41,7 @@ def _times(call: Call | None) -> tuple[float, float]:
     return (0.0, 0.0) if call is None else (call.ttft_s or 0.0, call.decode_s or 0.0)
 
 
-def profile(*, capacity: Capacity | None = None, base: float = 0.1) -> Profile:
+def profile(*, base: float = 0.1) -> Profile:
     chance = np.random.default_rng(2)
     samples = []
     for _ in range(60):
@@ -52,7 +53,7 @@ def profile(*, capacity: Capacity | None = None, base: float = 0.1) -> Profile:
                 prompt=prompt, cached=cached, decoded=decoded, ttft_s=float(ttft), decode_s=decoded / 200
             )
         )
-    return Profile(name="p", times=fit_call_times("p", samples), capacity=capacity)
+    return Profile(name="p", times=fit_call_times("p", samples))
 
 
 @settings(deadline=None)
@@ -134,9 +135,10 @@ def test_candidates_take_the_slowest_and_equally_fast_ones_take_no_longer():
     assert 1.02 < three.mean() / one.mean() < 1.3
 
 
-def test_candidates_contend_beyond_what_the_endpoint_serves_at_full_speed():
-    level = Level(agents=1, step_s=1.0, steps_per_s=0.5)
-    narrow = profile(capacity=Capacity(lone_s=1.0, reached=True, shared=1.5, levels=(level,)))
+def test_candidates_slow_each_other_down_as_the_audit_s_calls_did():
+    law = Beside(what="decode beside others", share=0.5)
+    there = profile()
+    narrow = msgspec.structs.replace(there, times=msgspec.structs.replace(there.times, decode_beside=law))
     graph = recorded()
     free, contended = (
         simulate(graph, Change(profile=there, candidates=3), draws=200).buckets.mean(axis=0)
@@ -214,12 +216,17 @@ def test_candidates_contend_as_recorded_calls_did_that_ran_beside_others():
     chance = np.random.default_rng(4)
     samples = []
     for number in range(60):
-        beside, prompt = 1 + 3 * (number % 2), int(chance.integers(100, 5000))
-        ttft = (0.3 + 2e-4 * prompt) * beside**0.5 * np.exp(chance.normal(0, 0.02))
-        samples.append(
-            CallSample(prompt=prompt, decoded=60, concurrency=beside, ttft_s=float(ttft), decode_s=1.0)
+        others, prompt = 3.0 * (number % 2), int(chance.integers(100, 5000))
+        ttft = (0.3 + 2e-4 * prompt) * (1 + 0.5 * others) * np.exp(chance.normal(0, 0.02))
+        sample = CallSample(
+            prompt=prompt,
+            decoded=60,
+            others_first=others,
+            others_rest=others,
+            ttft_s=float(ttft),
+            decode_s=1.0 + 0.2 * others,
         )
-    crowding = fit_call_times("m", samples).crowding
+        samples.append(sample)
     own = {"a model that is not reported": fit_call_times("m", samples)}
     plain = Graph(
         task="t",
@@ -231,8 +238,35 @@ def test_candidates_contend_as_recorded_calls_did_that_ran_beside_others():
             ),
         ),
     )
-    found = simulate(plain, Change(candidates=4, ttft_s=1.0, tokens_per_s=60), own, draws=400)
-    assert found.wall.min() > 2.0 * 4**crowding * 0.8 > 2.0
+    found = seconds_of(
+        simulate(plain, Change(candidates=4, ttft_s=1.0, tokens_per_s=60), own, draws=400).buckets
+    )
+    assert found["prefill"] == pytest.approx(1.0 * (1 + 3 * 0.5), rel=0.1)
+    assert found["decode"] == pytest.approx(1.0 * (1 + 3 * 0.2), rel=0.1)
+
+
+def test_a_task_s_own_concurrency_is_there_on_a_measured_endpoint_too():
+    chance = np.random.default_rng(5)
+    samples = [
+        CallSample(prompt=prompt, decoded=decoded, ttft_s=1e-3 * prompt, decode_s=decoded / 100)
+        for prompt, decoded in chance.integers(50, 500, (40, 2)).tolist()
+    ]
+    rounds = [
+        CallSample(prompt=100, decoded=100, others_first=n, others_rest=n, ttft_s=0.1, decode_s=1.0 + 0.5 * n)
+        for n in (0.0, 1.0, 2.0)
+        for _ in range(10)
+    ]
+    profile = Profile(name="p", times=fit_call_times("p", samples, rounds=rounds))
+    for others, decode in ((0.0, 1.0), (2.0, 2.0)):
+        call = Call(prompt=100, cached=0, decoded=100, ttft_s=9.0, decode_s=9.0, others_rest=others)
+        graph = Graph(
+            task="t",
+            name="t",
+            wall_s=18.0,
+            segments=(Segment((), (Work(bucket="overhead", seconds=0.0, call=call),)),),
+        )
+        found = seconds_of(simulate(graph, Change(profile=profile)).buckets)
+        assert found["decode"] == pytest.approx(decode, rel=0.02)
 
 
 def test_a_cache_that_reports_more_than_the_prompt_has_costs_no_less_than_all_of_it():

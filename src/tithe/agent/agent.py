@@ -129,7 +129,10 @@ class Agent:
                 policy=self._policy,
                 max_steps=self._max_steps,
             )
-            return await run.to_end()
+            try:
+                return await run.to_end()
+            finally:
+                await deadline.settle()
 
     def _way(self, goal: str, caller: Caller, deadline: Deadline) -> Way:
         environment = self._tools() if callable(self._tools) else Environment(tools=self._tools)

@@ -20,8 +20,8 @@ class Crafts(msgspec.Struct, frozen=True, kw_only=True):
 
     candidates: int = 3
     verify: bool = False
-    review: bool = False
-    ways: int = 3
+    review: bool = True
+    ways: int = 5
     retries: int = 4
     hedge: float = 0.1
     early: bool = True
@@ -38,5 +38,5 @@ class Crafts(msgspec.Struct, frozen=True, kw_only=True):
 ALL = Crafts()
 """What is on unless said otherwise."""
 
-PLAIN = Crafts(candidates=1, ways=1, retries=2, hedge=0.0, early=False, parallel=False)
+PLAIN = Crafts(candidates=1, review=False, ways=1, retries=2, hedge=0.0, early=False, parallel=False)
 """What the loop that everyone writes first does: a call a step, and the SDKs' own two retries."""

@@ -9,6 +9,8 @@ from tithe.core import Clock
 
 T = TypeVar("T")
 
+_TURNS = 5
+
 
 class OutOfTime(Exception):
     """What was waited for did not end in its time. Never leaves this room."""
@@ -72,14 +74,25 @@ class Deadline:
             for future in sleep:
                 future.cancel()
 
+    def release(self, future: "asyncio.Future[Any]") -> None:
+        """Let what has all it needs come to its end by itself."""
+        self._abandoned.add(future)
+        future.add_done_callback(_hush)
+        future.add_done_callback(self._abandoned.discard)
+
+    async def settle(self) -> None:
+        """Let what was abandoned or released close its spans; what does not heed is not waited for."""
+        for _ in range(_TURNS):
+            if not self._abandoned:
+                return
+            await asyncio.sleep(0)
+
     def abandon(self, future: "asyncio.Future[Any]") -> None:
         """Cancel what nobody waits for any more, and let nobody hear what becomes of it."""
         if future.done():
             _hush(future)
             return
-        self._abandoned.add(future)
-        future.add_done_callback(_hush)
-        future.add_done_callback(self._abandoned.discard)
+        self.release(future)
         future.cancel()
 
 

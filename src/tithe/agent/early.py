@@ -44,7 +44,7 @@ class EarlyRuns:
             return
         last, text = choice.pending
         while self._next < last or (self._next == last and text.endswith("}")):
-            call = choice.tool_calls[self._next]
+            call = choice.message.tool_calls[self._next]
             ready = self._sound(call)
             if ready is None:
                 if self._next == last:
@@ -79,6 +79,7 @@ class EarlyRuns:
         if run.ran.done():
             del self._runs[number]
             run.used.set_result(True)
+            self._deadline.release(run.task)
             return run.ran.result()
         if run.task.done():
             run.task.result()
@@ -89,6 +90,10 @@ class EarlyRuns:
         for run in self._runs.values():
             if not run.used.done():
                 run.used.set_result(False)
-            if run.task is not None and not run.ran.done():
+            if run.task is None:
+                continue
+            if run.ran.done():
+                self._deadline.release(run.task)
+            else:
                 self._deadline.abandon(run.task)
         self._runs.clear()

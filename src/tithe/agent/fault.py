@@ -12,8 +12,16 @@ import msgspec
 # no call       an answer in prose where only a tool may end the task
 # cut           the answer ran into its token limit
 # failed tool   the tool ran and raised, or did not end in its time
+# no time       the tool never ran as fast as it would have to
 FaultKind = Literal[
-    "malformed", "unknown tool", "bad arguments", "failed check", "no call", "cut", "failed tool"
+    "malformed",
+    "unknown tool",
+    "bad arguments",
+    "failed check",
+    "no call",
+    "cut",
+    "failed tool",
+    "no time",
 ]
 FAULTS: tuple[FaultKind, ...] = FaultKind.__args__
 
@@ -54,6 +62,12 @@ def bad_arguments(name: str, why: str) -> Fault:
 
 def timed_out(name: str, seconds: float) -> Fault:
     return Fault("failed tool", f"{name} did not end within {seconds:.3g} s and was given up.")
+
+
+def no_time(name: str, takes_s: float, left_s: float) -> Fault:
+    return Fault(
+        "no time", f"{name} was not run: it takes {takes_s:.3g} s at least, and {left_s:.3g} s are left."
+    )
 
 
 def raised(name: str, error: BaseException) -> Fault:

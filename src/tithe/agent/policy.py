@@ -90,7 +90,12 @@ def budgeted(situation: Situation, crafts: Crafts) -> Decision:
             kind="stop", why=f"{_seconds(situation.left_s)} left, and no call is answered that fast"
         )
     plain = _whole(situation, Decision(kind="step"))
-    if situation.calls and situation.steps and not _fits(_two_steps(situation), situation):
+    if (
+        situation.ahead >= 2
+        and situation.calls
+        and situation.steps
+        and not _fits(_two_steps(situation), situation)
+    ):
         return Decision(
             kind="answer now",
             predicted_s=situation.calls.quantile(0.5),

@@ -22,7 +22,9 @@ Watch = Callable[[Hearing], None]
 
 # Times the slowest tenth of the first tokens seen here; a prompt that is not cached may be that much slower than those that were.
 PATIENCE = 10.0
-LEAST_PATIENCE_S = 2.0
+LEAST_PATIENCE_S = 1.0
+# Times the same: so long at least, however little is left.
+_WHOLE = 3.0
 # Calls, before what is late can be told.
 _KNOWN = 5
 
@@ -37,8 +39,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 def patience(speeds: Speeds, left: float, *, hedge: bool) -> Patience:
     """What is waited with so much time left. Half of it is kept to ask again, where an answer could then still come."""
     slow = speeds.ttft.quantile(0.9)
-    half = max(left / 2, 2 * slow)
-    silence = min(half, max(LEAST_PATIENCE_S, PATIENCE * slow)) if speeds.ttft else half
+    silence = max(LEAST_PATIENCE_S, PATIENCE * slow) if speeds.ttft else left
+    silence = min(silence, max(left / 2, LEAST_PATIENCE_S, _WHOLE * slow))
     late = slow if hedge and len(speeds.ttft.seconds) >= _KNOWN else None
     return Patience(silence=silence, late=late)
 

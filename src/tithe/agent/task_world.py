@@ -8,11 +8,15 @@ right answer, is asked when the run is over, and never before.
 from collections.abc import Hashable
 from typing import Any
 
+from tithe.agent.crafts import Crafts
 from tithe.agent.environment import Environment
 from tithe.agent.outcome import Outcome
 from tithe.agent.tool import AgentTool, Traits, described_tool
 from tithe.core import Tool
 from tithe.world import Task, World, open_world
+
+CRAFTS = Crafts(review=False)
+"""A review is left out: the bundled model, for which this world is, can call tools and has no opinions."""
 
 _READING = frozenset(("list_files", "search", "read_file", "calc", "schema", "query"))
 _FINAL = "finish"

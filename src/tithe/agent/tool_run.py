@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tithe.agent.deadline import Deadline, OutOfTime
-from tithe.agent.fault import Fault, raised, timed_out, unknown_tool
+from tithe.agent.fault import Fault, no_time, raised, timed_out, unknown_tool
 from tithe.agent.speeds import Speeds
 from tithe.agent.tool import AgentTool
 from tithe.core import ToolCall
@@ -20,6 +20,9 @@ from tithe.trace import tracing
 
 LONGEST_RESULT = 20_000
 """Characters of a tool's result that the model is told."""
+
+# Runs, before it is known what a tool takes.
+_KNOWN = 3
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +86,18 @@ class Toolbox:
 
     async def _outcome(self, ready: Ready) -> Ran:
         try:
+            self._see_time(ready)
             await self._check(ready)
             value = await self._call(ready)
         except Fault as fault:
             return Ran(text=fault.words, fault=fault)
         return Ran(value=value, text=told(value))
+
+    def _see_time(self, ready: Ready) -> None:
+        """Raises `Fault` for a tool that cannot be expected to end: it never was as fast as that."""
+        seen, left = self._speeds.tool(ready.tool.name), self._deadline.left
+        if len(seen.seconds) >= _KNOWN and seen.seconds[0] > left:
+            raise no_time(ready.tool.name, seen.seconds[0], left)
 
     async def _check(self, ready: Ready) -> None:
         check = ready.tool.traits.check

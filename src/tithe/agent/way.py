@@ -18,17 +18,17 @@ from tithe.agent.early import EarlyRuns
 from tithe.agent.environment import AnswerCheck, Environment
 from tithe.agent.fault import Fault, FaultSeen
 from tithe.agent.policy import Decision
-from tithe.agent.proposal import Proposal, examine
+from tithe.agent.proposal import Proposal, canonical, examine
 from tithe.agent.request import REVIEW, TIME_IS_UP, VERIFY, Asking, Opinion, shown
 from tithe.agent.speeds import Speeds
 from tithe.agent.tool import AgentTool, schema_of
-from tithe.agent.tool_run import Ran, Ready, Toolbox, called
+from tithe.agent.tool_run import Ran, Ready, Toolbox, called, told
 from tithe.core import Message
 from tithe.core.errors import UsageError
 from tithe.trace import tracing
 
 _CIRCLES = 3
-"""The same call with the same result, so often: the model goes in circles."""
+"""So many steps in a row that brought nothing new, or one and the same so often: the model goes in circles."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,11 +78,12 @@ class Way:
         self.toolbox = Toolbox(tools, speeds, deadline)
         self._candidates = Candidates(caller, self.toolbox, speeds, deadline, forks, choose)
         self._done: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self._repeated = 0
 
     @property
     def stuck(self) -> bool:
-        """Whether the model has asked for the same, with the same result, over and over."""
-        return bool(self._done) and max(self._done.values()) >= _CIRCLES
+        """Whether the model asks for what it asked before, with the same result as before, over and over."""
+        return self._repeated >= _CIRCLES or max(self._done.values(), default=0) >= _CIRCLES
 
     async def step(self, decision: Decision) -> Answer | None:
         """One pass through the loop. Returns the answer if it came to a valid one.
@@ -90,22 +91,21 @@ class Way:
         Raises `OutOfTime` and `CallFailed`.
         """
         self.doing = f"ask the model for step {self.steps + 1}"
-        early = EarlyRuns(self.toolbox, self._deadline)
-        try:
-            with tracing.step():
+        with tracing.step():
+            early = EarlyRuns(self.toolbox, self._deadline)
+            try:
                 proposal = await self._propose(decision, early)
                 wrong = await self._verify(proposal) if decision.verify else None
                 self.steps += 1
                 return await self._act(proposal, early, wrong)
-        finally:
-            early.end()
+            finally:
+                early.end()
 
     async def review(self, answer: Answer) -> bool:
         """Whether a call finds nothing wrong with the answer. What it finds is told to the model, for a further step."""
         self.doing = "review the answer"
-        text = answer.value if isinstance(answer.value, str) else msgspec.json.encode(answer.value).decode()
         with tracing.validation("review"):
-            opinion = await self._opinion(REVIEW.format(answer=text))
+            opinion = await self._opinion(REVIEW.format(answer=told(answer.value)))
         if opinion is None or opinion.right:
             return True
         self._fault(Fault("failed check", f"A review of the answer says: {opinion.why}"), None)
@@ -171,7 +171,7 @@ class Way:
                     self._fault(fault, call.name)
                     text = fault.words
             self.history.append(Message(role="tool", content=text, tool_call_id=call.id))
-        self._done[proposal.key, tuple(ran.text for ran in results)] += 1
+        self._note(proposal, *(ran.text for ran in results))
         return answer
 
     async def _without_calls(self, proposal: Proposal) -> Answer | None:
@@ -186,9 +186,15 @@ class Way:
             except Fault as failed:
                 fault = failed
         self._fault(fault, None)
-        self._done[proposal.key, (fault.words,)] += 1
+        self._note(proposal, fault.words)
         self.history.append(Message(role="user", content=fault.words))
         return None
+
+    def _note(self, proposal: Proposal, *came: str) -> None:
+        """Remember what was asked for and what came of it."""
+        done = (proposal.key, came)
+        self._repeated = self._repeated + 1 if self._done[done] else 0
+        self._done[done] += 1
 
     async def _run(self, proposal: Proposal, early: EarlyRuns, wrong: str | None) -> list[Ran]:
         """What came of each call, in order: those whose tools may run side by side do, where nothing stands between them."""
@@ -245,12 +251,11 @@ class Way:
 
     def _key(self, value: Any) -> object:
         if self.environment.same is not None:
-            return self.environment.same(value)
-        return (
-            " ".join(value.split())
-            if isinstance(value, str)
-            else msgspec.to_builtins(value, order="deterministic")
-        )
+            try:
+                return self.environment.same(value)
+            except Exception as error:
+                raise CallFailed(UsageError(f"What compares answers raised {error!r}.")) from error
+        return " ".join(value.split()) if isinstance(value, str) else canonical(value)
 
     def _fault(self, fault: Fault, tool: str | None) -> None:
         self.faults.append(FaultSeen(kind=fault.kind, step=self.steps, tool=tool, words=fault.words))

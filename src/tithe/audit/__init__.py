@@ -3,7 +3,7 @@
 from tithe.audit.arrivals import ArrivalFigures, Arrivals
 from tithe.audit.audit import AuditReport, Client, Endpoint, WarmUp, run_audit
 from tithe.audit.comparison import Compared, Comparison, Contrast, Finding, Row, compare
-from tithe.audit.concurrency import Concurrency, ConcurrencyFigures, agent_rate
+from tithe.audit.concurrency import Concurrency, ConcurrencyFigures, Round, agent_rate
 from tithe.audit.differences import Difference, fewest_pairs
 from tithe.audit.innocence import FAR_BELOW, Floor, Judgement, LagFigures, LagWatch, ThreadedLagWatch
 from tithe.audit.interleaved import Candidate, run_comparison
@@ -72,6 +72,7 @@ __all__ = [
     "PairsFigures",
     "PredictedRun",
     "Prediction",
+    "Round",
     "Row",
     "Share",
     "Stamp",

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shutil
 import sys
@@ -14,7 +15,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from tithe.agent import Decided, FaultSeen, Outcome
-from tithe.agent.code import Changes, CodeTask, Limits, can_confine, is_test, project_files, usual_test
+from tithe.agent.code import Changes, CodeTask, Limits, can_confine, is_test, usual_test
 from tithe.cli.agent_flags import NO_ANSWER, TIMEOUT_S, named_endpoint, positive, recorded, say, say_where
 from tithe.cli.durations import seconds
 from tithe.cli.loop import run_command
@@ -150,7 +151,7 @@ def code(
     plain
         The minimal loop: one call a step, the first answer taken.
     yes
-        Apply the changes of an answer without asking.
+        Apply the changes of an answer without asking, where the tests pass or there are none.
     db
         The record's file, into which the run is recorded. Also from TITHE_DB.
     json
@@ -180,12 +181,12 @@ def _task(asked: _Asked, notes: Console) -> CodeTask:
         raise UsageError("The goal is empty: say what is to be done.")
     test = asked.commands.test
     if test is None:
-        test = usual_test(asked.folder, project_files(asked.folder), shutil.which)
-    elif test.strip() in ("", _NONE):
-        test = None
+        found = functools.partial(usual_test, asked.folder, find=shutil.which)
+    else:
+        found = test if test.strip() not in ("", _NONE) else None
     return CodeTask(
         asked.folder,
-        test=test,
+        test=found,
         commands=asked.commands.allow_commands,
         limits=asked.limits,
         environment=os.environ,
@@ -199,7 +200,10 @@ async def _run(asked: _Asked, task: CodeTask, wanted: Wanted, notes: Console) ->
         for line in _conditions(asked, task):
             say(notes, line)
         agent = task.agent(target.backend, target.endpoint.model, plain=asked.plain)
-        return await agent.run(asked.goal, asked.budget_s), target
+        try:
+            return await agent.run(asked.goal, asked.budget_s), target
+        finally:
+            await task.settled()
 
 
 def _conditions(asked: _Asked, task: CodeTask) -> list[str]:
@@ -229,12 +233,19 @@ def _finish(
     """Show what came of it, and apply it if that is wanted."""
     changes = task.changes(outcome)
     if not given.json:
-        show(lambda console: print_outcome(outcome, console, _remarks(changes)))
-        show(lambda console: print_changes(changes, console))
+        show(lambda console: print_outcome(outcome, console, _remarks(task, outcome, changes)))
+        if sys.stdout.isatty():
+            show(lambda console: print_changes(changes, console))
+        else:
+            sys.stdout.write(changes.diff)  # as it is, so that it can be applied
     refused: UsageError | None = None
     # What no answer stands behind is shown, and is for the user to take by hand.
     wanted = outcome.answer is not None and bool(changes.changes)
-    applied = wanted and (given.yes or (not given.json and _agreed(asked.folder, notes)))
+    stands = outcome.answer is not None and (outcome.vouched or task.test is None)
+    if given.yes or given.json:
+        applied = wanted and given.yes and stands
+    else:
+        applied = wanted and _agreed(asked.folder, notes)
     if applied:
         try:
             task.apply(changes)
@@ -246,11 +257,12 @@ def _finish(
     if applied:
         say(notes, f"Applied to {asked.folder}: {_some([change.path for change in changes.changes])}.")
     elif changes.changes and refused is None:
-        say(notes, "Nothing was applied." + (" Say --yes to apply such a diff." if wanted else ""))
+        hint = " Say --yes to apply such a diff." if stands and not given.yes else ""
+        say(notes, f"Nothing was applied.{hint}")
     say_where(given.db, notes)
     if (error := refused or outcome.error) is not None:
         raise error
-    if outcome.answer is None:
+    if not stands:
         sys.exit(NO_ANSWER)
 
 
@@ -287,9 +299,11 @@ def _report(
     )
 
 
-def _remarks(changes: Changes) -> list[str]:
+def _remarks(task: CodeTask, outcome: Outcome, changes: Changes) -> list[str]:
     """What has to be known of the changes before one agrees to them, in sentences."""
     told: list[str] = []
+    if task.test is not None and outcome.answer is not None:
+        told.append("The tests pass." if outcome.vouched else "The tests did not come to their end in time.")
     tests = [change.path for change in changes.changes if is_test(change.path)]
     if tests:
         told.append(f"It changed tests: {_some(tests)}.")

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tithe.cli.profiles import read_profile
-from tithe.cli.units import factor_of, seconds_of
+from tithe.cli.units import Whole, factor_of, seconds_of
 from tithe.core.errors import UsageError
 from tithe.whatif import Cache, Change, Description
 
@@ -39,10 +39,10 @@ class Changes:
     retries: float | None = None
     parallel_tools: _Switch = False
     tools: str = "x1"
-    candidates: int = 1
+    candidates: Whole = 1
     verify: _Switch = False
     speedup: float = 1.0
-    agents: int = 1
+    agents: Whole = 1
 
     def change(self) -> Change:
         """The change, checked. Raises `UsageError` for one that cannot be."""
@@ -79,12 +79,12 @@ class Described:
         base_tps: Of a described task: its decode rate as it is. 60 when left out.
     """
 
-    steps: int | None = None
-    out: int | None = None
+    steps: Whole | None = None
+    out: Whole | None = None
     tool_time: str | None = None
     overhead: str | None = None
-    prompt: int | None = None
-    failed: int | None = None
+    prompt: Whole | None = None
+    failed: Whole | None = None
     retry_time: str | None = None
     base_ttft: str | None = None
     base_tps: float | None = None

@@ -19,7 +19,7 @@ def read_pace(text: str) -> Pace:
         ttft_s=ttft_s,
         tokens_per_s=_number(given["tps"], "tps", 0.1, 100_000.0),
         jitter=_number(given.get("jitter", "0"), "jitter", 0.0, 2.0),
-        seed=int(_number(given.get("seed", "0"), "seed", 0, 2**31)),
+        seed=_seed(given.get("seed", "0")),
     )
 
 
@@ -46,6 +46,13 @@ def _number(text: str, name: str, least: float, most: float) -> float:
     if not least <= number <= most:
         raise UsageError(f"--emulate: {name} is {text}; it is between {least:g} and {most:g}.")
     return number
+
+
+def _seed(text: str) -> int:
+    seed = _number(text, "seed", 0, 2**31)
+    if not seed.is_integer():
+        raise UsageError(f"--emulate: seed is {text}; it is a whole number.")
+    return int(seed)
 
 
 def told(pace: Pace) -> str:

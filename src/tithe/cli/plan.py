@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +10,13 @@ import msgspec
 from cyclopts import Parameter
 
 from tithe.cli.changes import optional_seconds
+from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
-from tithe.cli.profiles import read_profile
-from tithe.cli.units import seconds_of
+from tithe.cli.profiles import Evaluated, read_evaluated, read_profile
+from tithe.cli.units import Whole, seconds_of
 from tithe.core.errors import UsageError
-from tithe.report.figures import seconds
-from tithe.whatif import BUDGETS, Plan, plan_budgets
+from tithe.report.figures import counted, seconds
+from tithe.whatif import BUDGETS, Beside, Fit, Plan, Profile, plan_budgets
 
 _NAMED = {"voice": (0,), "interactive": (1,), "browser": (2,), "code": (3, 4)}
 
@@ -27,6 +29,7 @@ class Agent:
         steps: How many steps the task takes: then each design's time for it is told, and whether that fits.
         ttft: The endpoint's time to the first token, with its unit: 600ms.
         tps: The endpoint's decode rate, in tokens a second.
+        jitter: With --ttft: how it scatters, its standard deviation over its mean: 0.2.
         profile: In place of both, the endpoint as `tithe audit --save FILE` measured it.
         prompt: With a profile: tokens of a step's prompt.
         fresh: With a profile: how many of them are not cached.
@@ -35,27 +38,39 @@ class Agent:
         overhead: The agent's own time in each step.
         retries: The share of attempts that fail, for the design with retries.
         success: The chance that a step is right: then the chance of a task within the budget is told.
+        evaluation: In place of that, an audit (`tithe audit --save FILE`) whose tasks were judged.
         finds: The chance that a check, a critique or a choice among candidates finds a wrong answer.
     """
 
-    steps: int | None = None
+    steps: Whole | None = None
     ttft: str | None = None
     tps: float | None = None
+    jitter: float | None = None
     profile: Path | None = None
-    prompt: int = 4000
-    fresh: int = 200
-    out: int = 80
+    prompt: Whole = 4000
+    fresh: Whole = 200
+    out: Whole = 80
     tool_time: str = "0s"
     overhead: str = "0s"
     retries: float = 0.05
     success: float | None = None
+    evaluation: Path | None = None
     finds: float = 0.8
 
-    def plan(self) -> Plan:
+    def evaluated(self) -> Evaluated | None:
+        """What the evaluation tells of a step, if there is one. Raises `UsageError` where success is told twice, or not by it."""
+        if self.evaluation is None:
+            return None
+        if self.success is not None:
+            raise UsageError("An evaluation has its own chance of success: leave out --success, or it.")
+        return read_evaluated(self.evaluation)
+
+    def plan(self, evaluated: Evaluated | None) -> Plan:
         """What is to be planned, not checked yet. Raises `UsageError` for a time without a unit."""
         return Plan(
             ttft_s=optional_seconds(self.ttft, "ttft"),
             tokens_per_s=self.tps,
+            jitter=self.jitter,
             profile=None if self.profile is None else read_profile(self.profile),
             prompt=self.prompt,
             fresh=self.fresh,
@@ -63,7 +78,7 @@ class Agent:
             tool_s=seconds_of(self.tool_time, "tool_time"),
             overhead_s=seconds_of(self.overhead, "overhead"),
             retries=self.retries,
-            success=self.success,
+            success=self.success if evaluated is None else evaluated.step,
             finds=self.finds,
             steps=self.steps,
         )
@@ -73,6 +88,7 @@ def plan(
     *,
     budget: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative_iterable=())] = (),
     agent: Annotated[Agent, Parameter(name="*")] = Agent(),
+    html: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Tell how many steps of an agent fit into a budget, for each design and at 1, 3 and 10 times the speed.
@@ -83,18 +99,32 @@ def plan(
         Times with their units, 30s or 5min, or voice (500 ms), interactive (2 s), browser (30 s), code (2 and 5 min). All of these when left out.
     agent
         The agent and its endpoint.
+    html
+        Write the plan to this file as a page as well: what fits, and the frontier of success against time.
     json
         Print the plan as JSON in place of tables.
     """
-    budgets = [one for named in budget for one in _budgets(named)] or list(BUDGETS)
-    planned = agent.plan()
+    budgets = list(dict.fromkeys(one for named in budget for one in _budgets(named))) or list(BUDGETS)
+    if html is not None:
+        check_writable(html, "--html")
+    evaluated = agent.evaluated()
+    planned = agent.plan(evaluated)
     found = plan_budgets(planned, budgets)
+    notes = _notes(planned, evaluated)
+    unwritten: UsageError | None = None
+    if html is not None:
+        from tithe.report import plan_page
+
+        page = plan_page(found, notes, endpoint=_endpoint(planned), agent=_agent(planned))
+        unwritten = write_file(html, page.encode(), "--html")
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-        return
-    from tithe.report import print_plan
+    else:
+        from tithe.report import print_plan
 
-    show(lambda console: print_plan(found, _notes(planned), console))
+        show(lambda console: print_plan(found, notes, console))
+    if unwritten is not None:
+        raise unwritten
 
 
 def _budgets(named: str) -> list[tuple[str, float]]:
@@ -110,18 +140,67 @@ def _budgets(named: str) -> list[tuple[str, float]]:
         raise
 
 
-def _notes(planned: Plan) -> list[str]:
-    step = (
-        f"A step: a call of {planned.out} tokens, {seconds(planned.tool_s)} of tools, {seconds(planned.overhead_s)} of the agent's own. "
-        "Speed is that of inference alone."
-    )
+def _endpoint(planned: Plan) -> str:
+    if planned.profile is not None:
+        return planned.profile.name
+    spread = "" if planned.jitter is None else f", give or take {planned.jitter:.0%}"
+    return f"TTFT {seconds(planned.ttft_s or 0.0)}{spread}, {planned.tokens_per_s:g} tokens/s"
+
+
+def _agent(planned: Plan) -> str:
+    steps = "" if planned.steps is None else f"{counted(planned.steps, 'step')}; a step is "
+    tools = f", {seconds(planned.tool_s)} of tools" if planned.tool_s else ", no tool"
+    own = f", {seconds(planned.overhead_s)} of the agent's own" if planned.overhead_s else ""
+    return f"{steps}a call of {counted(planned.out, 'token')}{tools}{own}"
+
+
+def _notes(planned: Plan, evaluated: Evaluated | None) -> Sequence[str]:
     notes = [
-        step,
+        f"The agent: {_agent(planned)}. Speed is that of inference alone.",
         "Steps that fit so that half of the runs (p50), or 95 of 100 (p95), are done in the budget.",
     ]
+    if not planned.scatters:
+        notes.append(
+            "≥: the slowest of the candidates is waited for, and nothing tells how calls scatter, so that they may take longer and are "
+            "not told among the best. Give --jitter or a profile (--profile). All times are without scatter."
+        )
     if planned.profile is None:
-        notes.append("The times don't scatter: a profile (--profile) has how they do.")
         notes.append("Candidates run beside each other as fast as one alone: a profile has how they contend.")
-    if planned.success is not None:
-        notes.append(f"Success: all {planned.steps} steps are right, each by itself, and done in the budget.")
+    else:
+        notes += [
+            f"Candidates run beside each other as fast as one alone: {law.what} is not known, for {law.reason}."
+            for law in (planned.profile.times.ttft_beside, planned.profile.times.decode_beside)
+            if not isinstance(law, Beside)
+        ]
+    if planned.profile is not None:
+        notes += _beyond(planned, planned.profile)
+    if planned.success is None:
+        notes.append(
+            "Success is not known, so this is time alone: give --success (the chance that a step is right) and --steps, or an "
+            "audit's tasks with --evaluation."
+        )
+        return notes
+    if evaluated is not None:
+        notes.append(evaluated.said)
+    notes.append(
+        f"Right: all {planned.steps} steps are, each by itself. Success: right, and done in the budget."
+    )
     return notes
+
+
+def _beyond(planned: Plan, profile: Profile) -> list[str]:
+    """Sizes that the profile's fits have not seen."""
+    times = profile.times
+    assert isinstance(times.ttft, Fit)
+    assert isinstance(times.decode, Fit)
+    longest = sum(one.high for one in times.ttft.ranges.values())
+    said: list[str] = []
+    for what, size, most in (
+        ("prompt", planned.prompt, longest),
+        ("out", planned.out, times.decode.ranges["decoded tokens"].high),
+    ):
+        if size > most:
+            said.append(
+                f"Extrapolated: {what} is {size:,}, and the profile has seen at most {most:,.0f} tokens."
+            )
+    return said

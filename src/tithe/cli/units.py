@@ -1,6 +1,10 @@
 """Figures with units, as they are typed: 200ms, 0.4s, 5min, x0.5."""
 
 import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import Parameter, Token
 
 from tithe.core.errors import UsageError
 
@@ -34,3 +38,16 @@ def factor_of(typed: str, name: str) -> float:
             f"{name} is {typed!r}: give what the times are multiplied by, as in x0.5 for half of them."
         )
     return float(found[1])
+
+
+def _whole(_: object, tokens: Sequence[Token]) -> int:
+    """A whole number; of 2.5 a bare int would make 2. Raises `ValueError`, which becomes a line about the flag, for anything else."""
+    typed = tokens[0].value
+    try:
+        return int(typed)
+    except ValueError:
+        raise ValueError(f"{typed!r} is no whole number") from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""A flag's whole number."""

@@ -9,11 +9,13 @@ from tithe.report.ledger_page import ledger_page
 from tithe.report.ledger_short import print_many, print_short
 from tithe.report.ledger_terminal import print_ledger
 from tithe.report.plan import print_plan
+from tithe.report.plan_page import plan_page
 from tithe.report.replay import print_replay
 from tithe.report.scenarios import print_scenarios, print_self_test
 from tithe.report.tasks import print_tasks
 from tithe.report.terminal import print_audit
 from tithe.report.whatif import print_projection
+from tithe.report.whatif_page import whatif_page
 
 __all__ = [
     "audit_page",
@@ -21,6 +23,7 @@ __all__ = [
     "compared_calls_csv",
     "comparison_page",
     "ledger_page",
+    "plan_page",
     "print_audit",
     "print_comparison",
     "print_difference",
@@ -33,4 +36,5 @@ __all__ = [
     "print_self_test",
     "print_short",
     "print_tasks",
+    "whatif_page",
 ]

@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from tithe.agent import Outcome
-from tithe.agent.code import Changes, Event, ToolUsed, WayBegun
+from tithe.agent.code import Changes
+from tithe.agent.progress import Event, ToolUsed, WayBegun
 from tithe.report.figures import counted, seconds
 
 _SHOWN = 100
 _COMMANDS = ("run_tests", "run_command")
 _WORDS = {
-    "answered": "done",
+    "answered": "answered",
     "out of time": "the time was up",
     "out of steps": "every way took all the steps that it may",
     "stuck": "the model went in circles",
@@ -75,7 +76,7 @@ def shown(text: str) -> str:
 def _ended(event: ToolUsed) -> str:
     """How long it took; of a command, how it ended."""
     if event.said is not None and event.name in _COMMANDS:
-        return event.said.rpartition("\n")[2]
+        return str(event.said).rpartition("\n")[2]
     given_up = "" if event.said is not None or event.failed is not None else ", given up"
     return f"{seconds(event.seconds)}{given_up}"
 
@@ -84,8 +85,12 @@ def _stopped(outcome: Outcome) -> str:
     words = _WORDS[outcome.stopped]
     if outcome.answer is None:
         return f"Ended: {words}"
-    vouched = "a check vouches for it" if outcome.vouched else "nothing vouches for it"
-    return f"{'Done' if outcome.stopped == 'answered' else f'Ended: {words}'}; {vouched}"
+    vouched = "and vouched for" if outcome.vouched else "and nothing vouches for it"
+    return (
+        f"Done, {vouched}"
+        if outcome.stopped == "answered"
+        else f"Ended: {words}; there is an answer, {vouched}"
+    )
 
 
 def _arguments(arguments: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A plan for people: for each budget the designs, how many steps fit, and at which speed."""
+"""A plan for people: for each budget the designs, how many steps fit, and at which speed; then the frontier of success against time."""
 
 from collections.abc import Sequence
 
@@ -22,6 +22,11 @@ def print_plan(budgets: Sequence[BudgetPlan], notes: Sequence[str], console: Con
         console.print(Text(f"{name}{seconds(budget.budget_s)}", style="bold"), highlight=False)
         console.print(Padding(_table(budget), (0, 0, 0, _INDENT)), highlight=False)
         console.print()
+    best = [row for row in budgets[0].rows if row.best] if budgets else []
+    if best:
+        console.print(Text("Success against time: the best designs, whatever the budget", style="bold"))
+        console.print(Padding(_frontier(best), (0, 0, 0, _INDENT)), highlight=False)
+        console.print()
     for note in notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
 
@@ -35,18 +40,50 @@ def _table(budget: BudgetPlan) -> Table:
     table = calm_table(*heads, "fits")
     last = None
     for row in budget.rows:
-        cells = [row.design if row.design != last else "", f"{row.speed:g}x", seconds(row.step_s)]
-        cells += [_count(row.steps_p50), _count(row.steps_p95)]
+        cells = [row.design if row.design != last else "", f"{row.speed:g}x"]
+        cells += [
+            least(row) + seconds(row.step_s),
+            steps_that_fit(row.steps_p50),
+            steps_that_fit(row.steps_p95),
+        ]
         if of_task:
             cells += [_time(row.task_p50_s), _time(row.task_p95_s)]
         if with_success:
-            cells.append(f"{100 * row.success:.0f} %" if row.success is not None else NOTHING)
+            cells.append(chance(row.success))
         table.add_row(*cells, _fits(row))
         last = row.design
     return table
 
 
-def _count(steps: int) -> str:
+def _frontier(best: Sequence[Row]) -> Table:
+    table = calm_table("speed", "design", "task\np50", "p95", "right")
+    table.columns[1].justify = "left"
+    last = None
+    for row in in_order(best):
+        speed = f"{row.speed:g}x" if row.speed != last else ""
+        time = least(row) + _time(row.task_p50_s)
+        table.add_row(speed, row.design, time, _time(row.task_p95_s), chance(row.right))
+        last = row.speed
+    return table
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """By speed, and from the fastest to the slowest."""
+    return sorted(rows, key=lambda row: (row.speed, row.task_p50_s or 0.0, row.right or 0.0))
+
+
+def least(row: Row) -> str:
+    """What stands before a time that is the least it can be."""
+    return "≥ " if row.at_least else ""
+
+
+def chance(share: float | None) -> str:
+    """A chance in per cent."""
+    return NOTHING if share is None else f"{100 * share:.0f} %"
+
+
+def steps_that_fit(steps: int) -> str:
+    """A number of steps, of which more than are told may fit."""
     return f"{steps:,}" + ("+" if steps >= _MOST else "")
 
 

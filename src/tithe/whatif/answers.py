@@ -13,16 +13,16 @@ change alone (common random numbers).
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tithe.core.statistics import Floats
-from tithe.whatif.calltimes import CallTimes
+from tithe.whatif.calltimes import PARTS, CallTimes, Part
 from tithe.whatif.change import Change
 from tithe.whatif.fit import Fit
-from tithe.whatif.sharing import slowdown
+from tithe.whatif.sharing import slowdowns
 from tithe.whatif.table import Table
 
 VERIFY_TOKENS = 10
@@ -86,14 +86,16 @@ def answers(
     """What the calls of a task take."""
     changed = _Changed(table, change, own, luck)
     ttft, decode, whole = changed.times(0, fresh=change.speedup != 1)
-    crowd = slowdown(change, table, np.where(np.isnan(ttft), whole, ttft + decode))
+    crowd = slowdowns(change, table, ttft, decode)
     if change.candidates > 1:
         ttft, decode, whole = _slowest(changed, change.candidates, ttft, decode, whole)
-        crowd = crowd * changed.contention(change.candidates)
-    speed = crowd / change.speedup
-    ttft = np.maximum(ttft * speed - nudge.ttft_s, 0.0)
-    decode = decode * speed / nudge.rate
-    whole = whole * speed
+    first, rest = (
+        crowded * changed.contention(part, change.candidates) / change.speedup
+        for part, crowded in zip(PARTS, crowd, strict=True)
+    )
+    ttft = np.maximum(ttft * first - nudge.ttft_s, 0.0)
+    decode = decode * rest / nudge.rate
+    whole = whole / change.speedup
     known = ~np.isnan(ttft)
     first = np.where(known, ttft, 0.0)
     rest = np.where(known, np.nan_to_num(decode), 0.0)
@@ -186,7 +188,9 @@ class _Changed:
             assert given is not None
             return given * self._scatter("ttft", candidate)
         assert isinstance(times.ttft, Fit)
-        expected = times.ttft.seconds(self._sizes(self._cached()))
+        expected = times.ttft.seconds(self._sizes(self._cached())) * times.slower(
+            "ttft", self._table.others_first
+        )
         return self._luck.seconds(times.ttft, expected, 1, candidate)
 
     def _rest(self, candidate: int) -> Floats:
@@ -195,10 +199,12 @@ class _Changed:
             assert given is not None
             return self._table.decoded / given * self._scatter("decode", candidate)
         assert isinstance(times.decode, Fit)
-        expected = times.decode.seconds({"decoded tokens": self._table.decoded})
+        expected = times.decode.seconds({"decoded tokens": self._table.decoded}) * times.slower(
+            "decode", self._table.others_rest
+        )
         return self._luck.seconds(times.decode, expected, 2, candidate)
 
-    def _scatter(self, what: Literal["ttft", "decode"], candidate: int, *, again: bool = False) -> Floats:
+    def _scatter(self, what: Part, candidate: int, *, again: bool = False) -> Floats:
         """What recorded calls of the same source scattered by; `again`: over what this one's own time was by."""
         table = self._table
         found = np.ones((self._luck.draws, len(table.calls)))
@@ -215,7 +221,10 @@ class _Changed:
                 continue
             drawn = self._luck.factors(fit, len(places), use, candidate)
             if again:
-                expected = fit.seconds(self._sizes(table.cached))[list(places)]
+                expected = fit.seconds(self._sizes(table.cached))
+                if fit is not times.whole:
+                    expected = expected * times.slower(what, self._others(what))
+                expected = expected[list(places)]
                 seconds = self._luck.seconds(fit, expected, use, candidate)
                 with np.errstate(invalid="ignore", divide="ignore"):
                     own = seconds / recorded[list(places)]
@@ -258,13 +267,22 @@ class _Changed:
             "decoded tokens": table.decoded,
         }
 
-    def contention(self, count: int) -> float:
-        """How many times as long a call takes where `count` of one agent's run at once."""
-        profile = self._change.profile
-        if profile is None:
-            known = [self._own[source].crowding for source in self._table.sources if source in self._own]
-            return count ** max(known, default=0.0)
-        return max(1.0, count / profile.capacity.shared) if profile.capacity is not None else 1.0
+    def _others(self, part: Part) -> Floats:
+        return self._table.others_first if part == "ttft" else self._table.others_rest
+
+    def contention(self, part: Part, count: int) -> Floats | float:
+        """How many times as long that part of each call takes where `count` of one agent's run at once."""
+        if count == 1:
+            return 1.0
+        table = self._table
+        others = self._others(part)
+        found = np.ones(len(table.calls))
+        for source, places in table.by_source().items():
+            times = self._times if self._times is not None else self._own.get(source)
+            if times is not None:
+                slower = times.slower(part, (others + 1) * count - 1) / times.slower(part, others)
+                found[list(places)] = slower[list(places)]
+        return found
 
     def check(self, first: Floats, rest: Floats) -> Floats:
         """Seconds of a short call that reads each answer: what came before it is cached, and it says a few tokens."""

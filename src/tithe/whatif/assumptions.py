@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tithe.whatif.answers import VERIFY_TOKENS
+from tithe.whatif.beside import Beside
 from tithe.whatif.calltimes import CallTimes
 from tithe.whatif.change import Change
 from tithe.whatif.fit import Fit
@@ -37,7 +38,7 @@ def assumptions(tables: Sequence[Table], change: Change, own: Mapping[str, CallT
         )
     if change.agents > 1:
         said.append(
-            f"{change.agents} such agents share the endpoint equally, beyond what it serves at full speed."
+            f"{change.agents} such agents share the endpoint, and slow each other down as the audit's agents did."
         )
     return tuple(said)
 
@@ -100,18 +101,18 @@ def _given(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes]
 
 def _candidates(change: Change, own: Mapping[str, CallTimes]) -> str:
     profile = change.profile
-    crowding = max((times.crowding for times in own.values()), default=0.0)
-    if profile is not None and profile.capacity is not None:
-        contend = f"an endpoint that serves {profile.capacity.shared:.1f} calls at full speed"
-    elif profile is None and crowding > 0:
-        contend = (
-            f"an endpoint that n at once slow down n^{crowding:.2f} times, as they did the recorded ones"
-        )
+    used = [profile.times] if profile is not None else list(own.values())
+    laws = [law for times in used for law in (times.ttft_beside, times.decode_beside)]
+    known = [law for law in laws if isinstance(law, Beside)]
+    if not known:
+        contend = "and not slowed down by each other, which nothing that is known tells"
+    elif any(law.share > 0 for law in known):
+        contend = "and slow each other down as calls beside others did"
     else:
-        contend = "an endpoint that they do not slow down"
+        contend = "and do not slow each other down, as calls beside others did not"
     scattered = profile is not None or any(times.fits for times in own.values())
     apart = "drawn apart" if scattered else "equally fast, since nothing tells how they scatter"
-    return f"{change.candidates} candidates are {apart}, on {contend}; the slowest is waited for."
+    return f"{change.candidates} candidates are {apart}, {contend}; the slowest is waited for."
 
 
 def _beyond(tables: Sequence[Table], times: CallTimes) -> list[str]:

@@ -4,29 +4,41 @@
     decode = tokens after the first * price                                  one over the decode rate
     whole  = constant + uncached * price + cached * price + decoded * price  where only whole times were seen
 
-each times a factor that is resampled from the fit's residuals (fit.py). `crowding` is the g of TTFT ~ concurrency^g, the median slope of
-the residuals of at least eight calls that ran beside others. Models and endpoints are fitted apart.
+each times a factor that is resampled from the fit's residuals (fit.py). TTFT and decode are each longer beside other calls by a law of their
+own (beside.py), where calls ran alone and beside others; the prices are then those of calls alone. What was only seen whole tells
+nothing of it. Models and endpoints are fitted apart.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
+from tithe.core.statistics import Floats
+from tithe.whatif.beside import ALONE, Beside, fit_beside
 from tithe.whatif.fit import Fit, NoFit, fit_times
 from tithe.whatif.graph import Call, Graph
 
-_FEWEST_BESIDE = 8
+Part = Literal["ttft", "decode"]
+PARTS: tuple[Part, Part] = ("ttft", "decode")
+_TTFT_BESIDE, _DECODE_BESIDE = "TTFT beside others", "decode beside others"
+ALL_ALONE = "no call ran beside another of its task"
+"""Why concurrency is not known where there was none."""
 
 
 class CallSample(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that was answered. Seconds and tokens; None is "not reported". `decoded`: tokens after the first."""
+    """A call that was answered. Seconds and tokens; None is "not reported". `decoded`: tokens after the first.
+
+    `others_first`, `others_rest`: other calls under way on average, until the first token and from there to the last.
+    """
 
     prompt: int | None = None
     cached: int | None = None
     decoded: int | None = None
-    concurrency: int = 1
+    others_first: float = 0.0
+    others_rest: float = 0.0
     ttft_s: float | None = None
     decode_s: float | None = None
     total_s: float | None = None
@@ -40,7 +52,8 @@ class CallSample(msgspec.Struct, frozen=True, kw_only=True):
             prompt=call.prompt,
             cached=call.cached,
             decoded=call.decoded,
-            concurrency=call.concurrency,
+            others_first=call.others_first,
+            others_rest=call.others_rest,
             ttft_s=call.ttft_s,
             decode_s=call.decode_s,
             total_s=total,
@@ -48,17 +61,26 @@ class CallSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """The fitted times of one model at one endpoint, which `name` says. `whole` is fitted where the parts were not seen."""
+    """The fitted times of one model at one endpoint, which `name` says. `whole` is fitted where the parts were not seen.
+
+    `ttft_beside`, `decode_beside`: what other calls do to each.
+    """
 
     name: str
     ttft: Fit | NoFit
     decode: Fit | NoFit
     whole: Fit | NoFit
-    crowding: float = 0.0
+    ttft_beside: Beside | NoFit = NoFit(_TTFT_BESIDE, ALL_ALONE)
+    decode_beside: Beside | NoFit = NoFit(_DECODE_BESIDE, ALL_ALONE)
 
     @property
     def fits(self) -> tuple[Fit, ...]:
         return tuple(fit for fit in (self.ttft, self.decode, self.whole) if isinstance(fit, Fit))
+
+    def slower(self, part: Part, others: Floats) -> Floats:
+        """How many times as long a part takes beside so many others, as far as that is known; else 1."""
+        law = self.ttft_beside if part == "ttft" else self.decode_beside
+        return law.slowdown(others) if isinstance(law, Beside) else np.ones_like(others)
 
     def knows_cache(self) -> bool:
         """Whether it tells what a token in the cache costs from what one outside does."""
@@ -66,20 +88,107 @@ class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
         return isinstance(fit, Fit) and "cached tokens" in fit.ranges and "uncached tokens" in fit.prices
 
 
-def fit_call_times(name: str, samples: Sequence[CallSample]) -> CallTimes:
-    """The call times of samples of one model at one endpoint."""
+def fit_call_times(
+    name: str, samples: Sequence[CallSample], *, rounds: Sequence[CallSample] = ()
+) -> CallTimes:
+    """The call times of samples of one model at one endpoint. `rounds`: calls by one agent and by several at once, which are alike
+    otherwise: where there are any, they alone tell what concurrency does, and `samples` what calls alone take.
+    """
     firsts = [one for one in samples if one.ttft_s is not None and one.prompt is not None]
-    ttft = _on_prompt("TTFT", firsts, [one.ttft_s or 0.0 for one in firsts])
     tails = [one for one in samples if one.decode_s is not None and one.decoded]
-    decode = fit_times(
+    wholes = [one for one in samples if one.total_s is not None and one.prompt is not None and one.decoded]
+    if rounds:
+        ttft, decode = _ttft(firsts), _decode(tails)
+        ttft_beside = _beside(_TTFT_BESIDE, ttft, _firsts_of(rounds), alike=True)
+        decode_beside = _beside(_DECODE_BESIDE, decode, _rests_of(rounds), alike=True)
+    else:
+        ttft, ttft_beside = _alone(_TTFT_BESIDE, _ttft, _firsts_of(firsts))
+        decode, decode_beside = _alone(_DECODE_BESIDE, _decode, _rests_of(tails))
+    return CallTimes(
+        name=name,
+        ttft=ttft,
+        decode=decode,
+        whole=_on_prompt("whole", wholes, [one.total_s or 0.0 for one in wholes], with_decode=True),
+        ttft_beside=ttft_beside,
+        decode_beside=decode_beside,
+    )
+
+
+class _Part(NamedTuple):
+    """A part of a call: its seconds, and the others beside it."""
+
+    sample: CallSample
+    seconds: float
+    others: float
+
+
+def _firsts_of(samples: Sequence[CallSample]) -> list[_Part]:
+    return [_Part(one, one.ttft_s, one.others_first) for one in samples if one.ttft_s is not None]
+
+
+def _rests_of(samples: Sequence[CallSample]) -> list[_Part]:
+    return [_Part(one, one.decode_s, one.others_rest) for one in samples if one.decode_s is not None]
+
+
+def _ttft(samples: Sequence[CallSample]) -> Fit | NoFit:
+    return _on_prompt("TTFT", samples, [one.ttft_s or 0.0 for one in samples])
+
+
+def _decode(samples: Sequence[CallSample]) -> Fit | NoFit:
+    return fit_times(
         "decode",
-        {"decoded tokens": [one.decoded or 0 for one in tails]},
-        [one.decode_s or 0.0 for one in tails],
+        {"decoded tokens": [one.decoded or 0 for one in samples]},
+        [one.decode_s or 0.0 for one in samples],
         constant=False,
     )
-    wholes = [one for one in samples if one.total_s is not None and one.prompt is not None and one.decoded]
-    whole = _on_prompt("whole", wholes, [one.total_s or 0.0 for one in wholes], with_decode=True)
-    return CallTimes(name=name, ttft=ttft, decode=decode, whole=whole, crowding=_crowding(firsts, ttft))
+
+
+def _alone(
+    what: str, fitted: Callable[[Sequence[CallSample]], Fit | NoFit], parts: Sequence[_Part]
+) -> tuple[Fit | NoFit, Beside | NoFit]:
+    """The fit of calls alone, and what others cost. Where they cost nothing, or nobody knows, the fit is that of all calls."""
+    everything = fitted([part.sample for part in parts])
+    if not any(part.others > ALONE for part in parts):
+        return everything, NoFit(what, ALL_ALONE)
+    fit = fitted([part.sample for part in parts if part.others <= ALONE])
+    beside = _beside(what, fit, parts)
+    return (fit if isinstance(beside, Beside) and beside.share > 0 else everything), beside
+
+
+def _beside(what: str, fit: Fit | NoFit, parts: Sequence[_Part], *, alike: bool = False) -> Beside | NoFit:
+    """What others cost, over what a call alone takes by its fit; of calls that are `alike` without sizes, over what they all take."""
+    if isinstance(fit, NoFit):
+        return NoFit(what, f"of calls alone, {fit.reason}")
+    alone = fit.seconds(_sizes_of([part.sample for part in parts]))
+    if alike and np.isnan(alone).any():
+        alone = np.ones_like(alone)
+    known = [
+        (part, float(one)) for part, one in zip(parts, alone, strict=True) if part.seconds > 0 and one > 0
+    ]
+    return fit_beside(
+        what,
+        [part.seconds for part, _ in known],
+        np.asarray([one for _, one in known]),
+        [part.others for part, _ in known],
+    )
+
+
+def _sizes_of(samples: Sequence[CallSample]) -> dict[str, Floats]:
+    """The sizes of samples that a fit may have a price for; NaN where one is not reported."""
+    prompt, cached, decoded = (
+        np.asarray([np.nan if value is None else value for value in values], dtype=np.float64)
+        for values in (
+            [one.prompt for one in samples],
+            [one.cached for one in samples],
+            [one.decoded for one in samples],
+        )
+    )
+    return {
+        "prompt tokens": prompt,
+        "cached tokens": cached,
+        "uncached tokens": prompt - cached,
+        "decoded tokens": decoded,
+    }
 
 
 def _on_prompt(
@@ -103,19 +212,6 @@ def _on_prompt(
         del sizes["cached tokens"], sizes["uncached tokens"]
         fit = fit_times(what, sizes, times)
     return fit
-
-
-def _crowding(samples: Sequence[CallSample], fit: Fit | NoFit) -> float:
-    """The exponent of concurrency; 0 where too little ran beside anything, or it made nothing slower."""
-    if isinstance(fit, NoFit) or len(samples) != fit.n:
-        return 0.0
-    beside = np.log([one.concurrency for one in samples])
-    if np.count_nonzero(beside) < _FEWEST_BESIDE or np.ptp(beside) == 0:
-        return 0.0
-    residuals = np.asarray(fit.residuals)
-    alone = float(np.median(residuals[beside == 0])) if np.any(beside == 0) else 0.0
-    slopes = (residuals[beside > 0] - alone) / beside[beside > 0]
-    return max(0.0, float(np.median(slopes)))
 
 
 def own_call_times(graphs: Iterable[Graph]) -> dict[str, CallTimes]:

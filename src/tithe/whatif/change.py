@@ -64,5 +64,5 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
                 "agents is given, and nothing is known of the endpoint with several at once: give a profile "
                 "whose audit found its capacity (tithe audit --save)."
             )
-        if self.agents > 1 and self.profile is not None and self.profile.capacity is not None:
-            self.profile.capacity.check(self.agents)
+        if self.agents > 1 and self.profile is not None:
+            self.profile.check_agents(self.agents)

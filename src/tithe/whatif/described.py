@@ -6,14 +6,14 @@
 200 tokens/s: 2 + 4 + 4 + 2 = 12 s. `out` are tokens at the decode rate: those after the first, which the TTFT ends with.
 """
 
-import math
-
 import msgspec
 
 from tithe.core.errors import UsageError
 from tithe.whatif.graph import Call, Graph, Segment, Work
 
 MOST_STEPS = 1_000_000
+MOST_TOKENS = 10_000_000
+_LONGEST_S = 86_400.0
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,15 +38,22 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         """Raises `UsageError` for a figure that no task can have."""
         if not 1 <= self.steps <= MOST_STEPS:
             raise UsageError(f"steps is {self.steps}: give a number from 1 to {MOST_STEPS:,}.")
-        for name, value in (("out", self.out), ("failed", self.failed), ("prompt", self.prompt or 0)):
-            if value < 0:
-                raise UsageError(f"{name} is {value}: give 0 or more.")
-        for name, seconds in (("tool_time", self.tool_s), ("overhead", self.overhead_s)):
-            if not (math.isfinite(seconds) and seconds >= 0):
-                raise UsageError(f"{name} is {seconds:g} s: give 0 or more.")
-        if self.tokens_per_s <= 0 or self.ttft_s < 0:
+        for name, value in (("out", self.out), ("prompt", self.prompt or 0), ("result", self.result)):
+            if not 0 <= value <= MOST_TOKENS:
+                raise UsageError(f"{name} is {value}: give tokens, from 0 to {MOST_TOKENS:,}.")
+        if not 0 <= self.failed <= MOST_STEPS:
+            raise UsageError(f"failed is {self.failed}: give a number of attempts, from 0 to {MOST_STEPS:,}.")
+        for name, seconds in (
+            ("tool_time", self.tool_s),
+            ("overhead", self.overhead_s),
+            ("retry_time", self.retry_s),
+            ("base_ttft", self.ttft_s),
+        ):
+            if not 0 <= seconds <= _LONGEST_S:
+                raise UsageError(f"{name} is {seconds:g} s: give a time from 0 to a day.")
+        if not 0 < self.tokens_per_s <= 1e6:
             raise UsageError(
-                "A described task needs a TTFT of 0 or more and a decode rate of more than 0 tokens/s."
+                f"base_tps is {self.tokens_per_s:g}: give tokens a second, more than 0 and at most 1,000,000."
             )
 
 

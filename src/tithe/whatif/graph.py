@@ -11,7 +11,7 @@ test holds it to that for any tree. What a segment waited for is the one that en
 along that path the buckets sum to the wall clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from tithe.core import attributes as at
 from tithe.trace.buckets import Bucket
 from tithe.trace.node import LINES, Node, asked_tools, failures, walk
-from tithe.trace.phases import own_slices
+from tithe.trace.phases import Own, own_slices
 from tithe.trace.timing import is_leaf, name_gap, series, tail, waits
 from tithe.trace.tree import TaskTree
 
@@ -31,7 +31,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `ttft_s`: from the request sent to the first token, queueing included. `decode_s`: from there to the last. An answer in one
     piece has `whole_s` in their place. `decoded`: tokens after the first, those that `decode_s` was for. `failed_s`: its `failures`, the
     attempts without an answer, whole; `backoff_s`: what was waited before the next. `line` and `place`: which call of which line
-    of the task it is. `concurrency`: calls of the task that were under way when it began, itself included.
+    of the task it is. `others_first`, `others_rest`: other calls of the task to the same endpoint that were under way on average, until its
+    first token and from there to its last; of an answer in one piece, all the while.
     """
 
     endpoint: str | None = None
@@ -48,7 +49,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     backoff_s: float = 0.0
     line: int = 0
     place: int = 0
-    concurrency: int = 1
+    others_first: float = 0.0
+    others_rest: float = 0.0
     asks_tools: bool = False
 
     @property
@@ -112,7 +114,7 @@ class _Building:
         nodes = list(walk(tree.root))
         self._beside = {
             id(tool)
-            for group in series(nodes)
+            for group in series(tree.root)
             for tool in group
             if tool is not max(group, key=lambda one: one.length)
         }
@@ -175,13 +177,20 @@ class _Building:
             sums[bucket] = sums.get(bucket, 0.0) + end - start
             if bucket == "retry" and detail == "backoff":
                 backoff += end - start
-        call = _call(node, times, backoff, *self._calls[id(node)])
+        line, number, beside = self._calls[id(node)]
+        first = _others(beside, slices, ("queue", "prefill", "inference"))
+        rest = _others(beside, slices, ("decode", "inference"))
+        call = _call(node, times, backoff, (line, number), (first, rest))
         extra = [Work(bucket=bucket, seconds=seconds) for bucket, seconds in other.items()]
         return [Work(bucket="overhead", seconds=0.0, call=call), *extra]
 
 
 def _call(
-    node: Node, times: dict[Bucket, float], backoff: float, line: int, place: int, concurrency: int
+    node: Node,
+    times: dict[Bucket, float],
+    backoff: float,
+    place: tuple[int, int],
+    others: tuple[float, float],
 ) -> Call:
     told = node.attributes
     apart = "inference" not in times and any(bucket in times for bucket in ("queue", "prefill", "decode"))
@@ -199,9 +208,10 @@ def _call(
         failures=failures(node),
         failed_s=times.get("retry", 0.0) - backoff,
         backoff_s=backoff,
-        line=line,
-        place=place,
-        concurrency=concurrency,
+        line=place[0],
+        place=place[1],
+        others_first=others[0],
+        others_rest=others[1],
         asks_tools=bool(asked_tools(node)),
     )
 
@@ -215,9 +225,19 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _places(nodes: list[Node]) -> dict[int, tuple[int, int, int]]:
-    """For each call, by its `id()`: its line, its place in that, and how many calls were under way when it began."""
-    found: dict[int, tuple[int, int, int]] = {}
+def _others(beside: list[Node], slices: Sequence[Own], buckets: tuple[Bucket, ...]) -> float:
+    """How many of the calls were under way on average during the slices of these buckets."""
+    windows = [(start, end) for start, end, bucket, _ in slices if bucket in buckets]
+    length = sum(end - start for start, end in windows)
+    shared = sum(
+        max(0.0, min(end, one.end) - max(start, one.start)) for start, end in windows for one in beside
+    )
+    return shared / length if length > 0 else 0.0
+
+
+def _places(nodes: list[Node]) -> dict[int, tuple[int, int, list[Node]]]:
+    """For each call, by its `id()`: its line, its place in that, and the calls to its endpoint that ran beside it."""
+    found: dict[int, tuple[int, int, list[Node]]] = {}
     calls = sorted((node for node in nodes if node.kind == "call"), key=lambda call: call.start)
     line_of: dict[int, int] = {}
     stack = [(nodes[0], 0)]
@@ -233,10 +253,13 @@ def _places(nodes: list[Node]) -> dict[int, tuple[int, int, int]]:
     running: list[Node] = []
     for call in calls:
         running = [one for one in running if one.end > call.start]
+        beside = [one for one in running if _endpoint(one.attributes) == _endpoint(call.attributes)]
+        for one in beside:
+            found[id(one)][2].append(call)
         running.append(call)
         line = line_of[id(call)]
         counts[line] = counts.get(line, 0) + 1
-        found[id(call)] = (line, counts[line] - 1, len(running))
+        found[id(call)] = (line, counts[line] - 1, beside)
     return found
 
 

@@ -3,27 +3,29 @@
 import msgspec
 
 from tithe.core.errors import UsageError
+from tithe.whatif.beside import Beside
 from tithe.whatif.calltimes import CallTimes
 from tithe.whatif.fit import NoFit
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """`agents` at once, the measured seconds of a step's call, and steps a second of all of them together."""
+    """`agents` that ran at once, as they were measured, on average: seconds until a call's first token and from there to its last, and of
+    the pause before it."""
 
     agents: int
-    step_s: float
-    steps_per_s: float
+    ttft_s: float
+    decode_s: float
+    pause_s: float
+
+    @property
+    def call_s(self) -> float:
+        return self.ttft_s + self.decode_s
 
 
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
-    """How an endpoint serves many. `lone_s`: a call's seconds when it is alone; `levels`: the measured curve.
+    """How an endpoint serves many: the measured curve, in rising order. `reached`: its capacity was, so that what lies beyond is known."""
 
-    `reached`: the capacity was, so that what lies beyond it is known. `shared`: calls that it serves at once as fast as one.
-    """
-
-    lone_s: float
     reached: bool
-    shared: float
     levels: tuple[Level, ...]
 
     def check(self, agents: int) -> None:
@@ -37,7 +39,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """`name` is what the endpoint is called in a report."""
+    """`name` is what the endpoint is called in a report. `capacity` None: the audit measured none."""
 
     name: str
     times: CallTimes
@@ -50,3 +52,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
                 raise UsageError(
                     f"The profile of {self.name} cannot be projected onto: its {fit.what} could not be fitted ({fit.reason})."
                 )
+
+    def check_agents(self, agents: int) -> None:
+        """Raises `UsageError` where nothing is known of so many agents at once."""
+        for law in (self.times.ttft_beside, self.times.decode_beside):
+            if not isinstance(law, Beside):
+                raise UsageError(
+                    f"agents is {agents}, and the audit of {self.name} does not tell {law.what}: {law.reason}. Audit it with more rounds of "
+                    "agents (--rounds)."
+                )
+        if self.capacity is not None:
+            self.capacity.check(agents)

@@ -21,7 +21,8 @@ from tithe.core.statistics import Floats
 from tithe.trace.buckets import BUCKETS
 from tithe.whatif.answers import Nudge
 from tithe.whatif.assumptions import assumptions
-from tithe.whatif.calltimes import CallTimes
+from tithe.whatif.beside import Beside
+from tithe.whatif.calltimes import ALL_ALONE, CallTimes
 from tithe.whatif.change import Change
 from tithe.whatif.fit import Fit, NoFit
 from tithe.whatif.graph import Graph
@@ -52,7 +53,10 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """How well the times that a projection stands on are fitted. `error`: median |fitted / measured - 1|; None: not fitted."""
+    """How well the times that a projection stands on are fitted. `error`: median |fitted / measured - 1|; None: not fitted.
+
+    `beside`: what it is about is not a price of tokens, but of other calls under way.
+    """
 
     source: str
     what: str
@@ -60,6 +64,7 @@ class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
     error: float | None
     prices: dict[str, float] = {}
     ranges: dict[str, tuple[float, float]] = {}
+    beside: Beside | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -136,8 +141,8 @@ def project(
         knobs=_knobs(tables, change, own, draws, seed),
         assumptions=assumptions(tables, change, own),
         fits=_qualities(change, own, {source for table in tables for source in table.sources}),
-        sharing=tuple(measured_error(change.profile.capacity))
-        if change.agents > 1 and change.profile is not None and change.profile.capacity is not None
+        sharing=tuple(measured_error(change.profile))
+        if change.agents > 1 and change.profile is not None
         else (),
     )
 
@@ -279,19 +284,24 @@ def _caches(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes
 def _qualities(change: Change, own: Mapping[str, CallTimes], sources: set[str]) -> tuple[FitQuality, ...]:
     named = [(change.profile.name, change.profile.times)] if change.profile is not None else []
     named += [(source, times) for source, times in sorted(own.items()) if source in sources]
-    return tuple(_quality(name, fit) for name, times in named for fit in _told(times))
+    crowded = change.agents > 1 or change.candidates > 1
+    return tuple(_quality(name, fit) for name, times in named for fit in _told(times, crowded=crowded))
 
 
-def _told(times: CallTimes) -> tuple[Fit | NoFit, ...]:
-    """The fits that a projection stands on: the whole only where the parts were not seen."""
+def _told(times: CallTimes, *, crowded: bool) -> tuple[Fit | Beside | NoFit, ...]:
+    """The fits that a projection stands on: the whole only where the parts were not seen. `crowded`: what concurrency does is asked."""
     if isinstance(times.ttft, NoFit) and isinstance(times.whole, Fit):
         return (times.whole,)
-    return (times.ttft, times.decode)
+    laws = (times.ttft_beside, times.decode_beside)
+    told = tuple(law for law in laws if crowded or isinstance(law, Beside) or law.reason != ALL_ALONE)
+    return (times.ttft, times.decode, *told)
 
 
-def _quality(source: str, fit: Fit | NoFit) -> FitQuality:
+def _quality(source: str, fit: Fit | Beside | NoFit) -> FitQuality:
     if isinstance(fit, NoFit):
         return FitQuality(source=source, what=fit.what, n=0, error=None, notes=(fit.reason,))
+    if isinstance(fit, Beside):
+        return FitQuality(source=source, what=fit.what, n=fit.n, error=fit.error, beside=fit)
     stalls = sum(stall > 0 for stall in fit.stalls)
     told = (f"{stalls} of {fit.n} calls stalled",) if stalls else ()
     return FitQuality(

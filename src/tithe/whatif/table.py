@@ -49,6 +49,8 @@ class Table:
         self.queue = _array([call.queue_s for call in calls])
         self.failed = _array([call.failed_s for call in calls])
         self.backoff = _array([call.backoff_s for call in calls])
+        self.others_first = np.asarray([call.others_first for call in calls], dtype=np.float64)
+        self.others_rest = np.asarray([call.others_rest for call in calls], dtype=np.float64)
         self.failures = _array([call.failures for call in calls])
         self.answered = np.asarray([call.answered for call in calls], dtype=bool)
         self.in_one = ~np.isnan(self.whole)

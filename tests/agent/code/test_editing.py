@@ -1,7 +1,7 @@
 """Whole lines are replaced where they stand exactly once, and nowhere else."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tithe.agent.code.editing import around, lines_of, replaced, syntax_error
@@ -20,6 +20,8 @@ def test_lines_are_replaced() -> None:
 def test_ends_of_lines_stay_as_they_are() -> None:
     assert replaced("a\r\nb\r\nc\r\n", "b", "x\ny") == ("a\r\nx\r\ny\r\nc\r\n", 2)
     assert replaced("a\nb", "a", "x") == ("x\nb", 1)
+    assert replaced("a\r\nb\r\nc", "c", "x\ny") == ("a\r\nb\r\nx\r\ny", 3)
+    assert replaced("a\r\nb\r\nc", "c", "") == ("a\r\nb", 3)
 
 
 def test_spaces_at_the_end_of_a_line_are_not_held_against_it() -> None:
@@ -43,22 +45,28 @@ def test_what_is_not_there_once_is_told_with_what_is(old: str, says: str) -> Non
     assert says in told.value.message
 
 
-LINES = st.lists(st.text("ab \t", max_size=3), min_size=1, max_size=8)
+LINES = st.lists(
+    st.tuples(st.text("ab \t\x0c", max_size=3), st.sampled_from(["\n", "\r\n"])), min_size=1, max_size=8
+)
 
 
 @given(LINES, st.data())
-def test_the_rest_of_the_text_never_changes(lines: list[str], data: st.DataObject) -> None:
+def test_the_rest_of_the_text_never_changes(lines: list[tuple[str, str]], data: st.DataObject) -> None:
     first = data.draw(st.integers(0, len(lines) - 1))
     last = data.draw(st.integers(first, len(lines) - 1))
-    text, old = "\n".join(lines) + "\n", "\n".join(lines[first : last + 1]) + "\n"
+    quoted = "".join(f"{line}\n" for line, _ in lines[first : last + 1])
+    text = "".join(f"{line}{end}" for line, end in lines)
+    stripped, wanted = [line.rstrip() for line, _ in lines], [line.rstrip() for line in lines_of(quoted)]
+    unique = sum(stripped[at : at + len(wanted)] == wanted for at in range(len(lines))) == 1
     try:
-        after, line = replaced(text, old, "NEW\n")
+        after, line = replaced(text, quoted, "NEW\n")
     except UsageError:
-        stripped, wanted = [one.rstrip() for one in lines], [one.rstrip() for one in lines[first : last + 1]]
-        count = sum(stripped[at : at + len(wanted)] == wanted for at in range(len(lines)))
-        assume(count == 1)
-        raise
-    assert lines_of(after) == [*lines[: line - 1], "NEW", *lines[line - 1 + (last - first + 1) :]]
+        assert not unique
+        return
+    new = "NEW\r\n" if text.count("\r\n") * 2 > len(lines) else "NEW\n"
+    count = last - first + 1
+    there = [f"{line}{end}" for line, end in lines]
+    assert after == "".join([*there[: line - 1], new, *there[line - 1 + count :]])
 
 
 def test_what_stands_around_is_shown() -> None:

@@ -12,6 +12,7 @@ import pytest
 from tithe.agent.code.sandbox import Limits, Sandbox
 from tithe.agent.code.tools import Bench
 from tithe.agent.code.workspace import Workspace, Workspaces
+from tithe.agent.tool_run import called
 from tithe.core.errors import UsageError
 
 CALC = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return add(a, a)\n"
@@ -46,8 +47,7 @@ def bench(workspace: Workspace, *, commands: bool = False, search_s: float = 60)
 
 async def used(bench: Bench, name: str, **arguments: Any) -> str:
     tool = next(tool for tool in bench.tools() if tool.name == name)
-    said = tool.run(**arguments)
-    return await said if asyncio.iscoroutine(said) else said
+    return await called(tool.run, **arguments)
 
 
 def test_only_the_tests_can_be_run_unless_commands_are_allowed(workspace: Workspace) -> None:
@@ -105,6 +105,25 @@ async def test_files_are_read_by_lines(workspace: Workspace) -> None:
     for path in ("none.py", "docs", "data.bin", "latin.txt", "/etc/passwd", "../project/calc.py"):
         with pytest.raises(UsageError):
             await used(tools, "read_file", path=path)
+
+
+async def test_what_version_control_ignores_is_not_shown(workspace: Workspace) -> None:
+    workspace.write(".gitignore", b".env\n/made/\n")
+    workspace.write(".env", b"PASSWORD=secret\n")
+    tools = bench(workspace)
+    assert ".env" not in (await used(tools, "list_files")).split("\n")
+    assert "secret" not in await used(tools, "search", pattern="PASSWORD")
+    for name, more in (("read_file", {}), ("edit_file", {"old": "x", "new": "y"})):
+        with pytest.raises(UsageError, match="not shown"):
+            await used(tools, name, path=".env", **more)
+    await used(tools, "write_file", path="made/m.py", text="x = 1\n")
+    assert await used(tools, "read_file", path="made/m.py") == "1  x = 1"
+
+
+async def test_a_very_large_file_is_not_searched_and_that_is_told(workspace: Workspace) -> None:
+    workspace.write("large.txt", b"def\n" * (2 << 20))
+    said = await used(bench(workspace), "search", pattern="^def$")
+    assert said == "Nothing matches '^def$' in 6 files.\n(not searched: 1 very large file)"
 
 
 async def test_an_edit_is_made_and_shown(workspace: Workspace) -> None:

@@ -1,8 +1,7 @@
 """The reference agent for code: it works in copies of a project's folder, and shows what it would change."""
 
 from tithe.agent.code.sandbox import Limits, can_confine
-from tithe.agent.code.scan import project_files
-from tithe.agent.code.task import Changes, CodeTask, Event, ToolUsed, WayBegun
+from tithe.agent.code.task import Changes, CodeTask
 from tithe.agent.code.usual import is_test, usual_test
 from tithe.agent.code.workspace import Change, Changed
 
@@ -11,12 +10,8 @@ __all__ = [
     "Changed",
     "Changes",
     "CodeTask",
-    "Event",
     "Limits",
-    "ToolUsed",
-    "WayBegun",
     "can_confine",
     "is_test",
-    "project_files",
     "usual_test",
 ]

@@ -14,14 +14,17 @@ _ALIKE = 0.6
 def replaced(text: str, old: str, new: str) -> tuple[str, int]:
     """The text with the lines `old` replaced by the lines `new` (none, where it is empty), and the number of the first of them.
 
-    `old` must be whole lines that are there exactly once; spaces at their ends are not held against it. Lines end as they do in the text.
+    `old` must be whole lines that are there exactly once; spaces at their ends are not held against it. They end as most lines of the text do.
 
     Raises `UsageError`, in words for the model: they are not there (and what is most like them), or more than once.
     """
-    ending = "\r\n" if "\r\n" in text else "\n"
-    lines, wanted, given = lines_of(text), lines_of(old), lines_of(new)
+    raw = text.split("\n")
+    whole = raw[-1] == ""  # the last line has an end
+    raw = raw[:-1] if whole else raw
+    wanted, given = lines_of(old), lines_of(new)
     if not wanted:
         raise UsageError("old is empty: quote the lines that are to be replaced.")
+    lines = [line.removesuffix("\r") for line in raw]
     places = _places(lines, wanted)
     if not places:
         raise UsageError(f"These lines are not in the file as you quote them. {_nearest(lines, wanted)}")
@@ -31,10 +34,10 @@ def replaced(text: str, old: str, new: str) -> tuple[str, int]:
             f"These lines are there {len(places)} times, at {numbers}: quote lines around them too."
         )
     [place] = places
-    after = [*lines[:place], *given, *lines[place + len(wanted) :]]
-    whole = ending.join(after)
-    # A file without an end of its last line keeps to that; what is emptied is empty.
-    return (whole + ending if after and text.endswith("\n") else whole), place + 1
+    end = "\r" if sum(line.endswith("\r") for line in raw) * 2 > len(raw) else ""
+    after = [*raw[:place], *(f"{line}{end}" for line in given), *raw[place + len(wanted) :]]
+    edited = "\n".join(after)
+    return (f"{edited}\n" if whole and after else edited.removesuffix("\r")), place + 1
 
 
 def numbered(lines: Sequence[str], first: int) -> str:

@@ -12,7 +12,6 @@ and for all that it starts, for good. null: the command has its user's rights.
 import ctypes
 import json
 import os
-import resource
 import struct
 import sys
 
@@ -60,8 +59,11 @@ def _checked(result: int) -> int:
     return result
 
 
-def limit(which: int, most: int) -> None:
-    """Set a limit, no higher than the one that there is."""
+def limit(name: str, most: int) -> None:
+    """Set a limit, by its name without RLIMIT_; no higher than the one that there is."""
+    import resource  # there is none on Windows, where this module is read for its version alone
+
+    which = getattr(resource, f"RLIMIT_{name}")
     _, hard = resource.getrlimit(which)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(which, (most, most))
@@ -69,12 +71,12 @@ def limit(which: int, most: int) -> None:
 
 def main() -> None:
     limits = json.loads(sys.argv[1])
-    limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_CPU, limits["cpu_s"])
-    limit(resource.RLIMIT_FSIZE, limits["file_bytes"])
+    limit("CORE", 0)
+    limit("CPU", limits["cpu_s"])
+    limit("FSIZE", limits["file_bytes"])
     # macOS takes no limit of memory that means anything.
     if sys.platform.startswith("linux"):
-        limit(resource.RLIMIT_DATA, limits["memory_bytes"])
+        limit("DATA", limits["memory_bytes"])
     if limits["writable"] is not None:
         confine(limits["writable"])
     os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - the command that was asked for

@@ -74,6 +74,7 @@ class Sandbox:
     ) -> None:
         self._folder = folder
         self._scratch = scratch
+        self._running: set[asyncio.subprocess.Process] = set()
         self._limits = limits
         self._writable = [str(folder), str(scratch)] if limits.confined and can_confine() else None
         self._environment = _environment(folder, scratch, environment, original)
@@ -111,6 +112,7 @@ class Sandbox:
             )
         except OSError as error:
             raise UsageError(f"{command} could not be started: {error.strerror}.") from error
+        self._running.add(process)
         try:
             status = await asyncio.wait_for(process.wait(), self._limits.seconds)
             return status if status >= 0 else 128 - status
@@ -119,6 +121,12 @@ class Sandbox:
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            self._running.discard(process)
+
+    async def settled(self) -> None:
+        """Wait until what was given up has ended: it was told to, and has no choice."""
+        for process in tuple(self._running):
             await process.wait()
 
 

@@ -7,13 +7,13 @@ an ignored folder comes back.
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import msgspec
-from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from tithe.agent.code.folder import FORBIDDEN
@@ -30,22 +30,22 @@ _ENVIRONMENT = "pyvenv.cfg"
 # link      a link to something else in the folder
 # packages  a folder of installed packages: a virtual environment, node_modules
 # outside   a link that leads out, or to nothing
-# special   a pipe, a socket, a device
+# special   a pipe, a socket, a device, or something whose name is not UTF-8
 EntryKind = Literal["file", "link", "packages", "outside", "special"]
 
 
 class Rules(NamedTuple):
     """One file's rules. They are told of a path from their own folder: that is `below` the scanned one, or `above` it by that path."""
 
-    spec: GitIgnoreSpec
+    patterns: tuple[GitIgnoreSpecPattern, ...]
     below: str = ""
     above: str = ""
 
     def say(self, path: str, *, folder: bool) -> bool | None:
         """Whether they ignore a path from the scanned folder; None: they do not say."""
-        return self.spec.check_file(
-            self.above + path.removeprefix(self.below) + ("/" if folder else "")
-        ).include
+        told = self.above + path.removeprefix(self.below)
+        last = (each.include for each in reversed(self.patterns) if _is_of(each, told, folder=folder))
+        return next(last, None)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,19 +67,35 @@ def scan(root: Path, outer: Sequence[Rules] = (), *, ignored: bool = False) -> I
     return _walk(root, "", list(outer), ignored=False, wanted=ignored)
 
 
-def project_files(folder: Path) -> list[str]:
+def project_files(root: Path, outer: Sequence[Rules] = ()) -> list[str]:
     """The files of a project, without what is ignored; none where there is no such folder."""
-    root = folder.resolve()
-    return [entry.path for entry in scan(root, rules_above(root)) if entry.kind in ("file", "link")]
+    return [entry.path for entry in scan(root, outer) if entry.kind in ("file", "link")]
+
+
+def is_ignored(root: Path, path: str, outer: Sequence[Rules] = ()) -> bool:
+    """Whether the rules leave a path out, or a folder that it stands in."""
+    rules, inside = list(outer), Path()
+    for part in Path(path).parts:
+        rules += _rules_of(root / inside / _IGNORE_FILE, below=_prefix(inside))
+        inside /= part
+        if _ignored(rules, inside.as_posix(), folder=(root / inside).is_dir()):
+            return True
+    return False
 
 
 def rules_above(root: Path) -> list[Rules]:
-    """Those of the repository that the folder is in, from its top down to the folder above."""
+    """Those of the repository that the folder is in, from its top down to the folder above.
+
+    None where they ignore the folder itself: whoever works in it means its files.
+    """
     top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
     if top is None:
         return []
     inside = root.relative_to(top)
-    found = _rules_of(top / ".git" / "info" / "exclude", above=_prefix(inside))
+    exclude = top / ".git" / "info" / "exclude"
+    if is_ignored(top, inside.as_posix(), _rules_of(exclude)):
+        return []
+    found = _rules_of(exclude, above=_prefix(inside))
     for folder in reversed(inside.parents):
         found += _rules_of(top / folder / _IGNORE_FILE, above=_prefix(inside.relative_to(folder)))
     return found
@@ -96,6 +112,10 @@ def _walk(root: Path, inside: str, rules: list[Rules], *, ignored: bool, wanted:
         if entry.name.lower() in FORBIDDEN or entry.name in CACHES:
             continue
         path = f"{inside}/{entry.name}" if inside else entry.name
+        if not _is_utf8(path):
+            shown = os.fsencode(path).decode(errors="replace")
+            yield Entry(path=shown, kind="special", ignored=False, size=0, stamp=(0, 0, 0))
+            continue
         is_folder = entry.is_dir(follow_symlinks=False)
         left_out = ignored or _ignored(rules, path, folder=is_folder)
         if left_out and not wanted:
@@ -110,6 +130,14 @@ def _walk(root: Path, inside: str, rules: list[Rules], *, ignored: bool, wanted:
         elif kind is not None:
             stamp = (told.st_mtime_ns, told.st_size, told.st_ino)
             yield Entry(path=path, kind=kind, ignored=left_out, size=told.st_size, stamp=stamp)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(root: Path, entry: "os.DirEntry[str]") -> EntryKind | None:
@@ -137,7 +165,24 @@ def _rules_of(file: Path, *, below: str = "", above: str = "") -> list[Rules]:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    return [Rules(GitIgnoreSpec(_patterns(lines)), below=below, above=above)]
+    return [Rules(tuple(_patterns(lines)), below=below, above=above)]
+
+
+def _is_of(pattern: GitIgnoreSpecPattern, path: str, *, folder: bool) -> bool:
+    """Whether a pattern is of the path itself.
+
+    In pathspec one that is of a folder is also of all that is in it, and the group `ps_d` marks the folder's end. In git it is
+    not: each folder on the way is asked about, and a later pattern takes back only what is about the path itself.
+    """
+    regex = cast("re.Pattern[str] | None", pattern.regex)
+    if regex is None:
+        return False
+    marked = "ps_d" in regex.groupindex
+    if any(not marked or match.end("ps_d") == -1 for match in regex.finditer(path)):
+        return True
+    return (
+        folder and marked and any(match.end("ps_d") == len(path) + 1 for match in regex.finditer(f"{path}/"))
+    )
 
 
 def _patterns(lines: list[str]) -> Iterator[GitIgnoreSpecPattern]:

@@ -1,7 +1,6 @@
 """A task on code: its workspaces, its tools, and what it would change."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,10 @@ from tithe.agent.code.tools import Bench
 from tithe.agent.code.workspace import Change, Workspace, Workspaces
 from tithe.agent.crafts import PLAIN, Crafts
 from tithe.agent.environment import Environment
-from tithe.agent.fault import Fault
 from tithe.agent.outcome import Outcome
-from tithe.agent.policy import Decision, Policy, Situation, budgeted, minimal
-from tithe.agent.tool import AgentTool
-from tithe.agent.tool_run import called
+from tithe.agent.policy import budgeted, minimal
+from tithe.agent.progress import Tell, WayBegun, telling_policy, telling_tool
 from tithe.core import Backend
-from tithe.core.errors import UsageError
 
 _LISTED = 200
 _INSTRUCTIONS = """\
@@ -33,26 +29,6 @@ _WITH_TESTS = (
     "The tests are run by run_tests (`{test}`): run them to see what fails, and after your changes. They have to pass at the "
     "end; mend the code rather than the tests, unless the tests are what is wrong."
 )
-
-
-class WayBegun(msgspec.Struct, frozen=True, kw_only=True):
-    """A way from goal to answer begins, the first or another."""
-
-    number: int
-
-
-class ToolUsed(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool ran. `said`: its result; `failed`: what the model was told went wrong in place of one. Neither: it was given up."""
-
-    name: str
-    arguments: dict[str, Any]
-    seconds: float
-    said: str | None = None
-    failed: str | None = None
-
-
-Event = WayBegun | Decision | ToolUsed
-Tell = Callable[[Event], None]
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +46,8 @@ class CodeTask:
     """A project's folder, copied, and the workspaces of one run. Nothing is written into the folder but by `apply`.
 
     Args:
-        folder: the project's. test: the command line that runs its tests, from there; it also vouches for an answer. None: nothing does.
+        folder: the project's. test: the command line that runs its tests, from there, or a function that finds it by the project's
+            files; it also vouches for an answer. None: nothing does.
         commands: the model may run other commands too. limits: of each command. environment: theirs, less keys and tokens.
         tell: hears what is done as it is done.
 
@@ -81,19 +58,19 @@ class CodeTask:
         self,
         folder: Path,
         *,
-        test: str | None,
+        test: str | Callable[[Sequence[str]], str | None] | None,
         commands: bool = False,
         limits: Limits | None = None,
         environment: Mapping[str, str],
         tell: Tell | None = None,
     ) -> None:
-        self.test = test
         self.commands = commands
         self._limits = limits if limits is not None else Limits()
         self._environment = environment
         self._tell: Tell = tell if tell is not None else lambda _: None
         self._workspaces = Workspaces(folder)
-        self._opened: list[tuple[Environment, Workspace]] = []
+        self.test = test(self._workspaces.files()) if callable(test) else test
+        self._opened: list[tuple[Environment, Workspace, Sandbox]] = []
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -108,7 +85,7 @@ class CodeTask:
             tools=self.environment,
             instructions=self._instructions(),
             crafts=PLAIN if plain else Crafts(),
-            policy=self._told(minimal if plain else budgeted),
+            policy=telling_policy(minimal if plain else budgeted, self._tell),
             max_steps=max_steps,
             name="code",
         )
@@ -127,17 +104,22 @@ class CodeTask:
             workspace, sandbox, test=self.test, commands=self.commands, seconds=self._limits.seconds
         )
         environment = Environment(
-            tools=[self._watched(one) for one in bench.tools()],
+            tools=[telling_tool(one, self._tell) for one in bench.tools()],
             check=bench.check if self.test is not None else None,
             same=lambda answer: _same(workspace, answer),
         )
-        self._opened.append((environment, workspace))
+        self._opened.append((environment, workspace, sandbox))
         self._tell(WayBegun(number=len(self._opened)))
         return environment
 
+    async def settled(self) -> None:
+        """Wait until the commands that a run gave up have ended; on its event loop, after it."""
+        for _, _, sandbox in self._opened:
+            await sandbox.settled()
+
     def changes(self, outcome: Outcome) -> Changes:
         """What the way changed that the answer came from; or, without one, the last."""
-        workspace = next(one for environment, one in self._opened if environment is outcome.environment)
+        workspace = next(one for environment, one, _ in self._opened if environment is outcome.environment)
         return Changes(changes=workspace.changes(), left_out=workspace.left_out())
 
     def apply(self, changes: Changes) -> None:
@@ -160,33 +142,6 @@ class CodeTask:
             else "There are no tests to run.",
             files="The project's files:\n" + "\n".join(files[:_LISTED]) + more,
         )
-
-    def _told(self, policy: Policy) -> Policy:
-        def decide(situation: Situation, crafts: Crafts) -> Decision:
-            decision = policy(situation, crafts)
-            self._tell(decision)
-            return decision
-
-        return decide
-
-    def _watched(self, tool: AgentTool) -> AgentTool:
-        async def run(**arguments: Any) -> Any:
-            began = time.monotonic()
-            said: str | None = None
-            failed: str | None = None
-            try:
-                said = await called(tool.run, **arguments)
-                return said
-            except UsageError as error:
-                failed = error.message
-                raise Fault("failed tool", failed) from error
-            finally:
-                took = time.monotonic() - began
-                self._tell(
-                    ToolUsed(name=tool.name, arguments=arguments, seconds=took, said=said, failed=failed)
-                )
-
-        return msgspec.structs.replace(tool, run=run)
 
 
 def _same(workspace: Workspace, answer: Any) -> str:

@@ -1,7 +1,7 @@
 """The tools with which an agent works on a project's files: read, list, search, edit, write, run."""
 
-import asyncio
-import contextlib
+import math
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class _Found(msgspec.Struct, frozen=True):
 
     found: tuple[tuple[str, int, str], ...] = ()
     more: int = 0
+    large: int = 0
     error: str | None = None
 
 
@@ -83,25 +84,23 @@ class Bench:
         return "\n".join(files[:_LISTED]) + more if files else "There are no files."
 
     @tool(idempotent=True)
-    async def search(self, pattern: str, folder: str = ".") -> str:
+    def search(self, pattern: str, folder: str = ".") -> str:
         """Search the project's files, line by line.
 
         Args:
             pattern: a regular expression of Python's.
             folder: only files beneath this folder, or this file.
         """
-        files = await asyncio.to_thread(self._beneath, folder)
+        files = self._beneath(folder)
         order = {"root": str(self._workspace.root), "files": files, "pattern": pattern, "most": _FOUND}
-        told = await _searched(msgspec.json.encode(order), self._search_s)
+        told = _searched(order, self._search_s)
         if told.error is not None:
             raise UsageError(f"The pattern {pattern!r} is none: {told.error}.")
         lines = [f"{path}:{number}: {text}" for path, number, text in told.found]
         more = f"\n({told.more:,} more lines: search for less)" if told.more else ""
-        return (
-            "\n".join(lines) + more
-            if lines
-            else f"Nothing matches {pattern!r} in {counted(len(files), 'file')}."
-        )
+        more += f"\n(not searched: {counted(told.large, 'very large file')})" if told.large else ""
+        none = f"Nothing matches {pattern!r} in {counted(len(files), 'file')}."
+        return ("\n".join(lines) or none) + more
 
     @tool(idempotent=True)
     def read_file(self, path: str, first: int = 1, count: int = _LINES) -> str:
@@ -196,6 +195,8 @@ class Bench:
     def _text(self, path: str) -> str:
         if not self._workspace.is_file(path):
             raise UsageError(f"There is no file {path}.")
+        if self._workspace.is_hidden(path):
+            raise UsageError(f"{path} is ignored by version control: what is in it is not shown.")
         try:
             text = self._workspace.read(path, LARGEST).decode()
         except UnicodeDecodeError:
@@ -215,24 +216,17 @@ async def finish(summary: str) -> str:
     return summary.strip()
 
 
-async def _searched(order: bytes, seconds: float) -> _Found:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", "-B", str(_SEARCH)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+def _searched(order: dict[str, Any], seconds: float) -> _Found:
+    command = [sys.executable, "-I", "-S", "-B", str(_SEARCH), str(math.ceil(seconds))]
     try:
-        said, _ = await asyncio.wait_for(process.communicate(order), seconds)
-        return msgspec.json.decode(said, type=_Found)
-    except TimeoutError:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and script
+            command, input=msgspec.json.encode(order), capture_output=True, timeout=seconds, check=False
+        )
+        return msgspec.json.decode(done.stdout, type=_Found)
+    except subprocess.TimeoutExpired:
         raise UsageError(f"The search did not end within {seconds:g} s: use a simpler pattern.") from None
     except msgspec.DecodeError as error:
         raise UsageError("The search ended without a result: use a simpler pattern.") from error
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
 
 
 def counted(count: int, noun: str) -> str:

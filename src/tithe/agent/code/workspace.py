@@ -14,14 +14,14 @@ import contextlib
 import difflib
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from tithe.agent.code.folder import Folder
-from tithe.agent.code.scan import Entry, Rules, rules_above, scan
+from tithe.agent.code.scan import Entry, Rules, is_ignored, project_files, rules_above, scan
 from tithe.core.errors import UsageError
 
 MOST_FILES = 20_000
@@ -81,9 +81,14 @@ class Workspace(Folder):
     def wrote(self, paths: Iterable[str]) -> None:
         self._written.update(paths)
 
+    def is_hidden(self, path: str) -> bool:
+        """Whether a file is none to be shown: ignored by version control (as keys and passwords often are), and not written here."""
+        inside = self.relative(path)
+        return inside not in self._written and is_ignored(self.root, inside, self._outer)
+
     def files(self) -> list[str]:
         """The project's files, without what is ignored."""
-        return _files(self.root, self._outer)
+        return project_files(self.root, self._outer)
 
     def stamps(self) -> dict[str, tuple[int, int, int]]:
         """The project's files, and what changes when they do."""
@@ -123,8 +128,8 @@ class Workspaces:
         self._copier = ThreadPoolExecutor(max_workers=1, thread_name_prefix="copies")
         self._outer = rules_above(self.folder.root)
         try:
-            entries = list(scan(self.folder.root, self._outer, ignored=True))
-            _check_size(entries, folder, most_files, most_bytes)
+            found = scan(self.folder.root, self._outer, ignored=True)
+            entries = list(_no_more_than(most_files, most_bytes, found, folder))
             self.base = Folder(Path(self._temporary.name).resolve() / "base")
             unread = _copy(self.folder.root, entries, self.base.root)
         except BaseException:
@@ -135,7 +140,7 @@ class Workspaces:
 
     def files(self) -> list[str]:
         """The project's files, as they were when the work began."""
-        return _files(self.base.root, self._outer)
+        return project_files(self.base.root, self._outer)
 
     def open(self) -> Workspace:
         """A fresh one. The next is made meanwhile, so that it need not be waited for."""
@@ -177,14 +182,18 @@ class Workspaces:
         return Workspace(root, self.base, self._outer)
 
 
-def _check_size(entries: Iterable[Entry], folder: Path, most_files: int, most_bytes: int) -> None:
-    files = [entry for entry in entries if entry.kind == "file"]
-    size = sum(entry.size for entry in files)
-    if len(files) > most_files or size > most_bytes:
-        raise UsageError(
-            f"{folder} has {len(files):,} files of {size / (1 << 20):,.0f} MiB, and the agent works in a copy: at most "
-            f"{most_files:,} of {most_bytes >> 20} MiB. Name a folder in it with --dir, or move large data out of it."
-        )
+def _no_more_than(files: int, size: int, entries: Iterable[Entry], folder: Path) -> Iterator[Entry]:
+    """The entries. Raises `UsageError` as soon as they are too many: what is found may be a whole disk."""
+    left_files, left_size = files, size
+    for entry in entries:
+        if entry.kind == "file":
+            left_files, left_size = left_files - 1, left_size - entry.size
+        if left_files < 0 or left_size < 0:
+            raise UsageError(
+                f"{folder} has more than {files:,} files or {size >> 20} MiB, and the agent works in a copy. Name a folder "
+                "in it with --dir, or move large data out of it."
+            )
+        yield entry
 
 
 def _copy(source: Path, entries: Iterable[Entry], root: Path) -> list[str]:
@@ -200,11 +209,9 @@ def _copy(source: Path, entries: Iterable[Entry], root: Path) -> list[str]:
             shutil.copy2(here, there, follow_symlinks=False)
         except (FileNotFoundError, PermissionError):
             unread.append(entry.path)
+        except OSError as error:
+            raise UsageError(f"{here} cannot be copied to {there}: {error.strerror}.") from error
     return unread
-
-
-def _files(root: Path, outer: Sequence[Rules]) -> list[str]:
-    return [entry.path for entry in scan(root, outer) if entry.kind in ("file", "link")]
 
 
 def _put(folder: Folder, path: str, data: bytes | None, mode: int | None) -> None:
