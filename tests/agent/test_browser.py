@@ -12,8 +12,8 @@ from aiohttp import web
 
 from tithe.agent import Agent, Outcome
 from tithe.agent.browser import INSTRUCTIONS, Browser
-from tithe.agent.code import ToolUsed
 from tithe.agent.fault import Fault
+from tithe.agent.progress import Event, ToolUsed
 from tithe.agent.stopwatch import WatchedBackend
 from tithe.agent.tool import AgentTool
 from tithe.core import Request, Script, ScriptedBackend, ToolCallDelta
@@ -271,8 +271,13 @@ async def ran(site: str, acts: list[Act], *, budget: float = 60.0) -> "Ran":
         )
 
     used: list[ToolUsed] = []
+
+    def tell(event: Event) -> None:
+        assert isinstance(event, ToolUsed)
+        used.append(event)
+
     backend = WatchedBackend(ScriptedBackend(script))
-    async with Browser(site, executable=CHROMIUM, sandbox=False, tell=used.append) as browser:
+    async with Browser(site, executable=CHROMIUM, sandbox=False, tell=tell) as browser:
         agent = Agent(backend, "m", tools=browser.tools, instructions=INSTRUCTIONS, answer=str, name="browse")
         outcome = await agent.run("What does the large one cost?", budget)
         return Ran(outcome, used, browser.stopwatch.seconds, backend.stopwatch.seconds, browser.address)
@@ -301,4 +306,4 @@ async def test_an_agent_finds_the_answer(site: str) -> None:
 async def test_a_run_whose_page_never_loads_ends_in_its_time(site: str) -> None:
     run = await ran(f"{site}/endless", [lambda _: ("read_page", {})] * 9, budget=1.0)
     assert run.outcome.stopped == "out of time"
-    assert [one.failed for one in run.used] == ["It was given up before its end."]
+    assert [(one.said, one.failed) for one in run.used] == [(None, None)]

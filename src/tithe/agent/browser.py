@@ -10,8 +10,6 @@ cannot be taken back. Needs playwright, of the extra `tithe[browser]`, and a Chr
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Annotated, Any, Self
 
@@ -20,9 +18,8 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
 
-from tithe.agent.code.task import Tell, ToolUsed
-from tithe.agent.fault import Fault
 from tithe.agent.page import Page
+from tithe.agent.progress import Tell, telling_tool
 from tithe.agent.site import site_of
 from tithe.agent.stopwatch import Stopwatch
 from tithe.agent.tool import AgentTool, tool, tool_of
@@ -37,7 +34,6 @@ When the goal is reached, or cannot be, call final_answer with the answer in a f
 
 _LAUNCH_S = 60.0
 _CLOSE_S = 5.0
-_GIVEN_UP = "It was given up before its end."
 
 Ref = Annotated[str, msgspec.Meta(pattern="^(f[0-9]+)*e[0-9]+$")]
 
@@ -105,7 +101,7 @@ class Browser:
     def tools(self) -> list[AgentTool]:
         """What a model can do."""
         made = [self.read_page, self.click, self.type_text, self.back, self.open_url]
-        return [self._watched(tool_of(one)) for one in made]
+        return [telling_tool(self._timed(tool_of(one)), self._tell) for one in made]
 
     @tool(idempotent=True)
     async def read_page(self, find: str = "", line: int = 1) -> str:
@@ -175,24 +171,12 @@ class Browser:
         except PlaywrightError as error:
             raise UsageError(_not_launched(self._executable, str(error))) from error
 
-    def _watched(self, made: AgentTool) -> AgentTool:
-        run: Callable[..., Awaitable[str]] = made.run
+    def _timed(self, made: AgentTool) -> AgentTool:
+        async def run(**arguments: Any) -> Any:
+            with self.stopwatch.running():
+                return await made.run(**arguments)
 
-        async def watched(**arguments: Any) -> str:
-            began, failed = time.monotonic(), _GIVEN_UP
-            try:
-                with self.stopwatch.running():
-                    result = await run(**arguments)
-                failed = None
-                return result
-            except Fault as fault:
-                failed = fault.words
-                raise
-            finally:
-                seconds = time.monotonic() - began
-                self._tell(ToolUsed(name=made.name, arguments=arguments, seconds=seconds, failed=failed))
-
-        return msgspec.structs.replace(made, run=watched)
+        return msgspec.structs.replace(made, run=run)
 
 
 def _not_launched(executable: str | None, said: str) -> str:

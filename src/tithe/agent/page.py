@@ -26,7 +26,6 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from tithe.agent.fault import Fault
 from tithe.agent.page_tree import shown
 from tithe.agent.site import Site, site_of
 from tithe.core.errors import UsageError
@@ -64,7 +63,7 @@ class _History(msgspec.Struct, frozen=True, rename="camel"):
 class Page:
     """One browser context: its tabs, of which the last is the one that is acted on.
 
-    site: where addresses may be opened by name; None: anywhere. What cannot be done raises `Fault`, in words for the model.
+    site: where addresses may be opened by name; None: anywhere. What cannot be done raises `UsageError`, in words for the model.
     """
 
     def __init__(self, context: BrowserContext, site: Site | None) -> None:
@@ -95,14 +94,9 @@ class Page:
     async def go(self, url: str) -> None:
         """Open an address in this tab, and leave what is there to be read."""
         url = url.strip()
-        try:
-            site_of(url)
-        except UsageError as error:
-            raise Fault("failed tool", error.message) from None
+        site_of(url)
         if self._site is not None and not self._site.holds(url):
-            raise Fault(
-                "failed check", f"{url} is not on {self._site.host}, and only addresses there may be opened."
-            )
+            raise UsageError(f"{url} is not on {self._site.host}, and only addresses there may be opened.")
         if self._tabs and self._tabs[-1] is self._silent:
             # It would hold up whatever is opened in it.
             with contextlib.suppress(PlaywrightError, TimeoutError):
@@ -141,7 +135,7 @@ class Page:
                 await element.select_option(label=text, timeout=_ACT_S * 1000)
             else:
                 offered = ", ".join(map(repr, options[:_OFFERED]))
-                raise Fault("failed tool", f"{ref} has no option {text!r}, but: {offered}.")
+                raise UsageError(f"{ref} has no option {text!r}, but: {offered}.")
             if submit:
                 await element.press("Enter", timeout=_ACT_S * 1000)
 
@@ -157,7 +151,7 @@ class Page:
         elif len(self._tabs) > 1:
             await self._act("The tab cannot be closed", lambda tab: tab.close())
         else:
-            raise Fault("failed tool", "There is no page before this one.")
+            raise UsageError("There is no page before this one.")
         return await self._changed()
 
     async def _has_earlier(self) -> bool:
@@ -169,7 +163,7 @@ class Page:
             history = msgspec.convert(await ask("Page.getNavigationHistory"), _History)
             await session.detach()
         except PlaywrightError as error:
-            raise Fault("failed tool", f"The page does not answer: {_reason(error)}") from error
+            raise UsageError(f"The page does not answer: {_reason(error)}") from error
         place = history.current_index
         return place > 0 and history.entries[place - 1].url != "about:blank"
 
@@ -179,7 +173,7 @@ class Page:
         try:
             await act(tab)
         except PlaywrightError as error:
-            raise Fault("failed tool", f"{otherwise}: {_reason(error)}") from error
+            raise UsageError(f"{otherwise}: {_reason(error)}") from error
         began = quiet = time.monotonic()
         while (now := time.monotonic()) - quiet < _QUIET_S:
             if self._loading - before:
@@ -196,9 +190,9 @@ class Page:
             async with asyncio.timeout(_READ_S):
                 there = await element.count()
         except (PlaywrightError, TimeoutError) as error:
-            raise Fault("failed tool", f"The page does not answer: {_reason(error)}") from error
+            raise UsageError(f"The page does not answer: {_reason(error)}") from error
         if not there:
-            raise Fault("failed tool", f"There is no {ref} on the page now: read_page shows what there is.")
+            raise UsageError(f"There is no {ref} on the page now: read_page shows what there is.")
         return element
 
     async def _changed(self) -> str:
@@ -216,7 +210,7 @@ class Page:
         except PlaywrightError as error:
             if isinstance(error, PlaywrightTimeout):
                 self._silent = self._tab()
-            raise Fault("failed tool", f"The page cannot be read: {_reason(error)}") from error
+            raise UsageError(f"The page cannot be read: {_reason(error)}") from error
 
     async def _heading(self) -> str:
         """Where one is, and what happened since this was last told."""
@@ -233,7 +227,7 @@ class Page:
 
     def _tab(self) -> Tab:
         if not self._tabs:
-            raise Fault("failed tool", "The last tab was closed: open an address.")
+            raise UsageError("The last tab was closed: open an address.")
         return self._tabs[-1]
 
     async def _opened(self, tab: Tab) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from tithe.agent import PLAIN, Agent, Crafts, Decided, FaultSeen, Outcome, budgeted, minimal
-from tithe.agent.code import Event
+from tithe.agent.progress import Event, telling_policy
 from tithe.agent.stopwatch import WatchedBackend
 from tithe.cli.agent_flags import NO_ANSWER, TIMEOUT_S, named_endpoint, positive, recorded, say, say_where
 from tithe.cli.durations import seconds
@@ -169,7 +168,9 @@ def browse(
 async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
     from tithe.agent.browser import INSTRUCTIONS, Browser
 
-    tell: Callable[[Event], None] = lambda event: print_event(event, notes)  # noqa: E731 - typed
+    def tell(event: Event) -> None:
+        print_event(event, notes)
+
     async with (
         open_target(wanted, timeout_s=TIMEOUT_S) as target,
         Browser(
@@ -190,7 +191,7 @@ async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
             instructions=INSTRUCTIONS,
             answer=str,
             crafts=PLAIN if asked.plain else Crafts(),
-            policy=minimal if asked.plain else budgeted,
+            policy=telling_policy(minimal if asked.plain else budgeted, tell),
             name="browse",
         )
         outcome = await agent.run(asked.goal, asked.budget_s)
