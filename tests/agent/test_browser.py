@@ -16,7 +16,7 @@ from tithe.agent.fault import Fault
 from tithe.agent.progress import Event, ToolUsed
 from tithe.agent.stopwatch import WatchedBackend
 from tithe.agent.tool import AgentTool
-from tithe.core import Request, Script, ScriptedBackend, ToolCallDelta
+from tithe.core import Request, Script, ScriptedBackend, TextDelta, ToolCallDelta
 from tithe.core.errors import UsageError
 
 CHROMIUM = shutil.which("chromium")
@@ -259,6 +259,8 @@ async def ran(site: str, acts: list[Act], *, budget: float = 60.0) -> "Ran":
     """An agent whose model does one act after another, each chosen from the newest tree."""
 
     def script(request: Request) -> Script:
+        if request.tool_choice.mode == "none":
+            return Script(deltas=[TextDelta(at=0, text='{"right": true}')])
         taken = sum(message.role == "assistant" for message in request.messages)
         name, arguments = acts[taken](request.messages[-1].content or "")
         return Script(

@@ -34,7 +34,7 @@ def script(request: Request) -> Script:
         ("read_page", {}),
         ("click", {"ref": link[1] if link else "e0"}),
         ("final_answer", {"answer": number[1] if number else "unknown"}),
-    )[taken]
+    )[min(taken, 2)]
     delta = ToolCallDelta(at=0, call=0, id=f"c{taken}", name=name, arguments=json.dumps(arguments))
     return Script(deltas=[delta], ttft=0.05, finish="tool_calls")
 

@@ -151,12 +151,13 @@ class Browser:
         """The page, when its first address is open. What went wrong with that is told once."""
         if self._page is None:
             raise UsageError("The browser is not open: use `async with Browser(...) as browser`.")
-        if self._opening is not None:
+        opening = self._opening
+        if opening is not None:
             # Shielded: a tool that is given up does not take the page with it.
             try:
-                await asyncio.shield(self._opening)
+                await asyncio.shield(opening)
             finally:
-                if self._opening.done():
+                if opening.done():
                     self._opening = None
         return self._page
 

@@ -1,10 +1,11 @@
 """`tithe agent browse`: a model acts on a web page within a budget, and answers."""
 
+import asyncio
 import dataclasses
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -171,6 +172,8 @@ async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
     def tell(event: Event) -> None:
         print_event(event, notes)
 
+    asyncio.get_running_loop().set_exception_handler(_unheard)
+
     async with (
         open_target(wanted, timeout_s=TIMEOUT_S) as target,
         Browser(
@@ -203,6 +206,12 @@ async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
             page_s=browser.stopwatch.seconds,
             model_s=backend.stopwatch.seconds,
         )
+
+
+def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Ctrl-C ends Playwright's driver too, and nobody waits for its last word."""
+    if "reading from the driver" not in str(context.get("exception")):
+        loop.default_exception_handler(context)
 
 
 def _remarks(run: _Run) -> list[str]:
