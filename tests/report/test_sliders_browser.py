@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,50 +10,12 @@ from tithe.report.buckets import PARTS
 from tithe.report.figures import number, seconds
 from tithe.whatif import Change, Description, Program, Result, Settings, described_graph, run
 
+from .browser import EVIL, PATIENCE, WIDER, needs_chromium
 from .projections import any_graph, projected
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-# Milliseconds; a busy machine is no reason to fail.
-PATIENCE = 300_000
-WIDER = "document.documentElement.scrollWidth - window.innerWidth"
-EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 MISSION = described_graph(Description(steps=10, tool_s=0.4, failed=1, retry_s=2.0))
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
-
-
-@pytest.fixture
-async def chromium():
-    from playwright.async_api import async_playwright, expect
-
-    expect.set_options(timeout=PATIENCE)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def opened(chromium, tmp_path: Path):
-    """Opens a page; whatever it said or asked for by the end fails the test."""
-    said: list[str] = []
-    asked: list[str] = []
-    file = tmp_path / "whatif.html"
-
-    async def open_(html: str, width: int = 1280, scheme: str = "light"):
-        file.write_text(html, "utf-8")
-        context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = await context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        await page.goto(file.as_uri(), timeout=PATIENCE)
-        return page
-
-    yield open_
-    assert said == []
-    assert set(asked) <= {file.as_uri()}
+pytestmark = needs_chromium
 
 
 async def outcome(page) -> Result:

@@ -1,56 +1,16 @@
 """The waterfall in a real browser: it draws few rows of many, and does what it is told by mouse and keys."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tithe.report.ledger_page import ledger_page
 
+from .browser import PATIENCE, WIDER, needs_chromium
 from .ledgers import EVIL, diagnosis, proxied, reported
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-# Milliseconds; a busy machine is no reason to fail.
-PATIENCE = 300_000
-WIDER = "document.documentElement.scrollWidth - window.innerWidth"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
-
-
-@pytest.fixture
-async def chromium():
-    from playwright.async_api import async_playwright, expect
-
-    expect.set_options(timeout=PATIENCE)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def opened(chromium, tmp_path: Path):
-    """Opens a ledger's page; whatever it said or asked for by the end fails the test."""
-    said: list[str] = []
-    asked: list[str] = []
-    file = tmp_path / "ledger.html"
-
-    async def open_(html: str, width: int = 1280, scheme: str = "light"):
-        file.write_text(html, "utf-8")
-        context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = await context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: asked.append(request.url))
-        await page.goto(file.as_uri(), timeout=PATIENCE)
-        return page
-
-    yield open_
-    assert said == []
-    assert set(asked) <= {file.as_uri()}
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")

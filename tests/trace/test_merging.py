@@ -606,3 +606,29 @@ def test_what_a_store_applies_is_what_is_meant(spans: list[Span]) -> None:
         by_id[name] = msgspec.structs.replace(by_id[name], trace=trace, parent=parent)
     by_id |= {span.id: span for span in outcome.spans}
     assert by_id == {span.id: span for span in merged(spans, outcome)}
+
+
+def test_an_attempt_that_the_agent_tells_of_and_the_proxy_saw_is_told_once() -> None:
+    after, _ = done(
+        span("task", "task", 0, 4),
+        span("call", "call", 1, 3, "task", source="api"),
+        span("a1", "attempt", 1, 1.5, "call", source="api", error="Overloaded"),
+        span("a2", "attempt", 1.9, 3, "call", source="api"),
+        span("p1", "attempt", 1.01, 1.49, "c", error="429"),
+        span("p2", "attempt", 1.91, 2.99, "c"),
+    )
+    told_twice = {name: after[name].attributes.get("tithe.duplicate_of") for name in ("a1", "a2", "p1", "p2")}
+    assert told_twice == {"a1": "p1", "a2": "p2", "p1": None, "p2": None}
+    assert {after[name].parent for name in ("p1", "p2")} == {"call"}
+
+
+def test_an_attempt_that_only_the_agent_tells_of_stands() -> None:
+    after, _ = done(
+        span("task", "task", 0, 4),
+        span("call", "call", 1, 3, "task", source="api"),
+        span("a1", "attempt", 1, 1.5, "call", source="api", error="Unreachable"),
+        span("a2", "attempt", 1.9, 3, "call", source="api"),
+        span("p2", "attempt", 1.91, 2.99, "c"),
+    )
+    assert "tithe.duplicate_of" not in after["a1"].attributes
+    assert after["a2"].attributes["tithe.duplicate_of"] == "p2"

@@ -15,6 +15,7 @@ from tithe.core.event import (
     ToolCallDelta,
     TopLogprob,
 )
+from tithe.core.faulty import MISHAPS, FaultyBackend, Mishap
 from tithe.core.message import Message, Role, ToolCall
 from tithe.core.paced import Pace, PacedBackend
 from tithe.core.request import Request, ResponseFormat, Sampling, Tool, ToolChoice
@@ -23,6 +24,7 @@ from tithe.core.span import Anchor, Recorder, Span, new_id
 from tithe.core.usage import Facts, Pacing, Usage
 
 __all__ = [
+    "MISHAPS",
     "Anchor",
     "Backend",
     "Clock",
@@ -30,9 +32,11 @@ __all__ = [
     "Event",
     "Facts",
     "FakeClock",
+    "FaultyBackend",
     "FinishReason",
     "Finished",
     "Message",
+    "Mishap",
     "Pace",
     "PacedBackend",
     "Pacing",

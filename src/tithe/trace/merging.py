@@ -9,6 +9,7 @@ made twice, no parents go in a circle, and merging what is merged changes nothin
 3. Each attempt goes under the agent's span that it was made in (`links.py` says how that is decided). If that is a call,
    the attempt is one of its attempts. If not, the call that the proxy only had an id for becomes a span, so that its
    retries stay together and it stands where it was made.
+   An attempt that the agent told of itself is marked as told twice where the proxy saw it: the proxy stamped it on the socket.
 4. The other attempts of a call, and the rest of a proxied conversation, follow those that were placed, if these agree and the
    task was going on. Branches that the proxy saw stay branches, and their `tithe.branch_of` follows the call.
 5. Tool runs that were reported outside of any task go to the task between whose calls they ran (`adopting.py`). Nothing is put
@@ -61,8 +62,10 @@ def merge(spans: Iterable[Span]) -> Merged:
     attempts = [span for span in after.values() if span.kind == "attempt" and _source(span) == "proxy"]
     strays = strays_of(after)
     aside = {span.id for family in strays.values() for span in family}
-    links = _links(attempts, Field((span for span in told.values() if span.id not in aside), first))
+    told_inside = [span for span in told.values() if span.id not in aside and span.kind != "attempt"]
+    links = _links(attempts, Field(told_inside, first))
     _place_attempts(attempts, links, after)
+    _mark_told_twice(attempts, after)
     adopted, several = adopt(strays, after)
     for id_, task in adopted.items():
         after[id_] = msgspec.structs.replace(after[id_], trace=task)
@@ -270,6 +273,28 @@ def _place_attempts(attempts: Sequence[Span], links: Mapping[str, Link], after: 
             after[span.id] = _marked(span, {BRANCH_OF: gone[branch_of]})
         if span.kind == "call" and span.id in gone and gone[span.id] != span.id:
             after[span.id] = _marked(span, {DUPLICATE_OF: gone[span.id]})
+
+
+def _mark_told_twice(attempts: Sequence[Span], after: dict[str, Span]) -> None:
+    """Mark the agent's own attempts of a call that the proxy saw too: each as that which it shares most time with."""
+    proxied: dict[str, list[Span]] = {}
+    for attempt in attempts:
+        placed = after[attempt.id]
+        if placed.parent is not None:
+            proxied.setdefault(placed.parent, []).append(placed)
+    for span in list(after.values()):
+        if span.kind != "attempt" or _source(span) == "proxy" or span.parent not in proxied:
+            continue
+        shared = {other.id: _shared(span, other) for other in proxied[span.parent]}
+        most = max(shared, key=lambda other: shared[other])
+        if shared[most] > 0:
+            after[span.id] = _marked(span, {DUPLICATE_OF: most})
+
+
+def _shared(one: Span, other: Span) -> float:
+    """Seconds in which both went on."""
+    ends = [span.end for span in (one, other) if span.end is not None]
+    return min(ends, default=float("inf")) - max(one.start, other.start)
 
 
 def _makes_call(attempt: Span, owner: Span, after: Mapping[str, Span]) -> bool:

@@ -66,7 +66,7 @@ R = TypeVar("R")
 class _Open:
     """A span that has begun. `session` is its task's; `span` is None once it has ended."""
 
-    __slots__ = ("into", "outer", "process", "session", "span")
+    __slots__ = ("into", "outer", "over", "process", "session", "span")
 
     def __init__(
         self, span: Span, outer: "_Open | None", session: str | None, into: destination.Destination
@@ -75,6 +75,7 @@ class _Open:
         self.outer = outer
         self.session = session
         self.into = into
+        self.over: float | None = None
         self.process = os.getpid()
 
 
@@ -119,6 +120,17 @@ class Scope:
     @property
     def trace(self) -> str | None:
         return self._open.span.trace if self._open is not None and self._open.span is not None else None
+
+    def note(self, told: dict[str, Any]) -> None:
+        """Say more of the open span, by attributes (`core.attributes`); nothing where nothing records."""
+        if self._open is not None and self._open.span is not None:
+            span = self._open.span
+            self._open.span = msgspec.structs.replace(span, attributes=span.attributes | told)
+
+    def over(self) -> None:
+        """What the open span tells of ends now; it is closed later, when it is known what became of it."""
+        if self._open is not None:
+            self._open.over = time.perf_counter()
 
     def __enter__(self) -> Self:
         into = destination.chosen()
@@ -209,7 +221,7 @@ class Scope:
 
 
 def _end(ended: _Open, error: type[BaseException] | None) -> None:
-    end = time.perf_counter()
+    end = time.perf_counter() if ended.over is None else ended.over
     span, ended.span = ended.span, None
     # No token is kept for this: a generator's `with` may be left in another context than it was entered in.
     if _current.get() is ended:
@@ -271,6 +283,16 @@ def tool(name: str | None = None, call_id: str | None = None) -> Scope: ...
 def tool(name: Any = None, call_id: str | None = None) -> Any:
     """One execution of one tool call. `call_id` is the id that the model gave the call."""
     return _scope("tool", name, given={attributes.TOOL_CALL_ID: call_id} if call_id is not None else None)
+
+
+def call(model: str) -> Scope:
+    """One logical inference request, its attempts inside; for agents that make their own, as `tithe.agent` does."""
+    return _scope("call", model)
+
+
+def attempt(model: str) -> Scope:
+    """One HTTP request of a call. What was seen of it is told by `Scope.note`."""
+    return _scope("attempt", model)
 
 
 @overload

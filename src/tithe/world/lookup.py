@@ -229,6 +229,9 @@ class LookupState:
     def right(self, answer: str) -> bool:
         return same_number(answer, self._answer)
 
+    def stands(self) -> None:
+        """Files are only read."""
+
     def close(self) -> None:
         """Nothing is held outside memory."""
 

@@ -295,5 +295,9 @@ class RecordsState:
                 return False
         return same_number(answer, self._records.answer)
 
+    def stands(self) -> tuple[tuple[Row, ...], ...]:
+        """All rows, of table after table."""
+        return tuple(tuple(self._database.rows(table)) for table in self._records.tables)
+
     def close(self) -> None:
         self._database.close()

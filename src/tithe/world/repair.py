@@ -311,6 +311,10 @@ class RepairState:
         order = {"module": self._repair.module_name, "calls": [call.source for call in calls]}
         return self._run(self._folder, order).get("values") == [call.expected for call in calls]
 
+    def stands(self) -> str:
+        """The module's text."""
+        return (self._folder / self._module).read_text(encoding="utf-8")
+
     def close(self) -> None:
         self._directory.cleanup()
 

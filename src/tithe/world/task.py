@@ -8,6 +8,7 @@ a check that knows nothing of the way there.
 """
 
 import json
+from collections.abc import Hashable
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, cast, get_args
 
@@ -49,6 +50,10 @@ class State(Protocol):
 
     def right(self, answer: str) -> bool:
         """Whether the state, and the answer given with finish, are what the goal asked for."""
+        ...
+
+    def stands(self) -> Hashable:
+        """How it stands now: equal where two runs have come to the same."""
         ...
 
     def close(self) -> None:
@@ -100,6 +105,10 @@ class World:
         if self._succeeded is None:
             self._succeeded = self._state.right(self.answer)
         return self._succeeded
+
+    def stands(self) -> Hashable:
+        """How the state stands now, before `close`: equal where two runs have come to the same."""
+        return self._state.stands()
 
     def call_json(self, name: str, arguments: str) -> str:
         """`call` with the arguments as a model wrote them: a JSON text, perhaps a malformed one."""

@@ -1,0 +1,210 @@
+"""A tool: a typed Python function that a model may call, with what the loop has to know of it.
+
+The schema comes from the annotations, by msgspec, which also reads what the model wrote; descriptions come from the
+docstring (its summary, and its `Args:`). `tool` gives a function what a bare one does not say:
+
+    @tool(timeout=5, idempotent=True)
+    async def search(query: str, limit: int = 5) -> list[str]:
+        \"\"\"Search the documentation.
+
+        Args:
+            query: words to look for.
+        \"\"\"
+"""
+
+import copy
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar, cast, get_type_hints, overload
+
+import docstring_parser
+import fastjsonschema
+import msgspec
+
+from tithe.agent.fault import bad_arguments, malformed
+from tithe.core import Tool
+from tithe.core.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "__tithe_tool__"
+Check = Callable[..., str | Awaitable[str | None] | None]
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the loop has to know of a tool.
+
+    timeout: seconds that a run may take; None: as long as the task has. A tool with a timeout that is not idempotent is
+        not cut at the task's deadline, for then nobody would know what it did: such a run may end later, by its timeout at most.
+    idempotent: running it twice, or for nothing, does no harm. Then it may start before the answer that asks for it is complete.
+    parallel: it may run beside other calls of the same answer.
+    final: calling it ends the task, and its one argument (or all of them) is the answer.
+    check: is given the arguments before the tool runs, and returns what is wrong with them in words, or None.
+    """
+
+    timeout: float | None = None
+    idempotent: bool = False
+    parallel: bool = True
+    final: bool = False
+    check: Check | None = None
+
+
+NO_TRAITS = Traits()
+
+
+class AgentTool(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool as the loop uses it. `wire` is what the model is told; `read` makes arguments of the text that it wrote.
+
+    `read` raises `Fault` (malformed, bad arguments). `run` is given what `read` returned, as keywords.
+    """
+
+    wire: Tool
+    read: Callable[[str], dict[str, Any]]
+    run: Callable[..., Any]
+    traits: Traits = NO_TRAITS
+
+    @property
+    def name(self) -> str:
+        return self.wire.name
+
+
+@overload
+def tool(function: F) -> F: ...
+@overload
+def tool(
+    *,
+    timeout: float | None = None,
+    idempotent: bool = False,
+    parallel: bool = True,
+    final: bool = False,
+    check: Check | None = None,
+) -> Callable[[F], F]: ...
+def tool(function: Any = None, **traits: Any) -> Any:
+    """Say of a function what `Traits` lists. The function itself stays as it is."""
+
+    def marked(function: F) -> F:
+        setattr(function, _MARK, Traits(**traits))
+        return function
+
+    return marked if function is None else marked(function)
+
+
+def tool_of(source: "Callable[..., Any] | AgentTool") -> AgentTool:
+    """The tool that a function is; an `AgentTool` is one already.
+
+    Raises:
+        UsageError: a parameter without an annotation, of a type that has no schema, positional only, or `*args`.
+    """
+    if isinstance(source, AgentTool):
+        return source
+    name = getattr(source, "__name__", type(source).__name__)
+    told = docstring_parser.parse(inspect.getdoc(source) or "")
+    described = {param.arg_name: param.description for param in told.params if param.description}
+    arguments = _arguments(source, name, described)
+    try:
+        schema = schema_of(arguments)
+    except TypeError as error:
+        raise UsageError(
+            f"The tool {name} has a parameter that cannot be described to a model: {error}"
+        ) from error
+    decoder = msgspec.json.Decoder(arguments)
+
+    def read(text: str) -> dict[str, Any]:
+        try:
+            found = decoder.decode(text or "{}")
+        except msgspec.ValidationError as error:
+            raise bad_arguments(name, str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise malformed(name, str(error)) from None
+        return {key: getattr(found, key) for key in arguments.__struct_fields__}
+
+    said = "\n\n".join(part for part in (told.short_description, told.long_description) if part)
+    wire = Tool(
+        name=name, description=said or None, parameters=schema, strict=True if _closed(schema) else None
+    )
+    return AgentTool(wire=wire, read=read, run=source, traits=getattr(source, _MARK, NO_TRAITS))
+
+
+def described_tool(wire: Tool, run: Callable[..., Any], traits: Traits = NO_TRAITS) -> AgentTool:
+    """A tool that is described by a JSON schema (draft 7 and older) in place of annotations, as MCP servers' are.
+
+    Raises:
+        UsageError: the schema is none.
+    """
+    try:
+        compiled = fastjsonschema.compile(wire.parameters or {"type": "object"})
+    except (fastjsonschema.JsonSchemaDefinitionException, TypeError, ValueError) as error:
+        raise UsageError(f"The tool {wire.name} has a schema that cannot be read: {error}") from error
+    valid = cast("Callable[[Any], Any]", compiled)
+
+    def read(text: str) -> dict[str, Any]:
+        try:
+            found: object = msgspec.json.decode(text or "{}")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise malformed(wire.name, str(error)) from None
+        if not isinstance(found, dict):
+            raise bad_arguments(wire.name, "the arguments must be a JSON object")
+        try:
+            return valid(cast("dict[str, Any]", found))
+        except fastjsonschema.JsonSchemaValueException as error:
+            raise bad_arguments(wire.name, str(error).replace("data.", "").replace("data ", "it ")) from None
+
+    return AgentTool(wire=wire, read=read, run=run, traits=traits)
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """The JSON schema of a type, its outermost part in place. Raises `TypeError` for a type that has none."""
+    schema = msgspec.json.schema(kind)
+    reference = schema.pop("$ref", None)
+    if reference is None:
+        return schema
+    defined: dict[str, Any] = schema["$defs"]
+    outermost = defined.pop(reference.removeprefix("#/$defs/"))
+    outermost.pop("title", None)
+    return outermost | ({"$defs": defined} if defined else {})
+
+
+def _arguments(source: Callable[..., Any], name: str, described: dict[str, str]) -> type[msgspec.Struct]:
+    """A struct with a field a parameter."""
+    try:
+        hints = get_type_hints(source, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise UsageError(f"The annotations of the tool {name} cannot be resolved: {error}") from error
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for parameter in inspect.signature(source).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise UsageError(f"The tool {name} takes {parameter}: give each parameter a name of its own.")
+        if parameter.name not in hints:
+            raise UsageError(f"The parameter {parameter.name} of the tool {name} needs an annotation.")
+        kind = hints[parameter.name]
+        if parameter.name in described:
+            kind = Annotated[kind, msgspec.Meta(description=described[parameter.name])]
+        if parameter.default is parameter.empty:
+            fields.append((parameter.name, kind))
+        else:
+            fields.append((parameter.name, kind, _default(parameter.default)))
+    return msgspec.defstruct(f"{name}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _default(value: Any) -> Any:
+    """A field's default. What can change is copied, so that no call sees what another made of it."""
+    if isinstance(value, list | dict | set | bytearray):
+        return msgspec.field(default_factory=lambda: copy.copy(cast("object", value)))
+    return msgspec.field(default=value)
+
+
+def _closed(schema: dict[str, Any]) -> bool:
+    """Whether every part of a schema is in OpenAI's strict subset: all properties required, and no others allowed."""
+    if schema.get("type") == "object":
+        properties: dict[str, Any] = schema.get("properties", {})
+        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(
+            properties
+        ):
+            return False
+    inner = [
+        *schema.get("properties", {}).values(),
+        *schema.get("$defs", {}).values(),
+        *schema.get("anyOf", ()),
+    ]
+    inner += [schema["items"]] if isinstance(schema.get("items"), dict) else []
+    return all(_closed(part) for part in inner)
