@@ -6,7 +6,7 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,20 +16,17 @@ from rich.console import Console
 
 from tithe.agent import Decided, FaultSeen, Outcome
 from tithe.agent.code import Changes, CodeTask, Limits, can_confine, is_test, usual_test
+from tithe.cli.agent_flags import NO_ANSWER, TIMEOUT_S, named_endpoint, positive, recorded, say, say_where
 from tithe.cli.durations import seconds
 from tithe.cli.loop import run_command
 from tithe.cli.paper import show
-from tithe.cli.store import Db, record_path
-from tithe.cli.target import EMBEDDED, Target, Wanted, endpoint_key, open_target
+from tithe.cli.store import Db
+from tithe.cli.target import Target, Wanted, open_target
 from tithe.core.errors import UsageError
-from tithe.report.agent import print_changes, print_event, print_outcome, shown
+from tithe.report.agent import print_changes, print_event, print_outcome
 from tithe.report.figures import counted
-from tithe.trace import record_to
-from tithe.trace.destination import VARIABLE
 
 _Switch = Parameter(negative=())
-_NO_ANSWER = 1
-_TIMEOUT_S = 120.0
 _NONE = "none"
 _NAMED = 8
 
@@ -92,8 +89,8 @@ class Commands:
     def limits(self) -> Limits:
         """Raises `UsageError` for a time or a size that is none."""
         return Limits(
-            seconds=_positive(seconds(self.command_timeout, "--command-timeout"), "--command-timeout"),
-            memory_bytes=int(_positive(self.command_memory, "--command-memory") * (1 << 30)),
+            seconds=positive(seconds(self.command_timeout, "--command-timeout"), "--command-timeout"),
+            memory_bytes=int(positive(self.command_memory, "--command-memory") * (1 << 30)),
             confined=not self.unconfined,
         )
 
@@ -163,44 +160,16 @@ def code(
     asked = _Asked(
         goal=goal,
         folder=dir_,
-        budget_s=_positive(seconds(budget, "--budget"), "--budget"),
+        budget_s=positive(seconds(budget, "--budget"), "--budget"),
         commands=commands,
         limits=commands.limits(),
         plain=plain,
     )
-    wanted = _wanted(url, model, api_key)
+    wanted = named_endpoint(url, model, api_key)
     notes = Console(stderr=True)
-    with contextlib.closing(_task(asked, notes)) as task, _recorded(db):
+    with contextlib.closing(_task(asked, notes)) as task, recorded(db):
         outcome, target = run_command(_run(asked, task, wanted, notes))
         _finish(asked, task, outcome, target, _Given(yes=yes, json=json, db=db), notes)
-
-
-def _positive(value: float, flag: str) -> float:
-    if not value > 0:
-        raise UsageError(f"{flag} is {value:g}: give more than 0.")
-    return value
-
-
-def _wanted(url: str | None, model: str | None, key: str | None) -> Wanted:
-    place = url or os.environ.get("OPENAI_BASE_URL", "").strip() or None
-    if place is None:
-        raise UsageError(
-            "No endpoint is named: give its base URL with --url, or set OPENAI_BASE_URL; --url embedded starts the bundled model's."
-        )
-    return Wanted(url=None if place == EMBEDDED else place, model=model, key=key or endpoint_key())
-
-
-@contextlib.contextmanager
-def _recorded(db: Path | None) -> Generator[None]:
-    """Into the record that is named, or that there is; not where `tithe record` runs this, and has a recording already."""
-    if VARIABLE in os.environ:
-        yield
-        return
-    record_to(record_path(db))
-    try:
-        yield
-    finally:
-        record_to(None)
 
 
 def _task(asked: _Asked, notes: Console) -> CodeTask:
@@ -226,10 +195,10 @@ def _task(asked: _Asked, notes: Console) -> CodeTask:
 
 
 async def _run(asked: _Asked, task: CodeTask, wanted: Wanted, notes: Console) -> tuple[Outcome, Target]:
-    async with open_target(wanted, timeout_s=_TIMEOUT_S) as target:
-        _say(notes, f"Asking {target.endpoint.model} at {target.endpoint.url}, which gets to see the files.")
+    async with open_target(wanted, timeout_s=TIMEOUT_S) as target:
+        say(notes, f"Asking {target.endpoint.model} at {target.endpoint.url}, which gets to see the files.")
         for line in _conditions(asked, task):
-            _say(notes, line)
+            say(notes, line)
         agent = task.agent(target.backend, target.endpoint.model, plain=asked.plain)
         try:
             return await agent.run(asked.goal, asked.budget_s), target
@@ -286,17 +255,15 @@ def _finish(
         report = _report(asked, task, outcome, changes, target, applied=applied)
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     if applied:
-        _say(notes, f"Applied to {asked.folder}: {_some([change.path for change in changes.changes])}.")
+        say(notes, f"Applied to {asked.folder}: {_some([change.path for change in changes.changes])}.")
     elif changes.changes and refused is None:
         hint = " Say --yes to apply such a diff." if stands and not given.yes else ""
-        _say(notes, f"Nothing was applied.{hint}")
-    if VARIABLE not in os.environ:
-        into = f" --db {given.db}" if given.db is not None else ""
-        _say(notes, f"Where the time went: tithe ledger{into}")
+        say(notes, f"Nothing was applied.{hint}")
+    say_where(given.db, notes)
     if (error := refused or outcome.error) is not None:
         raise error
     if not stands:
-        sys.exit(_NO_ANSWER)
+        sys.exit(NO_ANSWER)
 
 
 def _report(
@@ -355,7 +322,3 @@ def _agreed(folder: Path, notes: Console) -> bool:
 def _some(paths: Sequence[str]) -> str:
     more = f" and {counted(len(paths) - _NAMED, 'other')}" if len(paths) > _NAMED else ""
     return ", ".join(paths[:_NAMED]) + more
-
-
-def _say(notes: Console, line: str) -> None:
-    notes.print(shown(line), markup=False, highlight=False, soft_wrap=True)
