@@ -653,3 +653,14 @@ def test_a_check_that_raises_is_the_outcome_s_error():
     outcome = run(Agent(turn_by_turn(says("8"), clock=clock), "m", check=check, clock=clock), clock)
     assert outcome.stopped == "failed"
     assert isinstance(outcome.error, UsageError)
+
+
+def test_a_backend_that_raises_what_it_must_not_is_the_outcome_s_error():
+    clock = FakeClock()
+
+    def script(request: Request) -> Script:
+        raise ZeroDivisionError("oh")
+
+    outcome = run(Agent(ScriptedBackend(script, clock), "m", clock=clock), clock)
+    assert (outcome.stopped, outcome.answer) == ("failed", None)
+    assert "ZeroDivisionError" in str(outcome.error)

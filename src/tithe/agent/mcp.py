@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import re
 import shlex
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -109,10 +109,6 @@ async def _listed(client: "mcp.Client") -> "list[mcp.types.Tool]":
 
 def _tool(client: "mcp.Client", told: "mcp.types.Tool", prefix: str, timeout: float | None) -> AgentTool:
     reads = told.annotations is not None and told.annotations.read_only_hint is True
-    if (outside := next(_outside(told.input_schema), None)) is not None:
-        raise UsageError(
-            f"The tool {told.name} has a schema that refers to {outside}, and no schema is fetched from elsewhere."
-        )
     wire = Tool(
         name=_NAME.sub("_", prefix + told.name)[:_NAME_LENGTH],
         description=told.description or None,
@@ -132,18 +128,6 @@ def _tool(client: "mcp.Client", told: "mcp.types.Tool", prefix: str, timeout: fl
         return text
 
     return described_tool(wire, run, Traits(timeout=timeout, idempotent=reads, parallel=reads))
-
-
-def _outside(part: Any) -> Iterator[str]:
-    """What a schema refers to outside itself: to read it would mean to fetch that from wherever it says."""
-    if isinstance(part, dict):
-        reference = cast("dict[str, Any]", part).get("$ref")
-        if isinstance(reference, str) and not reference.startswith("#"):
-            yield reference
-        part = list(cast("dict[str, Any]", part).values())
-    if isinstance(part, list):
-        for each in cast("list[Any]", part):
-            yield from _outside(each)
 
 
 def _text(result: "mcp.types.CallToolResult") -> str:
