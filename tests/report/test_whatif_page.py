@@ -48,7 +48,7 @@ def test_the_mission_s_example():
     assert "25.3 s before, 12.0 s projected, 2.11 times as fast" in text
     assert "The floor is 4.00 s (tool 4.00 s)" in text
     assert "TTFT 200 ms, 200 tokens/s" in text
-    assert "100 ms less a call saves 1.00 s" in text
+    assert "10 % less time a token saves 400 ms" in text
     assert "Every TTFT is the given one, whatever the prompt and the cache." in text
 
 
