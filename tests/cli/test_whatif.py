@@ -153,7 +153,12 @@ def test_success_is_that_of_an_audit_s_tasks(report, profile, capsys):
         ("whatif t --ttft 200", "--ttft is '200' of what? Give the unit: 200ms or 200s."),
         ("whatif t --speedup 0", "--speedup is 0"),
         ("whatif t --retries=-0.1", "--retries is -0.1"),
-        ("whatif t --tools 0.5", "as in x0.5"),
+        ("whatif t --retries 95%", "--retries is 0.95"),
+        ("whatif t --ttft -200ms", "--ttft is '-200ms', which is negative"),
+        ("plan --budget -3s --ttft 1s --tps 5", "--budget is '-3s', which is negative"),
+        ("whatif --steps 3 --failed 1", "give --retry-time"),
+        ("whatif --steps 3 --retry-time 5s", "give --failed"),
+        ("whatif t --tools half", "as in x0.5"),
         ("whatif idle --speedup 2", "has no answered LLM call"),
         ("whatif nosuch", "no task nosuch"),
         ("whatif t --profile {tmp}/old.json", "version 1"),
@@ -168,7 +173,7 @@ def test_success_is_that_of_an_audit_s_tasks(report, profile, capsys):
         ("plan --ttft 1s --tps 5 --tool-time 4", "--tool-time is '4' of what?"),
         ("plan --ttft 1s --tps 5 --evaluation {tmp}/old.json", "version 1"),
         ("plan --ttft 1s --tps 5 --success 1 --evaluation x", "leave out --success"),
-        ("whatif --steps 3 --retry-time 1e400s", "--retry-time is inf s"),
+        ("whatif --steps 3 --failed 1 --retry-time 1e400s", "--retry-time is inf s"),
         ("whatif --steps 3 --base-tps nan", "--base-tps is nan"),
     ],
 )
@@ -188,6 +193,13 @@ def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys)
 def test_half_of_a_thing_is_no_whole_number(typed, capsys):
     assert run(typed.split()) == 2
     assert "'2.5' is no whole number" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_a_share_is_typed_either_way(capsys):
+    found = [projected(capsys, "--steps", "5", "--retries", typed) for typed in ("0.05", "5%")]
+    assert found[0] == found[1]
+    assert run(["whatif", "--steps", "5", "--retries", "rarely"]) == 2
+    assert "give one like 0.05 or 5%" in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_a_described_task_needs_its_prompt_for_a_profile(profile, capsys):

@@ -13,7 +13,7 @@ from tithe.cli.changes import optional_seconds
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
 from tithe.cli.profiles import Evaluated, read_evaluated, read_profile
-from tithe.cli.units import Whole, seconds_of
+from tithe.cli.units import Share, Whole, seconds_of
 from tithe.core.errors import UsageError
 from tithe.report.figures import counted, seconds
 from tithe.whatif import BUDGETS, Beside, Fit, Plan, Profile, plan_budgets
@@ -45,17 +45,17 @@ class Agent:
     steps: Whole | None = None
     ttft: str | None = None
     tps: float | None = None
-    jitter: float | None = None
+    jitter: Share | None = None
     profile: Path | None = None
     prompt: Whole = 4000
     fresh: Whole = 200
     out: Whole = 80
     tool_time: str = "0s"
     overhead: str = "0s"
-    retries: float = 0.05
-    success: float | None = None
+    retries: Share = 0.05
+    success: Share | None = None
     evaluation: Path | None = None
-    finds: float = 0.8
+    finds: Share = 0.8
 
     def evaluated(self) -> Evaluated | None:
         """What the evaluation tells of a step, if there is one. Raises `UsageError` where success is told twice, or not by it."""
