@@ -50,6 +50,7 @@ def test_several_tasks_their_fits_and_names_that_a_terminal_would_obey():
     graphs = [recorded("evil\x1b[31m[bold]"), recorded("b")]
     out = printed(project(graphs, Change(ttft_s=0.1, retries=0.2), own_call_times(graphs)))
     assert "2 tasks: 64.4 s before" in out
+    assert any(line.split()[:3] == ["b", "b", "20"] for line in out.splitlines())
     assert "80 % of draws" in out
     assert "TTFT of m[red]" in out
     assert "median of 40 calls" in " ".join(out.split())

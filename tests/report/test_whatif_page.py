@@ -87,6 +87,16 @@ def test_sliders_stand_where_the_flags_put_them():
         assert one.least <= one.low <= one.initial <= one.high <= one.most
 
 
+@pytest.mark.parametrize("change", [Change(speedup=100), Change(ttft_s=60.0, tokens_per_s=0.5)])
+def test_a_slider_reaches_what_was_recorded(change):
+    shown, _ = figures([MISSION], change)
+    by_key = {one.key: one for one in sliders(shown).sliders}
+    for key, recorded in (("ttft_s", 0.6), ("tokens_per_s", 60.0)):
+        one = by_key[key]
+        assert one.low < recorded * one.scale < one.high
+        assert one.least <= one.low <= one.initial <= one.high <= one.most
+
+
 def test_what_cannot_be_moved_has_no_slider_and_the_page_says_why():
     shown, _ = figures([described_graph(Description(steps=3, out=0))], Change())
     assert [one.key for one in sliders(shown).sliders] == ["ttft_s", "retries", "candidates"]
