@@ -71,6 +71,31 @@ def test_the_missions_task_from_the_command_line(capsys):
     assert "The floor is 4.00 s (tool 4.00 s)" in out
 
 
+@pytest.mark.parametrize(("failed", "before", "after"), [(1, 30.33, 0.5), (2, 35.33, 1.0)])
+def test_the_missions_retry_costs_five_seconds_or_half_of_one(failed, before, after, capsys):
+    task = "--steps 10 --out 80 --tool-time 400ms --overhead 200ms --retry-time 5s --speedup 10"
+    found = projected(capsys, *task.split(), "--failed", str(failed))
+    assert found["before_s"] == pytest.approx(before, abs=0.01)
+    assert found["before"]["retry"] == pytest.approx(5.0 * failed)
+    assert found["after"]["retry"] == pytest.approx(after)
+    assert found["wall"]["mean"] == pytest.approx(7.93 + after, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("agent", "steps"),
+    [
+        ("--budget 1min --ttft 600ms --tps 80 --out 80 --tool-time 400ms", 30),
+        ("--budget 40s --ttft 100ms --tps 400 --out 80 --tool-time 100ms", 100),
+        ("--budget 1min --ttft 100ms --tps 400 --out 80 --tool-time 100ms", 150),
+    ],
+)
+def test_the_missions_step_caps(agent, steps, capsys):
+    assert run(["plan", *agent.split(), "--json"]) == 0
+    [budget] = json.loads(capsys.readouterr().out)
+    [plain] = [row for row in budget["rows"] if (row["design"], row["speed"]) == ("plain", 1.0)]
+    assert (plain["steps_p50"], plain["steps_p95"]) == (steps, steps)
+
+
 def test_a_recorded_task_at_ten_times_the_speed(db, capsys):
     found = projected(capsys, "t", "--speedup", "10", "--db", db)
     assert found["before_s"] == pytest.approx(30.0)

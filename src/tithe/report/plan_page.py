@@ -257,8 +257,6 @@ def _designs(rows: Sequence[Row]) -> Table:
 
 
 def _budget(budget: BudgetPlan) -> Figure:
-    with_success = any(row.success is not None for row in budget.rows)
-
     def mark(row: Row) -> Interval:
         return Interval(
             at=row.design,
@@ -293,31 +291,27 @@ def _budget(budget: BudgetPlan) -> Figure:
         ),
         caption=(),
         formulas=(),
-        tables=(
-            Table(
-                title=f"Designs within {seconds(budget.budget_s)}",
-                heads=(
-                    "design",
-                    "speed",
-                    "steps p50",
-                    "steps p95",
-                    *(("success",) if with_success else ()),
-                    "fits",
-                ),
-                rows=tuple(
-                    (
-                        row.design,
-                        f"{row.speed:g}x",
-                        most(row) + steps_that_fit(row.steps_p50),
-                        most(row) + steps_that_fit(row.steps_p95),
-                        *((most(row) + chance(row.success),) if with_success else ()),
-                        fitting(row),
-                    )
-                    for row in budget.rows
-                ),
-                open=True,
-            ),
+        tables=(_within_budget(budget),),
+    )
+
+
+def _within_budget(budget: BudgetPlan) -> Table:
+    with_success = any(row.success is not None for row in budget.rows)
+    return Table(
+        title=f"Designs within {seconds(budget.budget_s)}",
+        heads=("design", "speed", "steps p50", "steps p95", *(("success",) if with_success else ()), "fits"),
+        rows=tuple(
+            (
+                row.design,
+                f"{row.speed:g}x",
+                most(row) + steps_that_fit(row.steps_p50),
+                most(row) + steps_that_fit(row.steps_p95),
+                *((most(row) + chance(row.success),) if with_success else ()),
+                fitting(row),
+            )
+            for row in budget.rows
         ),
+        open=True,
     )
 
 
