@@ -28,6 +28,7 @@ from pathlib import Path
 
 from agent_runs import (
     BUDGETED,
+    FIRST_SEED,
     MINIMAL,
     SPEEDS,
     Arm,
@@ -73,11 +74,15 @@ def cell_of(speed: str, budget: float) -> str:
 
 
 async def measure(
-    kept: Kept, late: dict[str, Punctual], speeds: Sequence[str], budgets: Sequence[float], count: int
+    kept: Kept,
+    late: dict[str, Punctual],
+    speeds: Sequence[str],
+    budgets: Sequence[float],
+    todo: Sequence[Task],
 ) -> None:
     """All runs, each pace's budgets and tasks in an order of chance."""
     order = random.Random(0)
-    progress = Progress(len(speeds) * len(budgets) * count * len(ARMS))
+    progress = Progress(len(speeds) * len(budgets) * len(todo) * len(ARMS))
     async with embedded_endpoint("nano") as ready:
         remote = RemoteBackend(ready.url)
 
@@ -92,9 +97,8 @@ async def measure(
             async with asyncio.TaskGroup() as group:
                 for speed in speeds:
                     late[speed] = Punctual(PacedBackend(remote, SPEEDS[speed]))
-                    todo = [(budget, task) for budget in budgets for task in tasks(count)]
-                    order.shuffle(todo)
-                    jobs = [job(speed, budget, task) for budget, task in todo]
+                    jobs = [job(speed, budget, task) for budget in budgets for task in todo]
+                    order.shuffle(jobs)
                     group.create_task(at_once(jobs, AT_ONCE[speed]))
         finally:
             await remote.aclose()
@@ -246,6 +250,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tasks", type=int, default=102)
+    parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first task's seed")
     parser.add_argument("--budgets", type=float, nargs="+", default=[3.0, 6.0, 12.0])
     parser.add_argument("--speeds", nargs="+", default=list(SPEEDS), choices=list(SPEEDS))
     parser.add_argument("--out", type=Path, help="where each run is kept, a line of JSON")
@@ -264,7 +269,7 @@ def main() -> None:
     else:
         kept = Kept(options.out)
         runs = kept.runs
-        to_end(measure(kept, late, options.speeds, options.budgets, options.tasks))
+        to_end(measure(kept, late, options.speeds, options.budgets, tasks(options.tasks, options.first)))
     print(f"success within a budget, tasks of the task world; {machine()}\n")
     print(table(runs, options.speeds, options.budgets), "\n")
     print(by_family(runs, options.speeds, options.budgets), "\n")
