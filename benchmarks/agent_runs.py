@@ -194,11 +194,14 @@ class Punctual:
         """The lateness in words."""
         if not self.first:
             return "no call"
-        first, last = (1e3 * np.percentile(some or [math.nan], [50, 95]) for some in (self.first, self.last))
-        return (
-            f"{len(self.first):,} calls; late by (p50, p95): first token {first[0]:.1f}, {first[1]:.1f} ms, "
-            f"last token {last[0]:.1f}, {last[1]:.1f} ms"
-        )
+        told = [f"{len(self.first):,} calls; late by (p50, p95)"]
+        for what, late in (("first token", self.first), ("last token", self.last)):
+            told += (
+                [f"{what} {percentiles([1e3 * each for each in late], 50, 95, form='.1f')} ms"]
+                if late
+                else []
+            )
+        return ", ".join(told)
 
 
 Job = Callable[[], Coroutine[Any, Any, None]]
