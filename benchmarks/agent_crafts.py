@@ -272,7 +272,7 @@ def saved(pairs: Sequence[tuple[Ran, Ran]]) -> tuple[str, str]:
     found = bootstrapped_estimate(1 - means[:, 0] / means[:, 1], len(pairs))
     if found.low is None or found.high is None:
         return f"{100 * found.value:+.1f}", "too few"
-    if -LITTLE < found.low and found.high < LITTLE:
+    if found.low > -LITTLE and found.high < LITTLE:
         word = "nothing here"
     else:
         word = "time" if found.low > 0 else "costs time" if found.high < 0 else "not told apart"
