@@ -82,6 +82,7 @@ async def measure(
     speeds: Sequence[str],
     budgets: Sequence[float],
     todo: Sequence[Task],
+    temperature: float,
 ) -> None:
     """All runs; of a pace budgets and tasks come in an order of chance."""
     order = random.Random(0)
