@@ -62,13 +62,13 @@ from tithe.core import PacedBackend, Sampling
 from tithe.core.statistics import wilson
 from tithe.net.remote import RemoteBackend
 from tithe.report.drawing import Axis, Interval, Samples, Series
-from tithe.report.page import Figure, Page, Panel, render
+from tithe.report.page import Fact, Figure, Page, Panel, render
 
 ARMS = (MINIMAL, BUDGETED)
 # Runs of each pace that go on at once: as many as an endpoint on two cores serves in time, about 15 calls a second.
 AT_ONCE = {"1x": 12, "3x": 4, "10x": 2}
 # Of the picture: what stands above and below the panels, and a row of two of them.
-HEAD_PX, ROW_PX = 310, 390
+HEAD_PX, ROW_PX = 350, 390
 LOOKS = {"minimal": ("orange", "square"), "budgeted": ("blue", "circle")}
 
 
@@ -145,6 +145,11 @@ def table(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float]) 
     return "\n".join(lines)
 
 
+def heat(runs: Sequence[Ran]) -> str:
+    """The temperature in words."""
+    return f"temperature {', '.join(sorted({f'{ran.temperature:g}' for ran in runs if ran.temperature is not None}))}"
+
+
 def by_family(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float]) -> str:
     """Solved of all, by family."""
     lines = [head("pace", "budget", "family", *(arm.name for arm in ARMS))]
@@ -171,7 +176,7 @@ def chart(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], 
     page = Page(
         kind="tithe.Agent",
         title="Success within a budget of time",
-        facts=(),
+        facts=(Fact(name="model", value=f"the bundled one, {heat(runs)}"),),
         alerts=(),
         headlines=(),
         anchors={},

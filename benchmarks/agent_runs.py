@@ -61,7 +61,10 @@ BUDGETED = Arm(name="budgeted", policy=budgeted, crafts=CRAFTS)
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `faults` are the model's, `over_s` the seconds by which it ended after its budget (negative: before)."""
+    """One run. `faults` are the model's, `over_s` the seconds by which it ended after its budget (negative: before).
+
+    temperature: the one that was asked for; None: none was.
+    """
 
     cell: str
     arm: str
@@ -79,6 +82,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     hedges: int
     tokens: int
     faults: int
+    temperature: float | None = None
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +132,7 @@ async def play(
         hedges=outcome.hedges,
         tokens=outcome.tokens,
         faults=len(outcome.faults),
+        temperature=more["sampling"].temperature if "sampling" in more else None,
     )
 
 
