@@ -106,7 +106,7 @@ APART := torch torchvision triton cuda-bindings cuda-pathfinder cuda-toolkit nvi
 # From the largest to the smallest, each held to the one before, so that they agree.
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"
 lock: .venv-uv/stamp
-	$(COMPILE) pyproject.toml --extra engine --extra parquet --group dev -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra engine --extra parquet --extra browser --extra mcp --group dev -o requirements/dev.lock
 	$(COMPILE) pyproject.toml --extra engine -c requirements/dev.lock -o requirements/engine.lock
 	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/base.lock
 	$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock

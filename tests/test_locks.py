@@ -62,7 +62,7 @@ def test_a_lock_holds_names_versions_and_hashes_alone(lock: Path) -> None:
     [
         ("base", declared()),
         ("engine", declared(extras=("engine",))),
-        ("dev", declared(extras=("engine",), groups=("dev",))),
+        ("dev", declared(extras=("engine", "parquet", "browser", "mcp"), groups=("dev",))),
         ("build", declared(groups=("build",), base=False)),
         ("models", declared(extras=("engine",), groups=("models",))),
         ("peers", declared(groups=("peers",), base=False)),

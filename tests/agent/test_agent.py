@@ -319,7 +319,51 @@ def test_a_review_finds_a_mistake_and_the_second_answer_is_taken():
     )
     outcome = run(agent, clock)
     assert outcome.answer == "8 m"
-    assert [decided.decision.kind for decided in outcome.decisions] == ["step", "review", "accept"]
+    assert [decided.decision.kind for decided in outcome.decisions] == ["step", "review", "step", "accept"]
+
+
+def test_a_review_that_finds_something_lets_the_model_work_on():
+    clock = FakeClock()
+
+    def script(request: Request) -> Script:
+        content = request.messages[-1].content or ""
+        if content.startswith("Review this answer"):
+            return says('{"right": false, "why": "You have not doubled it."}', ttft=0.1)
+        if "have not doubled" in content:
+            return calls(("double", '{"x": 4}'), ttft=0.1)
+        return says("8" if content == "8" else "4", ttft=0.1)
+
+    agent = Agent(
+        ScriptedBackend(script, clock),
+        "m",
+        tools=[double],
+        crafts=Crafts(candidates=1, ways=1, review=True),
+        clock=clock,
+    )
+    outcome = run(agent, clock)
+    assert (outcome.answer, outcome.steps) == ("8", 3)
+
+
+def test_what_the_user_s_environment_raises_loses_no_answer():
+    clock = FakeClock()
+    made: list[int] = []
+
+    def environment() -> Environment:
+        made.append(1)
+        if len(made) > 1:
+            raise OSError("no more room")
+        return Environment()
+
+    agent = Agent(
+        turn_by_turn(says("4", ttft=0.1), clock=clock),
+        "m",
+        tools=environment,
+        crafts=Crafts(candidates=1, review=False),
+        clock=clock,
+    )
+    outcome = run(agent, clock)
+    assert (outcome.answer, outcome.stopped) == ("4", "failed")
+    assert "no more room" in str(outcome.error)
 
 
 def test_ways_are_gone_until_two_agree_each_in_an_environment_of_its_own():
@@ -609,3 +653,14 @@ def test_a_check_that_raises_is_the_outcome_s_error():
     outcome = run(Agent(turn_by_turn(says("8"), clock=clock), "m", check=check, clock=clock), clock)
     assert outcome.stopped == "failed"
     assert isinstance(outcome.error, UsageError)
+
+
+def test_a_backend_that_raises_what_it_must_not_is_the_outcome_s_error():
+    clock = FakeClock()
+
+    def script(request: Request) -> Script:
+        raise ZeroDivisionError("oh")
+
+    outcome = run(Agent(ScriptedBackend(script, clock), "m", clock=clock), clock)
+    assert (outcome.stopped, outcome.answer) == ("failed", None)
+    assert "ZeroDivisionError" in str(outcome.error)

@@ -1,5 +1,7 @@
 """The policy is a pure function: what it must never do, and a few cases by hand."""
 
+from statistics import NormalDist
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -126,6 +128,33 @@ def test_where_nothing_is_known_the_step_is_plain():
 )
 def test_cases_by_hand(situation: Situation, kind: str):
     assert budgeted(situation, Crafts()).kind == kind
+
+
+def around(mean: float, deviation: float) -> Spread:
+    """Samples of a normal distribution, evenly likely."""
+    normal = NormalDist(mean, deviation)
+    return Spread(tuple(normal.inv_cdf((place + 0.5) / 40) for place in range(40)))
+
+
+def test_the_worked_example_of_the_docs():
+    """docs/agent.md tells this one with its figures."""
+    crafts = Crafts(candidates=3, verify=True)
+    calls, tools = around(2.0, 0.3), Spread((0.4,) * 40)
+    begun = Situation(left_s=27.6, steps=1, ahead=7, calls=calls, tools=tools)
+    decision = budgeted(begun, crafts)
+    assert (decision.candidates, decision.verify) == (3, False)
+    assert decision.why == "3 candidates: 7 more steps take 19.31 s of 27.60 s"
+    answered = Situation(left_s=11.7, steps=7, calls=calls, tools=tools, banked=True, way_s=18.3, fresh=True)
+    assert budgeted(answered, crafts).kind == "review"
+    assert calls.quantile(0.9) == pytest.approx(2.4, abs=0.03)
+    assert budgeted(msgspec.structs.replace(answered, left_s=9.4, doubts=1), crafts).kind == "accept"
+    slow = around(4.0, 0.3)
+    for left, kind in ((25.6, "step"), (12.4, "step"), (8.0, "answer now")):
+        steps = round((30 - left) / 4.4)
+        decision = budgeted(
+            Situation(left_s=left, steps=steps, ahead=8 - steps, calls=slow, tools=tools), crafts
+        )
+        assert (decision.kind, decision.candidates, decision.verify) == (kind, 1, False)
 
 
 def test_a_review_is_made_once_where_it_is_wanted():

@@ -152,3 +152,9 @@ def test_a_tool_by_its_schema():
         assert caught.value.kind == kind
     with pytest.raises(UsageError, match="schema"):
         described_tool(Tool(name="x", parameters={"type": "no such"}), lambda: None)
+
+
+def test_no_schema_is_fetched_from_elsewhere():
+    schema = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/schema.json"}}}
+    with pytest.raises(UsageError, match="fetched from elsewhere"):
+        described_tool(Tool(name="x", parameters=schema), lambda: None)

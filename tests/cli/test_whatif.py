@@ -203,3 +203,33 @@ def test_an_empty_store_is_told(tmp_path, capsys):
         pass
     assert run(["whatif", "--db", str(path)]) == 2
     assert "no task" in capsys.readouterr().err
+
+
+def test_a_projection_as_a_page(db, tmp_path: Path, capsys):
+    page = tmp_path / "whatif.html"
+    assert run(["whatif", "t", "--speedup", "10", "--db", db, "--html", str(page)]) == 0
+    assert "30.0 s before, 12.0 s projected" in capsys.readouterr().out
+    written = page.read_text("utf-8")
+    assert "shop" in written
+    assert "30.0\u00a0s before, 12.0\u00a0s projected" in written
+    # With --json as well, and what the terminal shows is the same.
+    assert projected(capsys, "t", "--speedup", "10", "--db", db, "--html", str(page))["wall"]["p50"] == (
+        pytest.approx(12.0)
+    )
+
+
+@pytest.mark.parametrize("where", ["nowhere/whatif.html", "."])
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_read(where: str, tmp_path: Path, capsys):
+    file = tmp_path / where
+    assert run(["whatif", "--db", str(tmp_path / "none.db"), "--html", str(file)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "cannot be written" in " ".join(told.err.split())
+    assert "--html" in told.err
+
+
+def test_what_is_refused_leaves_no_page(db, tmp_path: Path, capsys):
+    page = tmp_path / "whatif.html"
+    assert run(["whatif", "idle", "--db", db, "--html", str(page)]) == 2
+    assert "no answered LLM call" in " ".join(capsys.readouterr().err.split())
+    assert not page.exists()

@@ -162,6 +162,29 @@ def test_parallel_tools_are_on_the_wall_clock_once_and_busy_in_full() -> None:
     assert bars["slow"].critical == ((2, 6),)
 
 
+def test_each_tool_that_was_seen_from_outside_has_all_of_the_gap_as_its_bound() -> None:
+    spans = [
+        span("a1", "attempt", 0, 2, "c1", relation="new", asked_tools=[["x", "search"], ["y", "read"], ["z", "read"]]),
+        span("a2", "attempt", 6, 7, "c2", relation="extends", tool_results=["x", "y", "z"], asked_tools=[["w", "search"]]),
+        span("a3", "attempt", 8, 9, "c3", relation="extends", tool_results=["w"], asked_tools=[]),
+    ]  # fmt: skip
+    ledger = make_ledger(record(*spans))
+    assert sum(entry.wall_s for entry in ledger.entries) == ledger.wall_s == 9
+    assert ledger.bucket_s("tool") == 5
+    rows = {row.name: row for row in ledger.tools}
+    search, read = rows["search"], rows["read"]
+    assert (search.wall_s, search.saves_s, search.busy_s) == (5, 5, 5)
+    assert (read.wall_s, read.saves_s, read.busy_s) == (4, 4, 8)
+    assert (search.outside, search.together, read.outside, read.together) == (2, 1, 2, 2)
+    [tools] = [entry for entry in ledger.entries if entry.bucket == "tool"]
+    assert tools.outside
+    assert ledger.outside == {"tool"}
+    assert make_account(record(*spans)).outside == ("tool",)
+    together = [bar for bar in ledger.bars if bar.kind == "tool" and bar.start_s == 2]
+    assert [bar.critical for bar in together] == [((2, 6),)] * 3
+    assert [row.tools for row in ledger.steps] == [("search", "read"), ("search",), ()]
+
+
 def test_a_tool_that_began_while_its_answer_streamed_waited_for_no_gap() -> None:
     ledger = make_ledger(
         record(

@@ -81,6 +81,36 @@ def test_tools_that_ran_at_once_are_no_tax(y: tuple[float, float]) -> None:
     assert ledger.tax == ()
 
 
+def test_tools_that_carry_no_id_are_told_by_their_names() -> None:
+    asked = [["x", "search"], ["y", "read"]]
+    ledger = task(
+        span("c1", "call", 0, 1, "t", asked_tools=asked),
+        span("r", "tool", 1, 3, "t", tool_name="search"),
+        span("s", "tool", 3, 6, "t", tool_name="read"),
+        span("c2", "call", 6, 7, "t", asked_tools=[]),
+        end=7,
+    )
+    serial = items(ledger)["serial tools"]
+    assert (serial.wall_s, serial.saves_s, serial.count) == (2, 2, 1)
+    assert ledger.unchecked == ()
+
+
+def test_where_nobody_knows_when_each_tool_ran_that_is_said() -> None:
+    ledger = task(
+        asking("c1", 0, 1, "x", "y"),
+        span("r", "tool", 1, 3, "t", tool_name="fetch"),
+        asking("c2", 5, 6, "v", "w"),
+        span("v", "tool", 6, 7, "t", tool_call_id="v"),
+        asking("c3", 8, 9, "z"),
+        span("z", "tool", 9, 10, "t", tool_call_id="z"),
+        asking("c4", 11, 12),
+        end=12,
+    )
+    assert ledger.tax == ()
+    [unchecked] = ledger.unchecked
+    assert (unchecked.kind, unchecked.count) == ("serial tools", 2)
+
+
 def test_tools_of_two_answers_may_depend_on_each_other() -> None:
     ledger = task(
         asking("c1", 0, 1, "x"),

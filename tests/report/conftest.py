@@ -4,6 +4,7 @@ import asyncio
 import functools
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,6 +15,8 @@ from tithe.audit.known import KnownEndpoint, KnownLag, KnownOptions
 from tithe.core import FakeClock, ScriptedBackend
 from tithe.report import print_audit
 from tithe.world import solve
+
+from .browser import CHROMIUM, FLAGS, PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +74,37 @@ def printed() -> Callable[..., str]:
         return out.getvalue()
 
     return show
+
+
+@pytest.fixture
+async def chromium():
+    from playwright.async_api import async_playwright, expect
+
+    expect.set_options(timeout=PATIENCE)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def opened(chromium, tmp_path: Path):
+    """Opens a page; whatever it said or asked for by the end fails the test."""
+    said: list[str] = []
+    asked: list[str] = []
+    file = tmp_path / "opened.html"
+
+    async def open_(html: str, width: int = 1280, scheme: str = "light"):
+        file.write_text(html, "utf-8")
+        context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = await context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(file.as_uri(), timeout=PATIENCE)
+        return page
+
+    yield open_
+    assert said == []
+    assert set(asked) <= {file.as_uri()}

@@ -1,7 +1,6 @@
 """The page in a real browser: it draws, reaches for nothing, and fits."""
 
 import re
-import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,42 +9,9 @@ import pytest
 from tithe.audit import compare
 from tithe.report import audit_page, comparison_page
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# Milliseconds; a busy machine is no reason to fail.
-PATIENCE = 300_000
-EVIL = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
-# What a page is asked: whether it is wider than its window, and how many marks each drawing has.
-WIDER = "document.documentElement.scrollWidth - window.innerWidth"
-MARKS = """[...document.querySelectorAll('.drawing')].map(drawing => [drawing.id, drawing.querySelectorAll(
-  '[role=img] g:is([aria-label=dot], [aria-label=bar]):not([aria-hidden=true]) > *').length])"""
-# Whether any two texts of a drawing stand on each other.
-COLLISIONS = """drawing => {
-  const texts = [...drawing.querySelectorAll('[role=img] text')].filter(one => one.textContent.trim());
-  const boxes = texts.map(one => [one.textContent, one.getBoundingClientRect()]);
-  return boxes.flatMap(([said, a], place) => boxes.slice(place + 1)
-    .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
-    .map(([other]) => [said, other]));
-}"""
+from .browser import COLLISIONS, EVIL, MARKS, PATIENCE, WIDER, needs_chromium
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
-
-
-@pytest.fixture
-async def chromium():
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
-        yield browser
-        await browser.close()
+pytestmark = needs_chromium
 
 
 TRUTHS = {

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from rich.cells import cell_len
 from rich.console import Console
 
-from tithe.ledger import BUCKETS, Ledger
+from tithe.ledger import BUCKETS, CallPrefix, Diagnosis, Ledger
 from tithe.report import audit_page
 from tithe.report.buckets import LOOKS, PARTS
 from tithe.report.drawing import Columns, Stacks, Waterfall
 from tithe.report.ledger_page import as_ledger_page, ledger_page
 from tithe.report.ledger_short import print_short
 from tithe.report.ledger_terminal import print_ledger
+from tithe.report.ledger_words import CLOCK, PREFIX, TAX, TOOLS
 from tithe.report.page import Figure, json_for_script
 
 from .ledgers import EVIL, any_ledger, diagnosis, proxied, reported
@@ -123,7 +124,7 @@ def test_the_details_of_a_row_say_what_is_known_and_no_more():
     assert call["first token"] == "1.17 s from its start"
     tool = dict(next(line for line in lines if line.name == "run_tests").facts)
     assert tool["seen"].startswith("from outside")
-    assert tool["on the critical path"] == "no"
+    assert tool["on the critical path"] == "≤ 520 ms"  # it or the other of that answer: nobody saw which
     assert not {"first token", "prompt tokens"} & set(tool)
 
 
@@ -132,6 +133,71 @@ def test_without_a_diagnosis_the_page_says_so():
     figure = next(one for one in page.figures if one.anchor == "prefix")
     assert figure.title == "Prompts were not examined"
     assert "not examined" in {line.outcome for line in page.headlines}
+
+
+def judged(known: int, calls: int = 3) -> Diagnosis:
+    """A diagnosis without a break: of so many calls, so many told their prompts."""
+    return Diagnosis(
+        task="t",
+        calls=tuple(
+            CallPrefix(
+                call=f"a{number}", step=number + 1, prompt_tokens=900, own_shared_tokens=None,
+                any_shared_tokens=None, cached_tokens=None, known=number < known,
+            )
+            for number in range(calls)
+        ),
+        breaks=(),
+        token_s=None,
+        fitted_on=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("known", "outcome", "good", "said"),
+    [
+        (0, "not known", None, "none of 3 calls told its prompt"),
+        (1, "not known", None, "none before that it could extend"),
+        (2, "no break", True, "Of 3 calls 2 told their prompts"),
+        (3, "no break", True, "Every call extends"),
+    ],
+)
+def test_where_no_prompt_could_be_judged_there_is_no_verdict(
+    known: int, outcome: str, good: bool | None, said: str
+):
+    page = as_ledger_page(proxied(), judged(known))
+    headline = next(line for line in page.headlines if line.about == PREFIX)
+    assert (headline.outcome, headline.good) == (outcome, good)
+    assert said in headline.sentence
+    figure = next(one for one in page.figures if one.anchor == "prefix")
+    assert ("not known" in figure.title) == (good is None)
+    assert said in " ".join(figure.caption)
+
+
+def test_a_table_of_no_breaks_is_not_shown():
+    figure = next(one for one in as_ledger_page(proxied(), judged(3)).figures if one.anchor == "prefix")
+    assert [table.title for table in figure.tables] == ["Prompts, by call"]
+
+
+def test_what_was_seen_from_outside_is_a_bound_wherever_it_is_told():
+    page = as_ledger_page(proxied(), diagnosis())
+    shown = {figure.anchor: figure for figure in page.figures}
+    tools = next(row for row in shown["costs"].tables[0].rows if row[0] == "tools")
+    assert all(cell.startswith("≤ ") for cell in tools[1:])
+    assert all("≤" not in cell for row in shown["costs"].tables[0].rows if row[0] != "tools" for cell in row)
+    assert all(cell.startswith("≤ ") for row in shown["tools"].tables[0].rows for cell in row[3:8])
+    assert shown["tools"].title.startswith("≤ ")
+    assert "ran at once is not seen" in " ".join(shown["tools"].caption)
+    headlines = {line.about: line for line in page.headlines}
+    assert headlines[TOOLS].outcome.startswith("≤ ")
+    assert re.search(r"≤ \d+ % tools", headlines[CLOCK].sentence)
+    assert "≤" not in ledger_page(reported()).split("<footer>")[0].replace("≤: ", "")
+
+
+def test_nothing_found_is_no_verdict_where_something_was_not_looked_for():
+    bare = msgspec.structs.replace(proxied(), tax=(), tax_s=0.0)
+    headline = next(line for line in as_ledger_page(bare, None).headlines if line.about == TAX)
+    assert headline.good is None
+    assert "Tools in series not checked for 1 answer that asked" in headline.sentence
 
 
 def test_a_task_of_nothing_has_a_page():

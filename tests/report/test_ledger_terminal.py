@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import re
 
 import msgspec
 import pytest
@@ -125,6 +126,28 @@ def test_cells_in_time_are_what_most_of_them_is():
         assert inside[bucket] == pytest.approx(max(inside.values()))
 
 
+def test_what_was_seen_from_outside_is_a_bound_and_whether_tools_ran_at_once_is_said_to_be_unseen():
+    out = show(proxied(), width=120)
+    assert re.search(r"t tools ≤ [\d.]+ s, \d+ %", out)
+    assert re.search(r"^  tools +≤ [\d.]+ +≤ \d+ % +≤ [\d.]+ +≤ [\d.]+ *$", out, re.MULTILINE)
+    assert "whether tools of one answer ran at once is not seen" in words(out)
+    assert "Tools in series not checked for 1 answer that asked for several tools: whether" in words(out)
+    assert "≤ " not in show(reported(), width=120).replace("≤ seen from outside", "")
+
+
+def test_where_no_prompt_was_told_nothing_is_said_to_be_unbroken():
+    calls = tuple(msgspec.structs.replace(one, known=False) for one in diagnosis().calls)
+    out = words(show(proxied(), msgspec.structs.replace(diagnosis(), calls=calls, breaks=())))
+    assert "Nothing to judge: none of 8 calls told its prompt." in out
+    assert "No break" not in out
+
+
+def test_a_step_that_has_a_name_is_told_by_it():
+    named = [msgspec.structs.replace(row, name="plan") for row in reported().steps]
+    out = show(msgspec.structs.replace(reported(), steps=tuple(named)))
+    assert re.search(r"^  2 plan ", out, re.MULTILINE)
+
+
 def rows_of_the_waterfall(out: str) -> list[str]:
     lines = out.splitlines()
     return lines[lines.index("Waterfall") + 2 :]
@@ -136,8 +159,10 @@ def test_the_waterfall_marks_the_path_the_first_token_the_gaps_and_what_is_a_bou
     assert "░" in task
     tests = next(row for row in others if "run_tests" in row)
     edit = next(row for row in others if "edit_file" in row)
+    # One answer asked for both: which of them was waited for nobody saw.
     assert "●" in edit
-    assert "●" not in tests
+    assert "●" in tests
+    assert "≤520 ms" in edit
     assert "≤520 ms" in tests
     assert "▏" in next(row for row in others if "4 qwen3" in row)
     assert "✗" in next(row for row in others if "timeout" in row)

@@ -10,7 +10,7 @@ from tithe.report import plan_page
 from tithe.report.plan_page import as_plan_page
 from tithe.whatif import BUDGETS, Plan, plan_budgets
 
-from .test_browser import CHROMIUM, COLLISIONS, EVIL, MARKS, PATIENCE, WIDER, chromium  # noqa: F401 - a fixture
+from .browser import COLLISIONS, EVIL, MARKS, PATIENCE, WIDER, needs_chromium
 
 TIME = Plan(ttft_s=0.6, tokens_per_s=60)
 OF_TASK = Plan(ttft_s=0.6, tokens_per_s=60, tool_s=0.4, steps=10)
@@ -94,9 +94,9 @@ def test_words_from_outside_are_text():
     assert "&lt;img src=x" in found
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
+@needs_chromium
 @pytest.mark.parametrize("plan", [TIME, OF_TASK, KNOWN, BOUNDED], ids=["time", "task", "known", "bounded"])
-async def test_it_draws_and_fits_at_every_width_in_both_themes(chromium, plan, tmp_path: Path):  # noqa: F811
+async def test_it_draws_and_fits_at_every_width_in_both_themes(chromium, plan, tmp_path: Path):
     written = tmp_path / "plan.html"
     await asyncio.to_thread(written.write_text, text(plan), "utf-8")
     for width, scheme in ((1280, "light"), (400, "dark")):

@@ -1,56 +1,16 @@
 """The waterfall in a real browser: it draws few rows of many, and does what it is told by mouse and keys."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tithe.report.ledger_page import ledger_page
 
+from .browser import PATIENCE, WIDER, needs_chromium
 from .ledgers import EVIL, diagnosis, proxied, reported
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-# Milliseconds; a busy machine is no reason to fail.
-PATIENCE = 300_000
-WIDER = "document.documentElement.scrollWidth - window.innerWidth"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: .ci/run installs it")
-
-
-@pytest.fixture
-async def chromium():
-    from playwright.async_api import async_playwright, expect
-
-    expect.set_options(timeout=PATIENCE)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def opened(chromium, tmp_path: Path):
-    """Opens a ledger's page; whatever it said or asked for by the end fails the test."""
-    said: list[str] = []
-    asked: list[str] = []
-    file = tmp_path / "ledger.html"
-
-    async def open_(html: str, width: int = 1280, scheme: str = "light"):
-        file.write_text(html, "utf-8")
-        context = await chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = await context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: asked.append(request.url))
-        await page.goto(file.as_uri(), timeout=PATIENCE)
-        return page
-
-    yield open_
-    assert said == []
-    assert set(asked) <= {file.as_uri()}
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +41,7 @@ async def test_what_nobody_saw_is_hatched_and_what_was_seen_from_outside_dashed(
     assert await page.locator("#hatch-grey").count() == 1
     tool = rows.filter(has_text="run_tests")
     assert await tool.locator("rect.outside").count() == 1
-    assert await tool.locator("rect.path").count() == 0
+    assert await tool.locator("rect.path").count() == 1
 
 
 async def test_of_five_hundred_steps_only_rows_in_view_are_in_the_document(opened, long: str):
@@ -103,6 +63,25 @@ async def test_of_five_hundred_steps_only_rows_in_view_are_in_the_document(opene
     assert box["x"] > track["x"] + 0.95 * track["width"]
 
 
+async def test_few_rows_leave_no_blank_space_and_more_than_fit_are_told(opened, long: str):
+    from playwright.async_api import expect
+
+    page = await opened(ledger_page(reported(1)))
+    rows, more = page.locator(".waterfall .rows"), page.locator(".waterfall .more")
+    await expect(page.locator(".waterfall .row").first).to_be_visible()
+    height = (await rows.bounding_box())["height"]
+    assert height <= len(reported(1).bars) * 24 + 4
+    await expect(more).to_be_hidden()
+    page = await opened(long)
+    rows, more = page.locator(".waterfall .rows"), page.locator(".waterfall .more")
+    await expect(more).to_have_text("↓ rows 1 to 18 of 1,164: scroll for the others")
+    await rows.evaluate("one => one.scrollTop = one.scrollHeight")
+    await expect(more).to_have_text("↑ rows 1,147 to 1,164 of 1,164: scroll for the others")
+    await page.get_by_label("errors only").check()
+    await page.get_by_label("Find rows by name").fill("nothing is called so")
+    await expect(more).to_be_hidden()
+
+
 async def test_a_search_finds_rows_with_what_they_stand_in_and_boxes_narrow_it(opened, long: str):
     from playwright.async_api import expect
 
@@ -113,7 +92,7 @@ async def test_a_search_finds_rows_with_what_they_stand_in_and_boxes_narrow_it(o
     await expect(status).to_have_text(f"{runs} of 1,164 rows")
     await expect(rows.nth(1)).to_contain_text("run_tests")
     await page.get_by_label("critical path only").check()
-    await expect(status).to_have_text("0 of 1,164 rows")
+    await expect(status).to_have_text(f"{runs} of 1,164 rows")
     await page.get_by_label("critical path only").uncheck()
     await page.get_by_label("Find rows by name").fill("")
     await page.get_by_label("errors only").check()

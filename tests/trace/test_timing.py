@@ -2,7 +2,6 @@
 
 from tests.ledger.trees import span
 
-from tithe.trace.node import walk
 from tithe.trace.timing import series, tail, waits
 from tithe.trace.tree import build_tree
 
@@ -38,4 +37,4 @@ def test_the_tail_is_what_is_left_after_the_last_to_end():
 
 
 def test_tools_of_one_answer_that_ran_one_after_the_other_are_a_series():
-    assert [[tool.span.id for tool in group] for group in series(list(walk(TREE.root)))] == [["c", "d"]]
+    assert [[tool.span.id for tool in group] for group in series(TREE.root)] == [["c", "d"]]

@@ -1,14 +1,19 @@
 """The agent: a loop that is robust within a deadline. `Agent` is all of it; the parts are here for those who want a loop of their own."""
 
 from tithe.agent.agent import Agent
+from tithe.agent.caller import Caller
 from tithe.agent.candidates import Choose
 from tithe.agent.crafts import PLAIN, Crafts
+from tithe.agent.deadline import Deadline
 from tithe.agent.environment import Environment
 from tithe.agent.fault import FAULTS, FaultKind, FaultSeen
 from tithe.agent.outcome import Decided, Outcome, Stopped
 from tithe.agent.policy import Decision, Policy, Situation, budgeted, minimal
+from tithe.agent.run import Run
 from tithe.agent.speeds import CallTime, Speeds, Spread
 from tithe.agent.tool import AgentTool, Traits, described_tool, tool, tool_of
+from tithe.agent.tool_run import Toolbox
+from tithe.agent.way import Way
 
 __all__ = [
     "FAULTS",
@@ -16,8 +21,10 @@ __all__ = [
     "Agent",
     "AgentTool",
     "CallTime",
+    "Caller",
     "Choose",
     "Crafts",
+    "Deadline",
     "Decided",
     "Decision",
     "Environment",
@@ -25,11 +32,14 @@ __all__ = [
     "FaultSeen",
     "Outcome",
     "Policy",
+    "Run",
     "Situation",
     "Speeds",
     "Spread",
     "Stopped",
+    "Toolbox",
     "Traits",
+    "Way",
     "budgeted",
     "described_tool",
     "minimal",

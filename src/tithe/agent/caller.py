@@ -98,6 +98,10 @@ class Caller:
                 if not is_transient(error) or failures >= self._crafts.retries:
                     raise CallFailed(error) from error
                 await self._back_off(error, failures)
+            except OutOfTime:
+                raise
+            except Exception as error:
+                raise CallFailed(EngineError(f"The backend raised {error!r}, which none may.")) from error
             finally:
                 self.hedges += race.hedged
             failures += 1

@@ -44,7 +44,7 @@ class EarlyRuns:
             return
         last, text = choice.pending
         while self._next < last or (self._next == last and text.endswith("}")):
-            call = choice.tool_calls[self._next]
+            call = choice.message.tool_calls[self._next]
             ready = self._sound(call)
             if ready is None:
                 if self._next == last:

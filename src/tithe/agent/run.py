@@ -8,6 +8,7 @@
 Every decision is kept with what it was expected to take and what it took.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,7 @@ from tithe.agent.outcome import Decided, Outcome, Stopped
 from tithe.agent.policy import Decision, Policy, Situation
 from tithe.agent.speeds import Speeds
 from tithe.agent.way import Answer, Way
-from tithe.core.errors import TitheError
+from tithe.core.errors import TitheError, UsageError
 
 EXPECTED_STEPS = 8.0
 """How many steps a task is taken to need while none has come to an answer: about the mean of a request in TraceLab's coding sessions."""
@@ -62,6 +63,7 @@ class Run:
         self._took: list[float] = []
         self._banked: dict[int, Answer] = {}  # by way: a later answer of the same way mends an earlier one
         self._reviewed = 0
+        self._reopened = False  # a review found something, and the way goes on
         self._log: list[Decided] = []
 
     async def to_end(self) -> Outcome:
@@ -96,12 +98,16 @@ class Run:
         place = len(self._ways) - 1
         if decision.kind == "again":
             self._took.append(self._deadline.clock.now() - way.began)
-            self._ways.append(self._begin.way())
+            try:
+                self._ways.append(self._begin.way())
+            except Exception as error:
+                raise CallFailed(
+                    UsageError(f"No environment could be made for another way: {error!r}")
+                ) from error
             return
         if decision.kind == "review":
             self._reviewed += 1
-            if not await way.review(self._banked[place]):
-                await self._step(way, place, Decision(kind="step", why="the review found something"))
+            self._reopened = not await way.review(self._banked[place])
             return
         await self._step(way, place, decision)
 
@@ -109,6 +115,7 @@ class Run:
         answer = await way.step(decision)
         if answer is not None:
             self._banked[place] = answer
+            self._reopened = False
             self._speeds.saw_task(way.steps)
 
     def _situation(self) -> Situation:
@@ -128,7 +135,7 @@ class Run:
             stuck=way.stuck,
             spent=way.steps >= self._max_steps,
             pressed=way.pressed,
-            banked=place in self._banked,
+            banked=place in self._banked and not self._reopened,
             doubts=self._reviewed,
             ways=len(self._ways),
             way_s=max([*self._took, spent]),
@@ -210,5 +217,9 @@ def _hashable(key: Any) -> Any:
 
 
 def _close(environment: Environment) -> None:
-    if environment.close is not None:
+    if environment.close is None:
+        return
+    try:
         environment.close()
+    except Exception as error:  # noqa: BLE001 - the outcome is not lost for it
+        warnings.warn(f"An environment could not be closed: {error!r}", RuntimeWarning, stacklevel=2)

@@ -14,7 +14,7 @@ docstring (its summary, and its `Args:`). `tool` gives a function what a bare on
 
 import copy
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, TypeVar, cast, get_type_hints, overload
 
 import docstring_parser
@@ -129,8 +129,12 @@ def described_tool(wire: Tool, run: Callable[..., Any], traits: Traits = NO_TRAI
     """A tool that is described by a JSON schema (draft 7 and older) in place of annotations, as MCP servers' are.
 
     Raises:
-        UsageError: the schema is none.
+        UsageError: the schema is none, or refers to something outside itself.
     """
+    if (outside := next(_outside(wire.parameters), None)) is not None:
+        raise UsageError(
+            f"The tool {wire.name} has a schema that refers to {outside}, and no schema is fetched from elsewhere."
+        )
     try:
         compiled = fastjsonschema.compile(wire.parameters or {"type": "object"})
     except (fastjsonschema.JsonSchemaDefinitionException, TypeError, ValueError) as error:
@@ -208,3 +212,15 @@ def _closed(schema: dict[str, Any]) -> bool:
     ]
     inner += [schema["items"]] if isinstance(schema.get("items"), dict) else []
     return all(_closed(part) for part in inner)
+
+
+def _outside(part: Any) -> Iterator[str]:
+    """What a schema refers to outside itself: to read it would mean to fetch that from wherever it says."""
+    if isinstance(part, dict):
+        reference = cast("dict[str, Any]", part).get("$ref")
+        if isinstance(reference, str) and not reference.startswith("#"):
+            yield reference
+        part = list(cast("dict[str, Any]", part).values())
+    if isinstance(part, list):
+        for each in cast("list[Any]", part):
+            yield from _outside(each)

@@ -18,11 +18,11 @@ from tithe.agent.early import EarlyRuns
 from tithe.agent.environment import AnswerCheck, Environment
 from tithe.agent.fault import Fault, FaultSeen
 from tithe.agent.policy import Decision
-from tithe.agent.proposal import Proposal, examine
+from tithe.agent.proposal import Proposal, canonical, examine
 from tithe.agent.request import REVIEW, TIME_IS_UP, VERIFY, Asking, Opinion, shown
 from tithe.agent.speeds import Speeds
 from tithe.agent.tool import AgentTool, schema_of
-from tithe.agent.tool_run import Ran, Ready, Toolbox, called
+from tithe.agent.tool_run import Ran, Ready, Toolbox, called, told
 from tithe.core import Message
 from tithe.core.errors import UsageError
 from tithe.trace import tracing
@@ -104,9 +104,8 @@ class Way:
     async def review(self, answer: Answer) -> bool:
         """Whether a call finds nothing wrong with the answer. What it finds is told to the model, for a further step."""
         self.doing = "review the answer"
-        text = answer.value if isinstance(answer.value, str) else msgspec.json.encode(answer.value).decode()
         with tracing.validation("review"):
-            opinion = await self._opinion(REVIEW.format(answer=text))
+            opinion = await self._opinion(REVIEW.format(answer=told(answer.value)))
         if opinion is None or opinion.right:
             return True
         self._fault(Fault("failed check", f"A review of the answer says: {opinion.why}"), None)
@@ -191,9 +190,9 @@ class Way:
         self.history.append(Message(role="user", content=fault.words))
         return None
 
-    def _note(self, proposal: Proposal, *told: str) -> None:
+    def _note(self, proposal: Proposal, *came: str) -> None:
         """Remember what was asked for and what came of it."""
-        done = (proposal.key, told)
+        done = (proposal.key, came)
         self._repeated = self._repeated + 1 if self._done[done] else 0
         self._done[done] += 1
 
@@ -252,12 +251,11 @@ class Way:
 
     def _key(self, value: Any) -> object:
         if self.environment.same is not None:
-            return self.environment.same(value)
-        return (
-            " ".join(value.split())
-            if isinstance(value, str)
-            else msgspec.to_builtins(value, order="deterministic")
-        )
+            try:
+                return self.environment.same(value)
+            except Exception as error:
+                raise CallFailed(UsageError(f"What compares answers raised {error!r}.")) from error
+        return " ".join(value.split()) if isinstance(value, str) else canonical(value)
 
     def _fault(self, fault: Fault, tool: str | None) -> None:
         self.faults.append(FaultSeen(kind=fault.kind, step=self.steps, tool=tool, words=fault.words))

@@ -17,21 +17,18 @@ import msgspec
 from tithe.core import (
     Backend,
     Clock,
-    Delta,
     Event,
     Facts,
-    Finished,
     FinishReason,
     ReasoningDelta,
-    Reported,
     Request,
-    Sent,
     TextDelta,
     ToolCall,
     ToolCallDelta,
     Usage,
 )
-from tithe.core.errors import StreamBroken, TitheError
+from tithe.core.errors import TitheError
+from tithe.wire.hearing import Choice, Hearing
 
 # What servers answer with to a field or a feature that they do not have.
 _REFUSALS = frozenset({400, 404, 405, 415, 422, 501})
@@ -170,83 +167,42 @@ async def observe(backend: Backend, request: Request, clock: Clock, label: str) 
 
     The backend's events must be stamped on `clock`, or on a clock with the same origin.
     """
-    assembly = _Assembly(label, clock.now())
+    hearing, stamps, failure = Hearing(request, clock.now()), list[Stamp](), None
     try:
         async for event in backend.generate(request):
-            assembly.add(event)
+            hearing.take(event)
+            if (kind := _kind(event)) is not None:
+                stamps.append(Stamp(event.at, kind))
+        if (broken := hearing.broken()) is not None:
+            failure = Failure.of(broken)
     except TitheError as error:
-        return assembly.observation(clock.now(), Failure.of(error))
-    if assembly.finish is None:
-        error = StreamBroken("The answer ended without a finish reason; the endpoint cut the stream short.")
-        return assembly.observation(clock.now(), Failure.of(error))
-    return assembly.observation(clock.now(), None)
+        failure = Failure.of(error)
+    # The audit asks for one choice.
+    choice = hearing.choices.get(0, Choice())
+    return Observation(
+        label=label,
+        begun=hearing.begun,
+        ended=clock.now(),
+        sent=hearing.sent,
+        connected=hearing.connected,
+        stamps=tuple(stamps),
+        text=choice.text,
+        reasoning=choice.reasoning,
+        tool_calls=choice.tool_calls,
+        finish=choice.finish,
+        usage=hearing.usage,
+        facts=hearing.facts,
+        failure=failure,
+    )
 
 
-class _Call:
-    def __init__(self) -> None:
-        self.id = ""
-        self.name = ""
-        self.arguments: list[str] = []
-
-
-class _Assembly:
-    """Collects the events of one call; choice 0 only, since the audit asks for one."""
-
-    def __init__(self, label: str, begun: float) -> None:
-        self.label = label
-        self.begun = begun
-        self.sent: Sent | None = None
-        self.stamps: list[Stamp] = []
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.calls: dict[int, _Call] = {}
-        self.finish: FinishReason | None = None
-        self.reported: Reported | None = None
-
-    def add(self, event: Event) -> None:
-        match event:
-            case Sent():
-                self.sent = event
-            case Finished():
-                self.finish = event.reason
-            case Reported():
-                self.reported = event
-            case _:
-                self._add_delta(event)
-
-    def _add_delta(self, delta: Delta) -> None:
-        match delta:
-            case TextDelta():
-                self.text.append(delta.text)
-                held, kind = delta.text, "text"
-            case ReasoningDelta():
-                self.reasoning.append(delta.text)
-                held, kind = delta.text, "reasoning"
-            case ToolCallDelta():
-                call = self.calls.setdefault(delta.call, _Call())
-                call.id = delta.id or call.id
-                call.name = delta.name or call.name
-                call.arguments.append(delta.arguments)
-                held, kind = (delta.name or "") + delta.arguments, "tool_call"
-        if held:
-            self.stamps.append(Stamp(delta.at, kind))
-
-    def observation(self, ended: float, failure: Failure | None) -> Observation:
-        return Observation(
-            label=self.label,
-            begun=self.begun,
-            ended=ended,
-            sent=self.sent.at if self.sent is not None else None,
-            connected=self.sent.connected if self.sent is not None else 0.0,
-            stamps=tuple(self.stamps),
-            text="".join(self.text),
-            reasoning="".join(self.reasoning),
-            tool_calls=tuple(
-                ToolCall(id=call.id, name=call.name, arguments="".join(call.arguments))
-                for _, call in sorted(self.calls.items())
-            ),
-            finish=self.finish,
-            usage=self.reported.usage if self.reported is not None else None,
-            facts=self.reported.facts if self.reported is not None else None,
-            failure=failure,
-        )
+def _kind(event: Event) -> TokenKind | None:
+    match event:
+        case TextDelta():
+            return "text" if event.text else None
+        case ReasoningDelta():
+            return "reasoning" if event.text else None
+        case ToolCallDelta():
+            return "tool_call" if event.name or event.arguments else None
+        case _:
+            return None

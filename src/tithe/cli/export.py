@@ -1,9 +1,9 @@
 """`tithe export`: recorded tasks as a file for another program."""
 
 import os
+import secrets
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -112,12 +112,11 @@ def _write(out: Path, pieces: Iterable[bytes]) -> None:
                 file.writelines(pieces)
             return
         target = out.resolve()
-        written, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        beside = Path(name)
+        # Named before it is made, so that no signal falls between the two.
+        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            with os.fdopen(written, "wb") as file:
+            with beside.open("xb") as file:
                 file.writelines(pieces)
-            beside.chmod(0o666 & ~_umask())
             beside.replace(target)
         except BaseException:
             beside.unlink(missing_ok=True)
@@ -126,12 +125,6 @@ def _write(out: Path, pieces: Iterable[bytes]) -> None:
         raise UsageError(
             f"The export cannot be written to {out}: {error.strerror}. Name another file with --out."
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _end_in_order() -> None:

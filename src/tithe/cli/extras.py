@@ -18,6 +18,14 @@ def require_engine() -> None:
         )
 
 
+def require_browser() -> None:
+    """Raises `UsageError` when Playwright is not installed."""
+    if importlib.util.find_spec("playwright") is None:
+        raise UsageError(
+            "The browser needs playwright, not installed here. Get it with: pip install 'tithe[browser]'"
+        )
+
+
 def is_engine_module(error: ImportError) -> bool:
     """Whether an import failed, directly or underneath, for a module of the engine's extra."""
     cause: BaseException | None = error

@@ -34,6 +34,7 @@ COMMANDS = (
         "tithe.cli.whatif:whatif",
     ),
     Command("plan", "Tell which designs of an agent fit into a budget of time.", "tithe.cli.plan:plan"),
+    Command("agent", "Let a model do a task within a budget of time.", "tithe.cli.agent:app"),
     Command("tasks", "List the tasks that were recorded or imported.", "tithe.cli.tasks:tasks"),
     Command(
         "import", "Read what other programs recorded: traces and agents' logs.", "tithe.cli.imports:import_"

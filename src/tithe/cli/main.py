@@ -3,7 +3,7 @@
 | exit status | means |
 |---|---|
 | 0 | done; `tithe serve` was stopped by Ctrl-C or SIGTERM, running calls ended |
-| 1 | the endpoint failed; an audit that gave up has printed what it had measured; a self-test did not hold |
+| 1 | the endpoint failed; an audit that gave up has printed what it had measured; a self-test did not hold; an agent came to no answer |
 | 2 | what was asked for cannot be done |
 | 130, 143 | any other command, or `serve` before it listened: ended by Ctrl-C, by SIGTERM; an audit has told what it measured |
 

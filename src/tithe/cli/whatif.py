@@ -8,19 +8,21 @@ import msgspec
 from cyclopts import Parameter
 
 from tithe.cli.changes import Changes, Described
+from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
 from tithe.cli.selection import group
 from tithe.cli.store import Db, record_path
 from tithe.core.errors import UsageError
 from tithe.trace import Store
 from tithe.trace.tree import build_tree
-from tithe.whatif import Graph, described_graph, graph_of, own_call_times, project
+from tithe.whatif import Graph, compiled, described_graph, graph_of, own_call_times, project
 
 
 def whatif(
     *tasks: str,
     changes: Annotated[Changes, Parameter(name="*")] = Changes(),  # noqa: B008 - frozen
     described: Annotated[Described, Parameter(name="*")] = Described(),  # noqa: B008 - frozen
+    html: Path | None = None,
     db: Db = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -34,6 +36,8 @@ def whatif(
         What is to be different.
     described
         A task that nobody recorded.
+    html
+        Write the projection to this file as a page as well: bars before and after, and sliders that go on from there.
     db
         The record's file. Without it that of TITHE_DB, else record.db in the user's data directory.
     json
@@ -42,18 +46,29 @@ def whatif(
     change, description = changes.change(), described.description()
     if description is not None and tasks:
         raise UsageError("--steps describes a task; name recorded tasks, or describe one, not both.")
+    if html is not None:
+        check_writable(html, "--html")
     graphs = (
         [described_graph(description)]
         if description is not None
         else recorded(tasks or ("last",), record_path(db))
     )
-    found = project(graphs, change, own_call_times(graphs))
+    own = own_call_times(graphs)
+    found = project(graphs, change, own)
+    unwritten: UsageError | None = None
+    if html is not None:
+        from tithe.report import whatif_page
+
+        page = whatif_page(found, change, compiled(graphs, change, own))
+        unwritten = write_file(html, page.encode(), "--html")
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-        return
-    from tithe.report import print_projection
+    else:
+        from tithe.report import print_projection
 
-    show(lambda console: print_projection(found, console))
+        show(lambda console: print_projection(found, console))
+    if unwritten is not None:
+        raise unwritten
 
 
 def recorded(named: tuple[str, ...], path: Path) -> list[Graph]:

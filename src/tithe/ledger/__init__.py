@@ -12,6 +12,7 @@ from tithe.ledger.account import (
     StepRow,
     TaxItem,
     ToolRow,
+    Unchecked,
 )
 from tithe.ledger.breaks import Break, CallPrefix, Cause, Diagnosis
 from tithe.ledger.difference import Change, Difference, Effect, Side, difference
@@ -51,6 +52,7 @@ __all__ = [
     "StepRow",
     "TaxItem",
     "ToolRow",
+    "Unchecked",
     "accounts",
     "diagnose",
     "difference",

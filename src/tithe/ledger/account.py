@@ -38,7 +38,8 @@ class Slice(msgspec.Struct, frozen=True, array_like=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A bucket, or one kind in it: its seconds on the wall clock, and of all work in it, parallel work in full.
 
-    `saves_s`: by how much the task would have been shorter without it (None: not computed for this kind).
+    `saves_s`: by how much the task would have been shorter without it (None: not computed for this kind). `outside`: some
+    of it was seen from outside only, so that its times are upper bounds.
     """
 
     bucket: Bucket
@@ -46,6 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     busy_s: float
     saves_s: float | None = None
+    outside: bool = False
 
 
 class TaxItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +61,17 @@ class TaxItem(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[tuple[str, int, float], ...] = ()
 
 
+class Unchecked(msgspec.Struct, frozen=True, kw_only=True):
+    """An avoidable part that could not be looked for everywhere: in `count` answers, and `why`, half a sentence."""
+
+    kind: TaxKind
+    count: int
+    why: str
+
+
 class StepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One step. `number` counts from 1 along its line; `line` is None for the task's own, else the branch's name.
+    """One step. `number` counts from 1 along its line; `line` is None for the task's own, else the branch's name. `name` is
+    what the agent calls it, None where it does not.
 
     `wall_s`: its share of the critical path; `length_s`: from its first request to what comes after it.
     """
@@ -79,15 +90,22 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     tools: tuple[str, ...] = ()
     error: str | None = None
+    name: str | None = None
 
 
 class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
-    """All runs of one tool. `outside`: how many of them are seen from outside only, so that their times are upper bounds."""
+    """All runs of one tool.
+
+    `outside`: how many of them are seen from outside only, so that all the times here are upper bounds. `together`: how
+    many of those are of an answer that asked for several. Each of these has the whole time until their results were sent as
+    its bound, on the wall clock and saved, so the tools' figures may sum to more than their bucket's.
+    """
 
     name: str
     runs: int
     errors: int
     outside: int
+    together: int = 0
     wall_s: float
     busy_s: float
     saves_s: float
@@ -143,8 +161,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """One task's account. `slices` partition [0, wall_s]; `entries`, one for each kind in each bucket, sum to it.
 
     `saves_s`: by how much the task would have been shorter without a bucket, all kinds of it. `started` is seconds since the epoch, None where the source has no date. `tax` items don't overlap; `tax_s` is what
-    the task would save without all of them, `work_s` the rest. `outcome` is how it ended.
-    `notes` say what was repaired or is not reported.
+    the task would save without all of them, `work_s` the rest; `unchecked` is what could not be looked for. `outcome` is how it
+    ended. `notes` say what was repaired or is not reported.
     """
 
     task: str
@@ -160,6 +178,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     tax: tuple[TaxItem, ...]
     tax_s: float
     work_s: float
+    unchecked: tuple[Unchecked, ...] = ()
     steps: tuple[StepRow, ...]
     tools: tuple[ToolRow, ...]
     models: tuple[ModelRow, ...]
@@ -171,9 +190,17 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         """Seconds of the wall clock in a bucket, all kinds of it."""
         return sum(entry.wall_s for entry in self.entries if entry.bucket == bucket)
 
+    @property
+    def outside(self) -> frozenset[Bucket]:
+        """The buckets of which some was seen from outside only, so that their times are upper bounds."""
+        return frozenset(entry.bucket for entry in self.entries if entry.outside)
+
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """The short form of a ledger, for many tasks: seconds on the wall clock and busy, by bucket."""
+    """The short form of a ledger, for many tasks: seconds on the wall clock and busy, by bucket.
+
+    `outside`: the buckets of which some was seen from outside only, so that their times are upper bounds.
+    """
 
     task: str
     name: str
@@ -188,17 +215,19 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int | None
     cached_tokens: int | None
     output_tokens: int | None
+    outside: tuple[Bucket, ...] = ()
     outcome: Outcome = Outcome()
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure over many tasks; None where there are too few for that percentile."""
+    """One figure over many tasks; None where there are too few for that percentile. `outside`: it is an upper bound."""
 
     name: str
     p50: Estimate | None
     p95: Estimate | None
     total: float
     share: float | None = None
+    outside: bool = False
 
 
 class ManyTasks(msgspec.Struct, frozen=True, kw_only=True):

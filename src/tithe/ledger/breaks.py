@@ -56,7 +56,10 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallPrefix(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one call's prompt was paid for: by its own session, by any other, and what the endpoint says it had cached."""
+    """How far one call's prompt was paid for: by its own session, by any other, and what the endpoint says it had cached.
+
+    `known`: whether its prompt was recorded, so that it could be held against others.
+    """
 
     call: str
     step: int
@@ -64,6 +67,7 @@ class CallPrefix(msgspec.Struct, frozen=True, kw_only=True):
     own_shared_tokens: int | None
     any_shared_tokens: int | None
     cached_tokens: int | None
+    known: bool = True
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,3 +80,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     token_s: float | None
     fitted_on: str | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> int:
+        """How many of the calls told their prompts."""
+        return sum(call.known for call in self.calls)

@@ -115,6 +115,7 @@ def _prefix(call: PromptedCall, shared: SharedPrefix) -> CallPrefix:
         own_shared_tokens=call.tokens(shared.own.size) if known else None,
         any_shared_tokens=call.tokens(shared.any.size) if known else None,
         cached_tokens=call.cached_tokens,
+        known=known,
     )
 
 

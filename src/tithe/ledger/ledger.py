@@ -50,6 +50,7 @@ def make_ledger(record: TaskRecord, diagnosis: Diagnosis | None = None) -> Ledge
         tax=tax.items,
         tax_s=tax.seconds,
         work_s=root.length - tax.seconds,
+        unchecked=tax.unchecked,
         steps=step_rows(attribution),
         tools=tool_rows(attribution),
         models=model_rows(attribution),
@@ -84,6 +85,7 @@ def make_account(record: TaskRecord) -> Account:
         input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
+        outside=tuple({bucket: None for bucket, _ in _seen_from_outside(attribution)}),
         outcome=outcome_of(record, attribution),
     )
 
@@ -107,6 +109,7 @@ def _entries(attribution: Attribution) -> tuple[Entry, ...]:
     for start, end, bucket, detail, _ in attribution.path:
         wall[bucket, detail] += end - start
     busy = _busy(attribution)
+    outside = _seen_from_outside(attribution)
     kinds = sorted(
         {*wall, *busy}, key=lambda kind: (BUCKETS.index(kind[0]), -wall.get(kind, 0.0), kind[1] or "")
     )
@@ -117,9 +120,19 @@ def _entries(attribution: Attribution) -> tuple[Entry, ...]:
             wall_s=wall.get((bucket, detail), 0.0),
             busy_s=busy.get((bucket, detail), 0.0),
             saves_s=saving(attribution, _without_kind(bucket, detail)),
+            outside=(bucket, detail) in outside,
         )
         for bucket, detail in kinds
     )
+
+
+def _seen_from_outside(attribution: Attribution) -> set[Kind]:
+    return {
+        (bucket, detail)
+        for node in attribution.nodes
+        if at.SEEN in node.span.attributes
+        for _, _, bucket, detail in attribution.own(node)
+    }
 
 
 def _without_kind(bucket: Bucket, detail: str | None) -> Removal:

@@ -21,13 +21,20 @@ def many_tasks(accounts: Sequence[Account]) -> ManyTasks:
     used: list[Bucket] = [
         bucket for bucket in BUCKETS if any(account.wall.get(bucket) for account in accounts)
     ]
+    outside = {bucket for account in accounts for bucket in account.outside}
     return ManyTasks(
         accounts=tuple(accounts),
         names=names_of(accounts),
         failed=sum(not account.outcome.good for account in accounts),
         wall=_spread("wall clock", [account.wall_s for account in accounts]),
         buckets=tuple(
-            _spread(bucket, [account.wall.get(bucket, 0.0) for account in accounts], total) for bucket in used
+            _spread(
+                bucket,
+                [account.wall.get(bucket, 0.0) for account in accounts],
+                total,
+                outside=bucket in outside,
+            )
+            for bucket in used
         ),
         steps=_spread("steps", [float(account.steps) for account in accounts]),
     )
@@ -38,7 +45,7 @@ def names_of(tasks: Sequence[Ledger | Account]) -> tuple[tuple[str, int], ...]:
     return tuple(Counter(task.name for task in tasks).most_common())
 
 
-def _spread(name: str, values: Sequence[float], of: float | None = None) -> Spread:
+def _spread(name: str, values: Sequence[float], of: float | None = None, *, outside: bool = False) -> Spread:
     total = sum(values)
     return Spread(
         name=name,
@@ -46,4 +53,5 @@ def _spread(name: str, values: Sequence[float], of: float | None = None) -> Spre
         p95=order_tail(values, 0.95),
         total=total,
         share=total / of if of else None,
+        outside=outside,
     )

@@ -11,6 +11,7 @@ from tithe.ledger.attribution import Attribution, Cut
 from tithe.ledger.retime import saving, without_spans
 from tithe.trace.buckets import Bucket
 from tithe.trace.node import Node, answer_of, steps_of, walk
+from tithe.trace.outside import told_together
 
 UNNAMED = "not reported"
 
@@ -19,7 +20,8 @@ def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
     """The steps of the task's own line, then those of each branch.
 
     A step that was reported is one; elsewhere each call begins one. It reaches to the next of its line, so that
-    the steps of a line tile it; what of the critical path lies in that time, and in that branch, is the step's.
+    the steps of a line tile it; what of the critical path lies in that time, and in that branch, is the step's. Its tools
+    are those of its line that began in that time, whether they were waited for or not.
     """
     rows: list[StepRow] = []
     root = attribution.root
@@ -30,6 +32,7 @@ def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
             cut for cut in attribution.path if within is None or (cut[4] is not None and id(cut[4]) in within)
         ]
         begins = steps_of(line)
+        tools = _tools_of(line)
         place = 0
         for number, step in enumerate(begins, start=1):
             end = begins[number].start if number < len(begins) else max(line.end, step.end)
@@ -41,24 +44,47 @@ def step_rows(attribution: Attribution) -> tuple[StepRow, ...]:
                     break
                 place += 1
             name = None if line is root else line.span.name
-            rows.append(_step(number, name, step, end, cuts, root.start))
+            ran = list[Node]()
+            while tools and (tools[-1].start < end or number == len(begins)):
+                ran.append(tools.pop())
+            rows.append(_step(number, name, step, end, cuts, ran, root.start))
     return tuple(rows)
 
 
-def _step(number: int, line: str | None, step: Node, end: float, cuts: list[Cut], zero: float) -> StepRow:
+def _tools_of(line: Node) -> list[Node]:
+    """The tools of a line and of all in it but its branches, the last to begin first: to be taken from the end."""
+    found: list[Node] = []
+    stack = [line]
+    while stack:
+        node = stack.pop()
+        if node.kind == "tool":
+            found.append(node)
+        stack += [child for child in reversed(node.children) if child.kind != "branch"]
+    return sorted(found, key=lambda tool: tool.start)[::-1]
+
+
+def _step(
+    number: int,
+    line: str | None,
+    step: Node,
+    end: float,
+    cuts: list[Cut],
+    ran: list[Node],
+    zero: float,
+) -> StepRow:
     inside = list(walk(step)) if step.kind == "step" else [step, *step.children]
     calls = [node for node in inside if node.kind == "call"]
     told = calls[0].attributes if calls else {}
-    clipped: list[tuple[float, float, Bucket, str | None]] = [
-        (max(start, step.start), min(until, end), bucket, detail) for start, until, bucket, detail, _ in cuts
+    clipped: list[Cut] = [
+        (max(start, step.start), min(until, end), bucket, detail, node)
+        for start, until, bucket, detail, node in cuts
     ]
-    tools = [node for _, _, bucket, _, node in cuts if bucket == "tool" and node is not None]
     return StepRow(
         number=number,
         line=line,
         start_s=step.start - zero,
         length_s=end - step.start,
-        wall_s=sum(until - start for start, until, _, _ in clipped),
+        wall_s=sum(until - start for start, until, _, _, _ in clipped),
         entries=_entries(clipped),
         model=model_name(told) if calls else None,
         ttft_s=_ttft(told),
@@ -66,42 +92,65 @@ def _step(number: int, line: str | None, step: Node, end: float, cuts: list[Cut]
         cached_tokens=total(call.attributes.get(at.CACHE_READ_TOKENS) for call in calls),
         output_tokens=total(call.attributes.get(at.OUTPUT_TOKENS) for call in calls),
         attempts=sum(attempts(call) for call in calls),
-        tools=tuple(dict.fromkeys(tool_name(tool) for tool in tools)),
+        tools=tuple(dict.fromkeys(tool_name(tool) for tool in ran)),
         error=next((call.span.error for call in calls if failed(call)), None),
+        name=_own_name(step, number),
     )
 
 
-def _entries(cuts: Iterable[tuple[float, float, Bucket, str | None]]) -> tuple[Entry, ...]:
+def _own_name(step: Node, number: int) -> str | None:
+    """What the agent calls a step, where that says more than that it is one."""
+    if step.kind != "step" or step.span.name in ("step", f"step {number}"):
+        return None
+    return step.span.name
+
+
+def _entries(cuts: Iterable[Cut]) -> tuple[Entry, ...]:
     sums: dict[tuple[Bucket, str | None], float] = defaultdict(float)
-    for start, end, bucket, detail in cuts:
+    outside: set[tuple[Bucket, str | None]] = set()
+    for start, end, bucket, detail, node in cuts:
         sums[bucket, detail] += end - start
+        if node is not None and at.SEEN in node.span.attributes:
+            outside.add((bucket, detail))
     return tuple(
-        Entry(bucket=bucket, detail=detail, wall_s=seconds, busy_s=seconds)
+        Entry(
+            bucket=bucket, detail=detail, wall_s=seconds, busy_s=seconds, outside=(bucket, detail) in outside
+        )
         for (bucket, detail), seconds in sums.items()
     )
 
 
 def tool_rows(attribution: Attribution) -> tuple[ToolRow, ...]:
-    """A row for each tool, those that take most of the wall clock first."""
+    """A row for each tool, those that take most of the wall clock first.
+
+    Of tools that were told together from outside one may have had all of that time and the others none; nobody saw which. So
+    each has all of it as its bound: on the wall clock what any of them has there, and saved what is saved without them all.
+    """
     runs: dict[str, list[Node]] = defaultdict(list)
     for node in attribution.nodes:
         if node.kind == "tool":
             runs[tool_name(node)].append(node)
+    beside = {
+        id(node): frozenset(map(id, group)) for group in told_together(attribution.nodes) for node in group
+    }
     wall = _wall(attribution)
-    rows = [
-        ToolRow(
-            name=name,
-            runs=len(nodes),
-            errors=sum(node.span.error is not None for node in nodes),
-            outside=sum(at.SEEN in node.span.attributes for node in nodes),
-            wall_s=sum(wall.get(id(node), 0.0) for node in nodes),
-            busy_s=sum(node.length for node in nodes),
-            saves_s=saving(attribution, without_spans(frozenset(id(node) for node in nodes))),
-            p50_s=median(node.length for node in nodes),
-            longest_s=max(node.length for node in nodes),
+    rows: list[ToolRow] = []
+    for name, nodes in runs.items():
+        bounds = frozenset[int]().union(*(beside.get(id(node), (id(node),)) for node in nodes))
+        rows.append(
+            ToolRow(
+                name=name,
+                runs=len(nodes),
+                errors=sum(node.span.error is not None for node in nodes),
+                outside=sum(at.SEEN in node.span.attributes for node in nodes),
+                together=sum(id(node) in beside for node in nodes),
+                wall_s=sum(wall.get(one, 0.0) for one in bounds),
+                busy_s=sum(node.length for node in nodes),
+                saves_s=saving(attribution, without_spans(bounds)),
+                p50_s=median(node.length for node in nodes),
+                longest_s=max(node.length for node in nodes),
+            )
         )
-        for name, nodes in runs.items()
-    ]
     return tuple(sorted(rows, key=lambda row: (-row.wall_s, -row.busy_s)))
 
 

@@ -4,7 +4,8 @@
                   last attempt. That one's failure is no retry: it is how the call ended (outcome.py)
     queueing      waiting that the endpoint reports; on an idle endpoint there is none
     serial tools  an answer asked for several tools, and they ran one after the other; since one answer asked for all, none of them
-                  was asked for because of another's result, so the longest alone would have had to be waited for
+                  was asked for because of another's result, so the longest alone would have had to be waited for. Where it is
+                  not known when each of them ran, that is said
     lost prefix   prompt tokens that had been paid for and were computed again, at the endpoint's own seconds a token
     speculation   work that was thrown away, where it held something up
 
@@ -15,10 +16,11 @@ No moment is in two of them, since each is of a bucket or of spans of its own. W
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from tithe.ledger.account import TaxItem
+from tithe.ledger.account import TaxItem, Unchecked
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.breaks import Break
 from tithe.ledger.retime import Removal, saving, without, without_spans
+from tithe.trace.asking import askings
 from tithe.trace.buckets import Bucket
 from tithe.trace.node import Node, answer_of, failures
 from tithe.trace.timing import series
@@ -44,6 +46,7 @@ class Tax:
                 removals.append(removal)
         self.items = tuple(sorted(items, key=lambda item: -item.saves_s))
         self.seconds = saving(attribution, _all_of(removals)) if removals else 0.0
+        self.unchecked = tuple(_unchecked(attribution))
 
     def _retries(self) -> tuple[TaxItem, Removal] | None:
         calls = [node for node in self._nodes() if node.kind == "call"]
@@ -101,7 +104,7 @@ class Tax:
     def _serial(self) -> tuple[TaxItem, Removal] | None:
         gone: list[Node] = []
         groups = 0
-        for group in series(self._attribution.nodes):
+        for group in series(self._attribution.root):
             groups += 1
             longest = max(group, key=lambda tool: tool.length)
             gone += [tool for tool in group if tool is not longest]
@@ -162,6 +165,18 @@ class Tax:
 
     def _nodes(self) -> Iterable[Node]:
         return self._attribution.nodes
+
+
+def _unchecked(attribution: Attribution) -> Iterator[Unchecked]:
+    """Answers that asked for several tools of which it is not known when each ran."""
+    untold = [asking for asking in askings(attribution.root) if not asking.told]
+    outside = sum(asking.outside for asking in untold)
+    for count, why in (
+        (outside, "whether those ran at once is not seen from outside"),
+        (len(untold) - outside, "no two of them were reported by the ids or names asked for"),
+    ):
+        if count:
+            yield Unchecked(kind="serial tools", count=count, why=why)
 
 
 def _ids(call: Node) -> Iterator[str]:

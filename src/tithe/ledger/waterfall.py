@@ -9,6 +9,7 @@ from tithe.ledger.attribution import Attribution
 from tithe.ledger.retime import slack
 from tithe.ledger.tables import model_name, tool_name
 from tithe.trace.node import LINES, Node, teller
+from tithe.trace.outside import told_together
 
 _TOLD = (
     ("model", at.REQUEST_MODEL),
@@ -40,6 +41,11 @@ class _Rows:
         for start, end, _, _, node in attribution.path:
             if node is not None:
                 self._extend(self._critical[id(node)], start, end)
+        # Which of them was waited for is not seen.
+        for group in told_together(attribution.nodes):
+            shared = [one for node in group for one in self._critical.get(id(node), ())]
+            for node in group if shared else ():
+                self._critical[id(node)] = shared
 
     @staticmethod
     def _extend(stretches: list[tuple[float, float]], start: float, end: float) -> None:
@@ -54,8 +60,8 @@ class _Rows:
             step = self._steps.get(id(node), step)
             yield self._bar(node, depth, step)
             children = [child for child in node.children if node.kind != "call" or len(node.children) > 1]
-            children.sort(key=lambda child: (child.start, child.end), reverse=True)
-            stack += [(child, depth + 1, step) for child in children]
+            children.sort(key=lambda child: (child.start, child.end))
+            stack += [(child, depth + 1, step) for child in reversed(children)]
 
     def _bar(self, node: Node, depth: int, step: int | None) -> Bar:
         told = node.attributes

@@ -15,6 +15,7 @@ from tithe.report.scenarios import print_scenarios, print_self_test
 from tithe.report.tasks import print_tasks
 from tithe.report.terminal import print_audit
 from tithe.report.whatif import print_projection
+from tithe.report.whatif_page import whatif_page
 
 __all__ = [
     "audit_page",
@@ -35,4 +36,5 @@ __all__ = [
     "print_self_test",
     "print_short",
     "print_tasks",
+    "whatif_page",
 ]

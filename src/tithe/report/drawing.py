@@ -12,6 +12,7 @@ import msgspec
 
 from tithe.audit import Estimate
 from tithe.report.figures import interval, number
+from tithe.whatif import Program
 
 Colour = Literal[
     "blue", "orange", "green", "red", "purple", "teal", "brown", "gold", "pink", "slate", "grey", "ink"
@@ -180,7 +181,55 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True, tag="waterfall", tag_
     gaps: tuple[tuple[float, float], ...]
 
 
-Drawing = Samples | Stacks | Columns | Waterfall
+class Slider(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting of a program. All figures are in `unit`, of which there are `scale` to one of what the program counts in.
+
+    `initial`: as projected. `low` and `high`: what the slider can reach; `least` and `most`: what can be typed. `steps`: how its places
+    lie; "whole" ones are numbers of something. `hint` says what it does.
+    """
+
+    key: Literal["ttft_s", "tokens_per_s", "retries", "candidates", "tools"]
+    name: str
+    unit: str
+    scale: float
+    initial: float
+    low: float
+    high: float
+    least: float
+    most: float
+    steps: Literal["linear", "log", "whole"]
+    hint: str
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sliders' bar stands beside: seconds by bucket, before and as projected on average, which sum to these.
+
+    `spread`: what the projection says of its draws, in words; empty where nothing scatters.
+    """
+
+    name: str
+    before_s: float
+    projected_s: float
+    spread: str
+    before: tuple[float, ...]
+    projected: tuple[float, ...]
+
+
+class Sliders(msgspec.Struct, frozen=True, kw_only=True, tag="sliders", tag_field="kind"):
+    """A program whose settings are moved in the page, and a bar that follows. It is in `unit`, `scale` of them to a second.
+
+    `accounts`: of all tasks together, and, where there are several, of each in the program's order.
+    """
+
+    program: Program
+    sliders: tuple[Slider, ...]
+    accounts: tuple[Account, ...]
+    parts: tuple[Part, ...]
+    unit: str
+    scale: float
+
+
+Drawing = Samples | Stacks | Columns | Waterfall | Sliders
 
 
 def intervals(
@@ -262,4 +311,6 @@ def marks(drawing: Drawing) -> int:
         return sum(value > 0 for column in drawing.columns for value in column.values)
     if isinstance(drawing, Waterfall):
         return len(drawing.lines)
+    if isinstance(drawing, Sliders):
+        return len(drawing.sliders)
     return sum(len(one.points) + len(one.intervals) for one in drawing.series)

@@ -1,7 +1,7 @@
 """Bars of a terminal: a letter a bucket, on its colour where there is colour, so that neither is needed alone."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -9,7 +9,7 @@ from rich.text import Text
 from tithe.ledger import BUCKETS, Bucket, Slice
 from tithe.report.buckets import LOOKS, UNSEEN
 from tithe.report.figures import seconds
-from tithe.report.ledger_words import of_all
+from tithe.report.ledger_words import bound, of_all
 
 _BETWEEN = "  "
 
@@ -35,14 +35,21 @@ def stacked(sums: dict[Bucket, float], width: int, *, colour: bool) -> Text:
     return bar
 
 
-def legend(sums: dict[Bucket, float], width: int, *, colour: bool) -> list[Text]:
-    """What the letters are, with seconds and shares, what is most first; as many on a line as fit."""
+def legend(
+    sums: dict[Bucket, float], width: int, *, colour: bool, outside: Collection[Bucket] = ()
+) -> list[Text]:
+    """What the letters are, with seconds and shares, what is most first; as many on a line as fit.
+
+    `outside`: the buckets whose figures are upper bounds.
+    """
     whole = sum(sums.values())
     lines = [Text()]
     for bucket, value in sorted(sums.items(), key=lambda one: -one[1]):
         sign = Text()
         _append(sign, bucket, 1, colour=colour)
-        entry = sign + Text(f" {LOOKS[bucket].name} {seconds(value)}, {of_all(value, whole)}")
+        entry = sign + Text(
+            f" {LOOKS[bucket].name} {bound(bucket in outside)}{seconds(value)}, {of_all(value, whole)}"
+        )
         if lines[-1] and lines[-1].cell_len + len(_BETWEEN) + entry.cell_len > width:
             lines.append(Text())
         lines[-1] = lines[-1] + Text(_BETWEEN) + entry if lines[-1] else entry

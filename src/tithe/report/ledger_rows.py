@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from tithe.ledger import Bucket, Diagnosis, Ledger, StepRow
+from tithe.ledger import Bucket, Diagnosis, Entry, Ledger, StepRow
 from tithe.report.buckets import LOOKS
 from tithe.report.figures import NOT_REPORTED, NOTHING, TimeUnit, number
 from tithe.report.ledger_words import (
     TAX_NAMES,
+    bound,
     bucket_seconds,
     finding_where,
     findings,
@@ -40,6 +41,10 @@ def _time(value: float | None, unit: TimeUnit, missing: str = NOTHING) -> str:
     return number(value * unit.scale) if value is not None else missing
 
 
+def _bounded(value: float | None, unit: TimeUnit, *, outside: bool) -> str:
+    return NOTHING if value is None else f"{bound(outside)}{_time(value, unit)}"
+
+
 def _count(value: int | None) -> str:
     return f"{value:,}" if value is not None else NOT_REPORTED
 
@@ -51,28 +56,30 @@ def cost_cells(ledger: Ledger) -> Cells:
     for bucket, wall in sorted(_shown_buckets(ledger).items(), key=lambda one: -one[1]):
         kinds = sorted((one for one in ledger.entries if one.bucket == bucket), key=lambda one: -one.wall_s)
         alone = len(kinds) == 1
-        rows.append(
-            (
-                kind_name(bucket, kinds[0].detail) if alone else LOOKS[bucket].name,
-                _time(wall, unit),
-                of_all(wall, ledger.wall_s),
-                _time(sum(one.busy_s for one in kinds), unit),
-                _time(ledger.saves_s.get(bucket), unit),
-            )
+        whole = Entry(
+            bucket=bucket,
+            wall_s=wall,
+            busy_s=sum(one.busy_s for one in kinds),
+            saves_s=ledger.saves_s.get(bucket),
+            outside=bucket in ledger.outside,
         )
+        name = kind_name(bucket, kinds[0].detail) if alone else LOOKS[bucket].name
+        rows.append(_cost(name, whole, ledger, unit))
         rows += [
-            (
-                f"  {visible(one.detail or 'not told apart')}",
-                _time(one.wall_s, unit),
-                of_all(one.wall_s, ledger.wall_s),
-                _time(one.busy_s, unit),
-                _time(one.saves_s, unit),
-            )
+            _cost(f"  {visible(one.detail or 'not told apart')}", one, ledger, unit)
             for one in ([] if alone else kinds)
         ]
     rows.append(("wall clock", _time(ledger.wall_s, unit), of_all(ledger.wall_s, ledger.wall_s), "", ""))
     heads = ("bucket", f"wall ({unit.name})", "share", f"busy ({unit.name})", f"saves ({unit.name})")
     return Cells(title="By cost", heads=heads, rows=tuple(rows), total=True)
+
+
+def _cost(name: str, entry: Entry, ledger: Ledger, unit: TimeUnit) -> tuple[str, ...]:
+    share = f"{bound(entry.outside)}{of_all(entry.wall_s, ledger.wall_s)}"
+    wall, busy, saves = (
+        _bounded(value, unit, outside=entry.outside) for value in (entry.wall_s, entry.busy_s, entry.saves_s)
+    )
+    return name, wall, share, busy, saves
 
 
 def _shown_buckets(ledger: Ledger) -> dict[Bucket, float]:
@@ -131,8 +138,9 @@ def break_cells(diagnosis: Diagnosis) -> Cells:
 
 
 def step_name(row: StepRow) -> str:
-    """A step's number, and its line where that is not the task's own."""
-    return f"{row.number:,}" if row.line is None else f"{visible(row.line, 40)} {row.number:,}"
+    """A step's number and its name, and its line where that is not the task's own."""
+    number = f"{row.number:,}" if row.line is None else f"{visible(row.line, 40)} {row.number:,}"
+    return number if row.name is None else f"{number} {visible(row.name, 40)}"
 
 
 def kept_steps(steps: Sequence[StepRow]) -> list[int]:
@@ -201,8 +209,7 @@ def tool_cells(ledger: Ledger) -> Cells:
                 visible(row.name, 60),
                 f"{row.runs:,}",
                 f"{row.errors:,}",
-                *(f"{'≤ ' if row.outside else ''}{_time(value, unit)}"
-                  for value in (row.wall_s, row.busy_s, row.saves_s, row.p50_s, row.longest_s)),
+                *(_bounded(value, unit, outside=row.outside > 0) for value in (row.wall_s, row.busy_s, row.saves_s, row.p50_s, row.longest_s)),
                 f"{row.outside:,}",
             )
             for row in ledger.tools

@@ -15,6 +15,7 @@ from tithe.report.ledger_rows import Cells, unit_of
 from tithe.report.ledger_terminal import fitting
 from tithe.report.ledger_words import (
     avoidable,
+    bound,
     bucket_seconds,
     finding_sentence,
     findings,
@@ -28,19 +29,35 @@ _INDENT = 2
 # So many tasks are told one by one; of more there is a table.
 ONE_BY_ONE = 3
 _MOST_ROWS = 20
+_MOST_NAMED = 3
 
 
 def print_short(
     ledgers: Sequence[tuple[Ledger, Diagnosis | None]], console: Console, *, command: str = "tithe ledger"
 ) -> None:
     """Print what was recorded, in a few lines a task. `command`: what is typed to see the ledger of one."""
-    if not ledgers:
-        return
-    if len(ledgers) > ONE_BY_ONE:
-        _print_table([ledger for ledger, _ in ledgers], console, command)
-        return
-    for ledger, diagnosis in ledgers:
-        _print_one(ledger, diagnosis, console, command)
+    alone = [ledger for ledger, _ in ledgers if ledger.tools and not ledger.models]
+    told = [one for one in ledgers if one[0] not in alone] if len(alone) < len(ledgers) else ledgers
+    if len(told) > ONE_BY_ONE:
+        _print_table([ledger for ledger, _ in told], console, command)
+    else:
+        for ledger, diagnosis in told:
+            _print_one(ledger, diagnosis, console, command)
+    if alone:
+        console.print(Text(_tools_alone(alone)), highlight=False)
+        console.print()
+
+
+def _tools_alone(alone: Sequence[Ledger]) -> str:
+    """What is said of tasks that hold tool runs and no call."""
+    runs = sum(row.runs for ledger in alone for row in ledger.tools)
+    ids = ", ".join(ledger.task[:8] for ledger in alone[:_MOST_NAMED])
+    more = f" and {len(alone) - _MOST_NAMED:,} more" if len(alone) > _MOST_NAMED else ""
+    stands = "stands in a task of its own" if runs == 1 else "stand in tasks of their own"
+    return (
+        f"{counted(runs, 'tool run')} {stands} ({ids}{more}): no one task's calls lie around what ran outside of "
+        "any task. Put `with task(...)` of tithe.trace around the agent's run."
+    )
 
 
 def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, command: str) -> None:
@@ -56,7 +73,10 @@ def _print_one(ledger: Ledger, diagnosis: Diagnosis | None, console: Console, co
     )
     for line in outcome_sentences(ledger.outcome):
         console.print(Text(line, style="yellow" if ledger.outcome.good else "bold red"), highlight=False)
-    for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)[:1]):
+    for line in (
+        stacked(sums, width, colour=colour),
+        *legend(sums, width, colour=colour, outside=ledger.outside)[:1],
+    ):
         console.print(line, highlight=False)
     told = avoidable(ledger, diagnosis)
     console.print(Text(f"{told[:1].upper()}{told[1:]}."), highlight=False)
@@ -108,9 +128,10 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
     if len(ledgers) > len(longest):
         console.print(Text(f"Shown are the {len(longest)} longest.", style="dim"))
     colour = coloured(console)
+    outside: set[Bucket] = {bucket for ledger in ledgers for bucket in ledger.outside}
     for line in (
         stacked(sums, console.width, colour=colour),
-        *legend(sums, console.width, colour=colour)[:2],
+        *legend(sums, console.width, colour=colour, outside=outside)[:2],
     ):
         console.print(line, highlight=False)
     console.print(Text(f"{command} ID, or with --html FILE", style="dim"), highlight=False)
@@ -139,7 +160,11 @@ def print_many(many: ManyTasks, console: Console) -> None:
     for account in many.accounts:
         for bucket, value in account.wall.items():
             sums[bucket] += value
-    for line in (stacked(sums, width, colour=colour), *legend(sums, width, colour=colour)):
+    outside: set[Bucket] = {bucket for account in many.accounts for bucket in account.outside}
+    for line in (
+        stacked(sums, width, colour=colour),
+        *legend(sums, width, colour=colour, outside=outside),
+    ):
         console.print(Padding(line, (0, 0, 0, _INDENT)), highlight=False)
     console.print()
     unit = unit_of(
@@ -155,6 +180,7 @@ def print_many(many: ManyTasks, console: Console) -> None:
     notes = [
         f"Steps a task: p50 {interval(many.steps.p50)}, p95 {interval(many.steps.p95)}, {many.steps.total:,.0f} in all.",
         "Figures: value [95 % interval over tasks, by order statistics]; a p95 takes 20 tasks.",
+        *(["≤: some of it was seen from outside, so an upper bound."] if outside else []),
     ]
     for note in notes:
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
@@ -175,4 +201,5 @@ def _bucket_name(name: str) -> str:
 
 def _spread(name: str, one: Spread, scale: float) -> tuple[str, ...]:
     share = percent(one.share, 1.0) if one.share is not None else NOTHING
-    return (name, interval(one.p50, scale), interval(one.p95, scale), number(one.total * scale), share)
+    figures = (interval(one.p50, scale), interval(one.p95, scale), number(one.total * scale), share)
+    return (name, *(f"{bound(one.outside)}{figure}" if figure != NOTHING else figure for figure in figures))

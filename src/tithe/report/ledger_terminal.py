@@ -23,12 +23,15 @@ from tithe.report.ledger_rows import (
 )
 from tithe.report.ledger_waterfall import waterfall_lines
 from tithe.report.ledger_words import (
+    TOGETHER,
     alerts,
     bucket_seconds,
     finding_sentence,
     findings,
     first_sentence,
+    no_break,
     title,
+    unchecked_sentences,
     visible,
 )
 from tithe.report.outcome import outcome_sentences
@@ -52,6 +55,7 @@ _SPARE = (
 _NAMES = ("bucket", "avoidable", "step", "tools", "tool", "model", "task", "a task")
 _FAIR_NAME, _LEAST_NAME = 30, 12
 _BETWEEN = 2
+BOUND = "≤: seen from outside, so an upper bound"
 
 
 def print_ledger(ledger: Ledger, diagnosis: Diagnosis | None, console: Console) -> None:
@@ -72,30 +76,37 @@ def print_ledger(ledger: Ledger, diagnosis: Diagnosis | None, console: Console) 
         console,
         [Text(first_sentence(ledger, diagnosis), style="bold"), Text(), stacked(sums, width, colour=colour)],
     )
-    _indented(console, legend(sums, width, colour=colour))
+    _indented(console, legend(sums, width, colour=colour, outside=ledger.outside))
     console.print()
     _print_cells(
         console,
         cost_cells(ledger),
         "Saves: so much shorter the task is without it; less than wall where something else would be waited for.",
+        *([f"{BOUND}."] if ledger.outside else []),
     )
-    if ledger.tax:
-        _print_cells(
-            console, tax_cells(ledger), "Removed together they may save less or more than one by one."
-        )
+    _print_tax(console, ledger)
     _print_doctor(console, diagnosis)
     _print_steps(console, ledger)
     if ledger.tools:
-        _print_cells(
-            console,
-            tool_cells(ledger),
-            "≤: seen from outside, so an upper bound." if any(row.outside for row in ledger.tools) else None,
-        )
+        together = any(row.together for row in ledger.tools)
+        outside = [f"{BOUND}{f'; {TOGETHER}' if together else ''}."] if "tool" in ledger.outside else []
+        _print_cells(console, tool_cells(ledger), *outside)
     if ledger.models:
-        _print_cells(console, model_cells(ledger), None)
+        _print_cells(console, model_cells(ledger))
     console.print(Text("Waterfall", style="bold"))
     _indented(console, waterfall_lines(ledger, width, colour=colour))
     console.print()
+
+
+def _print_tax(console: Console, ledger: Ledger) -> None:
+    unchecked = unchecked_sentences(ledger)
+    if ledger.tax:
+        together = "Removed together they may save less or more than one by one."
+        _print_cells(console, tax_cells(ledger), together, *unchecked)
+    elif unchecked:
+        console.print(Text(tax_cells(ledger).title, style="bold"))
+        _indented(console, [Text(line, style="dim") for line in ("Nothing found.", *unchecked)])
+        console.print()
 
 
 def _print_doctor(console: Console, diagnosis: Diagnosis | None) -> None:
@@ -104,9 +115,8 @@ def _print_doctor(console: Console, diagnosis: Diagnosis | None) -> None:
     console.print(Text("Prefix", style="bold"))
     found = findings(diagnosis)
     if not found:
-        _indented(
-            console, [Text("No break: every call that tells extends what its session had paid for.", "dim")]
-        )
+        told = no_break(diagnosis)
+        _indented(console, [Text(f"No break. {told}" if diagnosis.known > 1 else told, "dim")])
     _indented(console, [Text(finding_sentence(one)) for one in found[:_MOST_FINDINGS]])
     if len(found) > _MOST_FINDINGS:
         _indented(console, [Text(f"... and {len(found) - _MOST_FINDINGS:,} more findings.", "dim")])
@@ -125,18 +135,17 @@ def _print_steps(console: Console, ledger: Ledger) -> None:
             rows.append((f"... {index - before - 1:,} more ...",))
         rows.append(cells.rows[index])
     folded = Cells(title=cells.title, heads=cells.heads, rows=tuple(rows))
-    note = (
-        "Shown are the first, the last, and those that take most." if len(kept) < len(ledger.steps) else None
+    some = len(kept) < len(ledger.steps)
+    _print_cells(
+        console, folded, *(["Shown are the first, the last, and those that take most."] if some else [])
     )
-    _print_cells(console, folded, note)
 
 
-def _print_cells(console: Console, cells: Cells, note: str | None) -> None:
+def _print_cells(console: Console, cells: Cells, *notes: str) -> None:
     console.print(Text(cells.title, style="bold"))
     table = fitting(cells, console.width - _INDENT)
     console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
-    if note is not None:
-        _indented(console, [Text(note, style="dim")])
+    _indented(console, [Text(note, style="dim") for note in notes])
     console.print()
 
 

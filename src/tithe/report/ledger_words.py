@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tithe.ledger import BUCKETS, INFERENCE, Break, Bucket, Diagnosis, Ledger, TaxItem
+from tithe.ledger import BUCKETS, INFERENCE, Break, Bucket, Diagnosis, Ledger, TaxItem, ToolRow
 from tithe.report.buckets import LOOKS
 from tithe.report.figures import counted, percent, seconds
 from tithe.report.headline import Headline
@@ -20,6 +20,9 @@ _LONGEST = 300
 _MOST_NAMES = 4
 # Of the wall clock, what a bucket has to be to be named in a sentence, or to be a reason for doubt.
 _NAMED, _DOUBTFUL = 0.01, 0.1
+
+# Of tools that one answer asked for and that were seen from outside.
+TOGETHER = "whether tools of one answer ran at once is not seen, so each has all of the time until their results as its bound"
 
 # What the headlines are about.
 CLOCK, TAX, PREFIX, TOOLS, BLIND = "Wall clock", "Tax", "Prefix", "Tools", "Not seen"
@@ -78,6 +81,11 @@ def of_all(part: float, whole: float) -> str:
     return "<1 %" if 0 < part < 0.005 * whole else percent(part, whole)
 
 
+def bound(outside: bool) -> str:
+    """What stands before a figure that was seen from outside, and so is an upper bound."""
+    return "≤ " if outside else ""
+
+
 def kind_name(bucket: Bucket, detail: str | None) -> str:
     """A bucket with its kind, where it has one."""
     name = LOOKS[bucket].name
@@ -113,9 +121,23 @@ def avoidable(ledger: Ledger, diagnosis: Diagnosis | None = None) -> str:
     if not ledger.tax and diagnosis is not None and any(one.cost_s is None for one in diagnosis.breaks):
         return "a prefix was lost, and what that cost is not known"
     if not ledger.tax:
-        return "nothing of it is known to be avoidable"
+        kinds = dict.fromkeys(TAX_NAMES[one.kind] for one in ledger.unchecked)
+        unchecked = f" ({', '.join(kinds)}: not checked)" if kinds else ""
+        return f"nothing of it is known to be avoidable{unchecked}"
     parts = ", ".join(f"{TAX_NAMES[item.kind]} {seconds(item.saves_s)}" for item in ledger.tax)
     return f"{seconds(ledger.tax_s)} ({of_all(ledger.tax_s, ledger.wall_s)}) was avoidable: {parts}"
+
+
+def unchecked_sentences(ledger: Ledger) -> tuple[str, ...]:
+    """What of the tax could not be looked for, and why."""
+    return tuple(
+        f"{TAX_NAMES[one.kind][:1].upper()}{TAX_NAMES[one.kind][1:]} not checked for {_answers(one.count)}: {one.why}."
+        for one in ledger.unchecked
+    )
+
+
+def _answers(count: int) -> str:
+    return f"{counted(count, 'answer')} that asked for several tools"
 
 
 def tax_sentence(item: TaxItem) -> str:
@@ -174,6 +196,20 @@ def finding_sentence(found: Finding) -> str:
     return f"{place}: {visible(found.first.sentence)} {visible(found.first.fix)} ({finding_cost(found)}.)"
 
 
+def no_break(diagnosis: Diagnosis) -> str:
+    """What a diagnosis without a finding says: that nothing broke, or that nothing could be judged."""
+    calls = len(diagnosis.calls)
+    if not calls:
+        return "There is no call whose prompt could be judged."
+    if not diagnosis.known:
+        return f"Nothing to judge: none of {counted(calls, 'call')} told its prompt."
+    if diagnosis.known == 1:
+        return "Nothing to judge: of one call that told its prompt there is none before that it could extend."
+    if diagnosis.known < calls:
+        return f"Of {counted(calls, 'call')} {diagnosis.known:,} told their prompts; each extends what its session had paid for."
+    return "Every call extends what its session had paid for."
+
+
 def ledger_headlines(ledger: Ledger, diagnosis: Diagnosis | None) -> tuple[Headline, ...]:
     """What one takes away in ten seconds: the clock, the tax, the prefix, and what the account does not know."""
     return (
@@ -190,7 +226,10 @@ def _clock(ledger: Ledger) -> Headline:
     named: list[tuple[Bucket, float]] = [
         (bucket, value) for bucket, value in sums if value >= _NAMED * ledger.wall_s
     ]
-    parts = ", ".join(f"{of_all(value, ledger.wall_s)} {LOOKS[bucket].name}" for bucket, value in named)
+    parts = ", ".join(
+        f"{bound(bucket in ledger.outside)}{of_all(value, ledger.wall_s)} {LOOKS[bucket].name}"
+        for bucket, value in named
+    )
     share = percent(inference_seconds(ledger), ledger.wall_s)
     return Headline(
         about=CLOCK,
@@ -201,16 +240,20 @@ def _clock(ledger: Ledger) -> Headline:
 
 
 def _tax(ledger: Ledger) -> Headline:
+    unchecked = unchecked_sentences(ledger)
     if not ledger.tax:
         return Headline(
-            about=TAX, outcome="none found", sentence="Nothing is known to be avoidable.", good=True
+            about=TAX,
+            outcome="none found",
+            sentence=" ".join(("Nothing is known to be avoidable.", *unchecked)),
+            good=None if unchecked else True,
         )
     parts = ", ".join(f"removing {TAX_NAMES[item.kind]} saves {seconds(item.saves_s)}" for item in ledger.tax)
     rest = f"; without all of it the task takes {seconds(ledger.work_s)}"
     return Headline(
         about=TAX,
         outcome=f"{seconds(ledger.tax_s)}, {of_all(ledger.tax_s, ledger.wall_s)}",
-        sentence=f"{parts[:1].upper()}{parts[1:]}{rest}.",
+        sentence=" ".join((f"{parts[:1].upper()}{parts[1:]}{rest}.", *unchecked)),
         good=ledger.tax_s < _NAMED * ledger.wall_s,
     )
 
@@ -222,12 +265,12 @@ def _prefix(diagnosis: Diagnosis | None) -> Headline:
         )
     found = findings(diagnosis)
     if not found:
-        told = "Every call extends what its session had paid for." if diagnosis.calls else "No call tells."
+        judged = diagnosis.known > 1
         return Headline(
             about=PREFIX,
-            outcome="no break" if diagnosis.calls else "not known",
-            sentence=told,
-            good=bool(diagnosis.calls) or None,
+            outcome="no break" if judged else "not known",
+            sentence=no_break(diagnosis),
+            good=judged or None,
         )
     return Headline(
         about=PREFIX,
@@ -241,15 +284,24 @@ def _dearest_tool(ledger: Ledger) -> list[Headline]:
     if not ledger.tools:
         return []
     row = max(ledger.tools, key=lambda one: one.saves_s)
-    bound = " at the most, as it was seen from outside" if row.outside else ""
+    wall = ledger.bucket_s("tool")
+    told = _saved_by(row)
     return [
         Headline(
             about=TOOLS,
-            outcome=f"{seconds(ledger.bucket_s('tool'))}, {of_all(ledger.bucket_s('tool'), ledger.wall_s)}",
-            sentence=f"Removing {visible(row.name, 60)} ({counted(row.runs, 'run')}) saves {seconds(row.saves_s)}{bound}.",
+            outcome=f"{bound('tool' in ledger.outside)}{seconds(wall)}, {of_all(wall, ledger.wall_s)}",
+            sentence=f"Removing {visible(row.name, 60)} ({counted(row.runs, 'run')}) saves {told}.",
             good=None,
         )
     ]
+
+
+def _saved_by(row: ToolRow) -> str:
+    """What is saved without a tool, as far as that is seen."""
+    if not row.outside:
+        return seconds(row.saves_s)
+    together = f"; {TOGETHER}" if row.together else ""
+    return f"{seconds(row.saves_s)} at the most, as it was seen from outside{together}"
 
 
 def _blind(ledger: Ledger) -> list[Headline]:

@@ -2,7 +2,7 @@
 
 A report is given as a `Page`; this file makes it HTML, and knows nothing of what it is about. Words stand in
 the HTML, so the page reads and prints where no script runs; only charts are drawn, from data (drawing.py),
-by charts/draw.js with Observable Plot, and a waterfall by charts/waterfall.js, which stands in no page without one.
+by charts/draw.js with Observable Plot. A waterfall has charts/waterfall.js and sliders have charts/sliders.js, which stand in no page without one.
 
 Nothing in it is trusted: text goes through `html.escape`, data through `json_for_script`, and the
 Content-Security-Policy forbids every address and every script but those whose digests it names, so that a
@@ -20,12 +20,13 @@ from importlib import resources
 import msgspec
 
 import tithe
-from tithe.report.drawing import Drawing, Waterfall, marks
+from tithe.report.drawing import Drawing, Sliders, Waterfall, marks
 from tithe.report.headline import Headline
 
 _VENDORED = ("d3", "plot")
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "draw.js")
-_WATERFALL_SCRIPT, _WATERFALL_STYLES = "waterfall.js", "waterfall.css"
+# Drawings that have a script and a style of their own, by the name of both.
+_OWN: dict[type[Drawing], str] = {Waterfall: "waterfall", Sliders: "sliders"}
 # A table with more rows than this stays closed on paper.
 _LONG = 300
 _JSON_ESCAPES = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"})
@@ -94,9 +95,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 def render(page: Page) -> str:
     """The page as one HTML document."""
     drawings = _drawings(page)
-    falls = any(isinstance(drawing, Waterfall) for drawing in drawings.values())
-    scripts = [_asset(name) for name in (*_SCRIPTS, *((_WATERFALL_SCRIPT,) if falls else ()))]
-    styles = _asset("page.css") + (_asset(_WATERFALL_STYLES) if falls else "")
+    kinds = {type(drawing) for drawing in drawings.values()}
+    own = [name for kind, name in _OWN.items() if kind in kinds]
+    scripts = [_asset(name) for name in (*_SCRIPTS, *(f"{name}.js" for name in own))]
+    styles = "".join(_asset(name) for name in ("page.css", *(f"{name}.css" for name in own)))
     return "\n".join(
         [
             "<!doctype html>",
@@ -223,7 +225,7 @@ def _panel(panel: Panel, name: str) -> Iterator[str]:
     name = _text(name)
     yield f'<div class="panel"><h3 id="{name}-title">{_text(panel.title)}</h3>'
     if marks(panel.drawing):
-        kind = "waterfall" if isinstance(panel.drawing, Waterfall) else "drawing"
+        kind = _OWN.get(type(panel.drawing), "drawing")
         yield f'<div class="{kind}" id="{name}"></div>'
     else:
         yield f'<p class="empty">{_text(panel.empty)}</p>'

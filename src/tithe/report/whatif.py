@@ -25,25 +25,26 @@ _WHAT = {
 
 def print_projection(found: Projection, console: Console) -> None:
     """Print a projection of one task or several; for 80 columns and wider."""
-    console.print(Text(_headline(found), style="bold"), highlight=False)
+    console.print(Text(headline(found), style="bold"), highlight=False)
     console.print()
     if len(found.tasks) > 1:
         _put(console, _by_task(found.tasks))
     _put(console, _ledgers(found))
-    _lines(console, _floor(found))
+    _lines(console, floor_told(found))
     if found.knobs:
         console.print(Text("What one notch more of each knob saves", style="bold"))
         _put(console, _knobs(found))
     if found.sharing:
-        _lines(console, _sharing(found))
+        _lines(console, sharing_told(found))
     if found.fits:
         console.print(Text("How well calls are known", style="bold"))
-        _lines(console, _fits(found.fits))
+        _lines(console, fits_told(found.fits))
     console.print(Text("Taken for granted", style="bold"))
     _lines(console, found.assumptions)
 
 
-def _headline(found: Projection) -> str:
+def headline(found: Projection) -> str:
+    """Before and projected, with the interval, in a sentence."""
     [first, *more] = found.tasks
     what = plain(first.name) if not more else counted(len(found.tasks), "task")
     wall = found.wall
@@ -52,9 +53,13 @@ def _headline(found: Projection) -> str:
         if wall.high - wall.low > 1e-3 * wall.p50
         else ""
     )
-    times = found.before_s / wall.p50 if wall.p50 > 0 else 0.0
-    change = f", {number(times)} times as fast" if times > 1.005 else ""
-    return f"{what}: {seconds(found.before_s)} before, {seconds(wall.p50)} projected{spread}{change}."
+    return f"{what}: {seconds(found.before_s)} before, {seconds(wall.p50)} projected{spread}{faster(found)}."
+
+
+def faster(found: Projection) -> str:
+    """How many times as fast, as the end of a sentence; nothing where it is not."""
+    times = found.before_s / found.wall.p50 if found.wall.p50 > 0 else 0.0
+    return f", {number(times)} times as fast" if times > 1.005 else ""
 
 
 def _ledgers(found: Projection) -> Table:
@@ -68,19 +73,20 @@ def _ledgers(found: Projection) -> Table:
             bucket,
             number(before) if before is not None else NOTHING,
             number(after) if after is not None else NOTHING,
-            _signed(difference),
+            signed(difference),
         )
     table.add_section()
     table.add_row(
         "wall clock, mean",
         number(found.before_s),
         number(found.wall.mean),
-        _signed(found.wall.mean - found.before_s),
+        signed(found.wall.mean - found.before_s),
     )
     return table
 
 
-def _signed(difference: float) -> str:
+def signed(difference: float) -> str:
+    """A change with its sign; nothing where there is none."""
     if abs(difference) < _SAME:
         return ""
     return ("+" if difference > 0 else "-") + number(abs(difference))
@@ -102,7 +108,8 @@ def _by_task(tasks: tuple[Projected, ...]) -> Table:
     return table
 
 
-def _floor(found: Projection) -> Iterator[str]:
+def floor_told(found: Projection) -> Iterator[str]:
+    """What sets the floor, in a sentence."""
     if found.floor_s > 0:
         times = found.before_s / found.floor_s
         yield (
@@ -126,7 +133,8 @@ def _knobs(found: Projection) -> Table:
     return table
 
 
-def _fits(fits: tuple[FitQuality, ...]) -> Iterator[str]:
+def fits_told(fits: tuple[FitQuality, ...]) -> Iterator[str]:
+    """How well each time is known, in a sentence each."""
     for fit in fits:
         name = f"{_WHAT.get(fit.what, fit.what)} of {plain(fit.source)}"
         if fit.error is None:
@@ -163,7 +171,8 @@ def _prices(fit: FitQuality) -> str:
     return " + ".join(told)
 
 
-def _sharing(found: Projection) -> Iterator[str]:
+def sharing_told(found: Projection) -> Iterator[str]:
+    """What the queueing simulation says of each level that was measured, in a sentence."""
     told = "; ".join(
         f"{agents}: {seconds(simulated)} ({seconds(measured)} measured)"
         for agents, simulated, measured in found.sharing

@@ -12,6 +12,8 @@ made twice, no parents go in a circle, and merging what is merged changes nothin
    An attempt that the agent told of itself is marked as told twice where the proxy saw it: the proxy stamped it on the socket.
 4. The other attempts of a call, and the rest of a proxied conversation, follow those that were placed, if these agree and the
    task was going on. Branches that the proxy saw stay branches, and their `tithe.branch_of` follows the call.
+5. Tool runs that were reported outside of any task go to the task between whose calls they ran (`adopting.py`). Nothing is put
+   into them by its time: a call that was made meanwhile is of its own conversation.
 
 An answered attempt is never put into a call that has another answered one by better evidence; where two have equal
 claim, neither is. What is left undecided stays where it was, and is counted.
@@ -26,6 +28,7 @@ import msgspec
 from tithe.core.attributes import BRANCH, BRANCH_OF, DUPLICATE_OF, REQUEST_MODEL, SOURCE
 from tithe.core.part import digest
 from tithe.core.span import Span
+from tithe.trace.adopting import adopt, strays_of
 from tithe.trace.duplicates import ancestors, text_of, united
 from tithe.trace.links import By, Field, Link, Seen, attempt_seen, decide, seen
 
@@ -36,7 +39,8 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     `places`: trace and parent of each span that moves, by its id, as `Store.place` takes them. `spans`: those that are new
     (calls) or otherwise changed, whole and in their place, as `Store.add` takes them. `linked`: how many attempts
     were placed, by the evidence that decided. `ambiguous`: how many of attempts and exported roots had several places, and so were
-    left where they were, or where they were in their task. `alone`: how many attempts nothing was found for.
+    left where they were, or where they were in their task. `alone`: how many attempts nothing was found for. `adopted`: how
+    many tool runs outside of any task were put into one.
     """
 
     places: dict[str, tuple[str, str | None]]
@@ -44,6 +48,7 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     linked: dict[By, int]
     ambiguous: int
     alone: int
+    adopted: int = 0
 
 
 def merge(spans: Iterable[Span]) -> Merged:
@@ -55,9 +60,15 @@ def merge(spans: Iterable[Span]) -> Merged:
     after |= told
     first = {span.id: of for span in told.values() if (of := text_of(span, DUPLICATE_OF)) is not None}
     attempts = [span for span in after.values() if span.kind == "attempt" and _source(span) == "proxy"]
-    links = _links(attempts, Field([span for span in told.values() if span.kind != "attempt"], first))
+    strays = strays_of(after)
+    aside = {span.id for family in strays.values() for span in family}
+    told_inside = [span for span in told.values() if span.id not in aside and span.kind != "attempt"]
+    links = _links(attempts, Field(told_inside, first))
     _place_attempts(attempts, links, after)
     _mark_told_twice(attempts, after)
+    adopted, several = adopt(strays, after)
+    for id_, task in adopted.items():
+        after[id_] = msgspec.structs.replace(after[id_], trace=task)
     places: dict[str, tuple[str, str | None]] = {}
     changed: list[Span] = []
     for span in after.values():
@@ -75,8 +86,9 @@ def merge(spans: Iterable[Span]) -> Merged:
         places=places,
         spans=tuple(changed),
         linked=dict(Counter(link.by for link in links.values() if link.trace and link.by)),
-        ambiguous=ambiguous + sum(link.ambiguous for link in links.values()),
+        ambiguous=ambiguous + several + sum(link.ambiguous for link in links.values()),
         alone=sum(link.trace is None and not link.ambiguous for link in links.values()),
+        adopted=sum(root in adopted for root in strays),
     )
 
 

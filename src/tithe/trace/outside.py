@@ -3,7 +3,8 @@
 An answer asked for tools, and the next request of the same line brings their results: whatever the agent did to have
 them, it did in between. So each of those tools ran no sooner than the answer's end and no later than the request, and
 the whole of that time is an upper bound on its own. A tool that the agent reported itself, by its call's id or in that
-time, needs no such guess and gets none.
+time, needs no such guess and gets none. Of several tools of one answer each has the whole of that time as its bound; whether
+they ran at once or one after the other is not seen (`told_together`).
 
 An answer that asked for nothing, although it had tools to ask for, is the end of a turn. Where the next request goes on
 with a user's message, what lies between is waiting for whoever wrote it: a person, or a program in a person's place.
@@ -16,6 +17,7 @@ tools of that answer are told as one.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -43,6 +45,16 @@ def add_what_ran_between(root: Node) -> bool:
         _Line(line, calls, reported).fill()
         grown = grown or ends != [holder.end for _, holder in calls]
     return grown
+
+
+def told_together(nodes: Iterable[Node]) -> Iterator[list[Node]]:
+    """Of the nodes' children, the tools that one answer asked for and of which nothing more is seen, two or more at a time."""
+    for holder in nodes:
+        groups: dict[tuple[float, float], list[Node]] = {}
+        for child in holder.children:
+            if child.made and child.kind == "tool" and not child.children:
+                groups.setdefault((child.start, child.end), []).append(child)
+        yield from (group for group in groups.values() if len(group) > 1)
 
 
 def _calls(line: Node) -> list[tuple[Node, Node]]:

@@ -24,7 +24,7 @@ from tithe.trace.schema import connect, transaction, translated
 from tithe.trace.summaries import TaskSummary, read_summaries
 from tithe.trace.writer import SpanWriter, read_content
 
-LAST = "last"  # names the newest task
+LAST = "last"  # names the newest task that has a call, or the newest where none has
 
 
 class Store:
@@ -239,7 +239,14 @@ class Store:
     def _find(self, named: str) -> str:
         run = self._connection.execute
         if named == LAST:
-            newest = run("SELECT id FROM tasks ORDER BY started DESC, number DESC LIMIT 1").fetchone()
+            newest = (
+                run(
+                    """SELECT id FROM tasks WHERE EXISTS (
+                    SELECT 1 FROM spans WHERE task = tasks.number AND kind IN ('call', 'attempt'))
+                ORDER BY started DESC, number DESC LIMIT 1"""
+                ).fetchone()
+                or run("SELECT id FROM tasks ORDER BY started DESC, number DESC LIMIT 1").fetchone()
+            )
             if newest is None:
                 raise UsageError(f"There is no task in {self._path} yet. Record one first (tithe record).")
             return newest[0]

@@ -14,12 +14,11 @@ Gaps have a name by what is before and after. Where the agent reports spans of i
 overhead; where only its calls were seen, nobody knows what the agent did there, and they are unattributed.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 from tithe.core import attributes as at
+from tithe.trace.asking import askings
 from tithe.trace.buckets import Bucket
 from tithe.trace.node import LINES, Node, asked_tools
 
@@ -106,18 +105,6 @@ def _first(node: Node | None) -> Node | None:
     return node
 
 
-def series(nodes: list[Node]) -> Iterator[list[Node]]:
+def series(root: Node) -> Iterator[list[Node]]:
     """Groups of tools that one answer asked for and that ran one after the other, none beside another."""
-    asked: dict[str, Node] = {}
-    for node in nodes:
-        if node.kind == "call":
-            asked.update((id_, node) for id_, _ in asked_tools(node) or () if id_)
-    groups: dict[int, list[Node]] = defaultdict(list)
-    for node in nodes:
-        wanted = node.span.attributes.get(at.TOOL_CALL_ID) if node.kind == "tool" else None
-        if wanted in asked and at.SEEN not in node.span.attributes:
-            groups[id(asked[wanted])].append(node)
-    for group in groups.values():
-        group.sort(key=lambda tool: tool.start)
-        if len(group) > 1 and all(one.end <= other.start for one, other in pairwise(group)):
-            yield group
+    return (asking.runs for asking in askings(root) if asking.in_series)

@@ -5,7 +5,8 @@ reader wants one shape. So this file, and nobody else, mends what is missing:
 
 1. Attempts that name a call without a span get one; branches that attempts name get one; a task without a span of its
    own reaches from the first thing seen to the last.
-2. A span whose parent was never seen, or that is its own ancestor, goes under the innermost span that holds it.
+2. A span whose parent was never seen, or that is its own ancestor, goes under the innermost span that holds it; a tool run
+   that has no parent may be that span.
 3. A span without an end ends where the next thing beside it begins, or with the last thing that was seen. One that ends
    before it begins has no length. Parents reach around their children; nothing reaches beyond a task whose own span
    was reported.
@@ -16,6 +17,7 @@ Nothing of this is written anywhere: the record stays as it was seen, and a bett
 """
 
 import math
+from bisect import insort
 from collections.abc import Iterable
 
 from tithe.core import attributes as at
@@ -26,6 +28,11 @@ from tithe.trace.outside import add_what_ran_between
 
 # Sources that report what an agent did beside its calls, so that what lies between two reports is the framework's.
 _INSTRUMENTED = frozenset(("api", "otlp", "import:otlp", "import:openai-agents", "import:langfuse"))
+# What is said of a task that holds tool runs alone.
+_TOOLS_ALONE = (
+    "No call of a model is in this task: its tools ran outside of any task that Tithe knows, and no one task's calls lie around "
+    "them. Put `with task(...)` around the agent's run."
+)
 
 
 class TaskTree:
@@ -61,7 +68,10 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
     if add_what_ran_between(root):
         _reach_around(root)
     instrumented = any(node.span.attributes.get(at.SOURCE) in _INSTRUMENTED for node in nodes.values())
-    return TaskTree(root, instrumented=instrumented, finished=not opened, notes=mended.told(len(opened)))
+    notes = mended.told(len(opened))
+    if root.made and all(node.kind == "tool" for node in nodes.values()):
+        notes = (*notes, _TOOLS_ALONE)
+    return TaskTree(root, instrumented=instrumented, finished=not opened, notes=notes)
 
 
 class _Mended:
@@ -224,7 +234,9 @@ def _house(root: Node, homeless: list[Node]) -> None:
         ),
         key=lambda node: node.length,
     )
-    for node in homeless:
+    for node in sorted(
+        homeless, key=lambda node: (node.kind != "tool", -node.length if node.kind == "tool" else 0.0)
+    ):
         if node.made and node.kind == "branch":
             _reach_around(node)
         fits = (
@@ -233,6 +245,8 @@ def _house(root: Node, homeless: list[Node]) -> None:
             else iter(())
         )
         next(fits, root).children.append(node)
+        if node.kind == "tool" and not node.made:
+            insort(holders, node, key=lambda one: one.length)
 
 
 def _end_the_open(root: Node, opened: list[Node]) -> None:

@@ -9,6 +9,7 @@ from tithe.whatif.forecast import Checked, Forecast, as_replayed, check, forecas
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
 from tithe.whatif.plan import BUDGETS, BudgetPlan, Plan, Row, plan_budgets
 from tithe.whatif.profile import Capacity, Level, Profile
+from tithe.whatif.program import Program, Result, Settings, compiled, run
 from tithe.whatif.projection import FitQuality, Interval, Knob, Projected, Projection, project
 from tithe.whatif.prompt_shape import CallShape, MessageShape, Run, call_shapes
 from tithe.whatif.replay import Replayed, replay
@@ -39,18 +40,22 @@ __all__ = [
     "NoFit",
     "Plan",
     "Profile",
+    "Program",
     "Projected",
     "Projection",
     "ReplayOptions",
     "Replayed",
+    "Result",
     "Row",
     "Run",
     "Segment",
+    "Settings",
     "Simulated",
     "Work",
     "as_replayed",
     "call_shapes",
     "check",
+    "compiled",
     "described_graph",
     "fit_call_times",
     "forecast",
@@ -60,5 +65,6 @@ __all__ = [
     "plan_budgets",
     "project",
     "replay",
+    "run",
     "simulate",
 ]

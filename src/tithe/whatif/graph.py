@@ -114,7 +114,7 @@ class _Building:
         nodes = list(walk(tree.root))
         self._beside = {
             id(tool)
-            for group in series(nodes)
+            for group in series(tree.root)
             for tool in group
             if tool is not max(group, key=lambda one: one.length)
         }

@@ -46,10 +46,10 @@ def simulate(
     if not table.calls:
         return timed(table, fixed[None, :, :])
     found = answers(table, change, own, Luck(draws, seed), nudge)
-    return timed(table, _by_segment(table, fixed, found))
+    return timed(table, by_segment(table, fixed, found))
 
 
-def _by_segment(table: Table, fixed: Floats, found: Answers) -> Floats:
+def by_segment(table: Table, fixed: Floats, found: Answers) -> Floats:
     """Seconds by draw, segment and bucket."""
     draws = max(len(part) for part in found)
     seconds = np.broadcast_to(fixed, (draws, *fixed.shape)).copy()

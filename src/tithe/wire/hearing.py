@@ -28,7 +28,7 @@ from tithe.wire.answer_draft import AnswerDraft
 
 class _Call:
     def __init__(self) -> None:
-        self.id: str | None = None
+        self.id = ""
         self.name = ""
         self.arguments: list[str] = []
 
@@ -47,13 +47,16 @@ class Choice:
         return "".join(self._text)
 
     @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls so far, of which the last may be incomplete. A call that came without an id is given one."""
-        made: list[ToolCall] = []
-        for _, call in sorted(self._calls.items()):
-            call.id = call.id or f"call_{new_id()}"
-            made.append(ToolCall(id=call.id, name=call.name, arguments="".join(call.arguments)))
-        return tuple(made)
+        """The calls so far, of which the last may be incomplete. `id` is empty for one that came without."""
+        return tuple(
+            ToolCall(id=call.id, name=call.name, arguments="".join(call.arguments))
+            for _, call in sorted(self._calls.items())
+        )
 
     @property
     def pending(self) -> tuple[int, str] | None:
@@ -65,12 +68,14 @@ class Choice:
 
     @property
     def message(self) -> Message:
-        """The turn as history keeps it."""
+        """The turn as history keeps it. A call that came without an id is given one, for its result to name."""
+        for call in self._calls.values():
+            call.id = call.id or f"call_{new_id()}"
         calls = self.tool_calls
         return Message(
             role="assistant",
             content=self.text or (None if calls else ""),
-            reasoning="".join(self._reasoning) or None,
+            reasoning=self.reasoning or None,
             tool_calls=calls,
         )
 
@@ -82,7 +87,7 @@ class Choice:
             self._reasoning.append(delta.text)
         else:
             call = self._calls.setdefault(delta.call, _Call())
-            call.id = call.id or delta.id
+            call.id = call.id or delta.id or ""
             call.name = call.name or delta.name or ""
             call.arguments.append(delta.arguments)
 
@@ -99,13 +104,13 @@ class Hearing:
         self.sent: float | None = None
         self.first_token: float | None = None
         self.last_token: float | None = None
-        self._connected: float | None = None
+        self.connected = 0.0
         self._draft = AnswerDraft()
 
     def take(self, event: Event) -> None:
         """The next event."""
         if isinstance(event, Sent):
-            self.sent, self._connected = event.at, event.connected or None
+            self.sent, self.connected = event.at, event.connected
         elif isinstance(event, Reported):
             self.usage, self.facts = event.usage, event.facts
         elif isinstance(event, Finished):
@@ -140,7 +145,7 @@ class Hearing:
     def _instants(self) -> dict[str, Any]:
         told: dict[str, Any] = {}
         if self.sent is not None:
-            told |= {at.SENT: self.sent - self.begun, at.CONNECT: self._connected}
+            told |= {at.SENT: self.sent - self.begun, at.CONNECT: self.connected or None}
         seen = self._draft.seal(None)
         if seen.first_token is not None and seen.last_token is not None:
             told |= {

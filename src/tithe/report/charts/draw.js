@@ -318,6 +318,14 @@
   const observer = new ResizeObserver((entries) => requestAnimationFrame(() => entries.forEach((entry) => draw(entry.target))));
   hosts.forEach((host) => observer.observe(host));
 
+  // Another script's drawing, or another state of one: { host, drawing }.
+  document.addEventListener("draw", ({ detail: { host, drawing } }) => {
+    drawings[host.id] = drawing;
+    widths.delete(host);
+    draw(host);
+    observer.observe(host);
+  });
+
   // On paper nothing can be opened, so the tables are; those that were closed are closed again afterwards.
   let opened = [];
   addEventListener("beforeprint", () => {

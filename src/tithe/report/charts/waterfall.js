@@ -5,6 +5,7 @@
 
 (() => {
   const ROW = 24; // pixels a row
+  const RULES = 2; // pixels of the lines above and below the rows
   const BAR = { top: 5, height: 11 };
   const LEAST = 0.0005; // of the whole axis, what can be zoomed to
   const NARROW = 560; // pixels, below which names have less room
@@ -79,13 +80,16 @@
       this.layer = element("div", { class: "layer" });
       this.space.append(this.layer);
       this.rows = element("div", { class: "rows", tabindex: "0", role: "listbox", "aria-label": "Rows of the waterfall" }, this.space);
+      // As high as all rows, up to what the style allows: a search that leaves few moves nothing below them.
+      this.rows.style.height = `${this.data.lines.length * ROW + RULES}px`;
+      this.more = element("p", { class: "more" });
       this.details = element("div", { class: "chosen", "aria-live": "polite" });
       this.rows.addEventListener("scroll", () => this.soon(), { passive: true });
       this.rows.addEventListener("keydown", (event) => this.typed(event));
       this.rows.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
       this.rows.addEventListener("pointerdown", (event) => this.pressed(event));
       this.rows.addEventListener("dblclick", (event) => this.closer(event));
-      this.host.replaceChildren(tools, this.legend(), this.strip, this.axis, this.rows, this.details);
+      this.host.replaceChildren(tools, this.legend(), this.strip, this.axis, this.rows, this.more, this.details);
       this.choose(null);
     }
 
@@ -220,11 +224,25 @@
       if (!this.place) return;
       const first = Math.max(0, Math.floor(this.rows.scrollTop / ROW) - 2);
       const last = Math.min(this.shown.length, first + Math.ceil(this.rows.clientHeight / ROW) + 4);
+      this.tellMore();
       this.layer.style.top = `${first * ROW}px`;
       this.layer.replaceChildren(...this.shown.slice(first, last).map((row, index) => this.row(row, first + index)));
       const active = this.layer.querySelector("[aria-selected=true]");
       if (active) this.rows.setAttribute("aria-activedescendant", active.id);
       else this.rows.removeAttribute("aria-activedescendant");
+    }
+
+    // Which of the rows are in view, and that there are more to scroll to; nothing where all are.
+    tellMore() {
+      const { scrollTop, clientHeight } = this.rows;
+      const all = this.shown.length;
+      const scrolls = all * ROW > clientHeight + 1;
+      const first = Math.min(all, Math.round(scrollTop / ROW) + 1);
+      const last = Math.min(all, Math.floor((scrollTop + clientHeight) / ROW + 0.5));
+      const below = last < all ? "↓ " : "", above = first > 1 ? "↑ " : "";
+      const [from, to, whole] = [first, last, all].map((count) => count.toLocaleString("en-US"));
+      this.more.hidden = !scrolls;
+      this.more.textContent = scrolls ? `${above}${below}rows ${from} to ${to} of ${whole}: scroll for the others` : "";
     }
 
     row(row, index) {

@@ -5,7 +5,7 @@ from tithe.report.buckets import LOOKS, PARTS
 from tithe.report.drawing import Row, Stacks
 from tithe.report.figures import number, seconds
 from tithe.report.ledger_rows import Cells, cost_cells, unit_of
-from tithe.report.ledger_words import bucket_seconds, first_sentence, of_all
+from tithe.report.ledger_words import bound, bucket_seconds, first_sentence, of_all
 from tithe.report.page import Figure, Panel, Table
 
 ANCHOR = "costs"
@@ -20,7 +20,8 @@ def costs_figure(ledger: Ledger) -> Figure:
         name="",
         values=tuple(value * unit.scale for value in values),
         told=tuple(
-            f"{LOOKS[bucket].name}: {number(value * unit.scale)} {unit.name}, {of_all(value, ledger.wall_s)}"
+            f"{LOOKS[bucket].name}: {bound(bucket in ledger.outside)}{number(value * unit.scale)} {unit.name}, "
+            f"{of_all(value, ledger.wall_s)}"
             for bucket, value in zip(BUCKETS, values, strict=True)
         ),
         end=seconds(ledger.wall_s),
@@ -40,6 +41,11 @@ def costs_figure(ledger: Ledger) -> Figure:
             (
                 "Wall: seconds of the wall clock. Busy: all such work in full, at once or not. Saves: so much shorter the task is "
                 "without it, which is less than wall where something else would then be waited for."
+            ),
+            *(
+                ("≤: some of it was seen from outside, so its figures are upper bounds.",)
+                if ledger.outside
+                else ()
             ),
         ),
         formulas=("sum of the buckets = wall clock",),

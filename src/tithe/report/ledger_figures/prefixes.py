@@ -7,7 +7,7 @@ from tithe.report.drawing import Column, Columns, Part
 from tithe.report.figures import counted, number, tokens
 from tithe.report.ledger_figures.costs import as_table
 from tithe.report.ledger_rows import Cells, break_cells
-from tithe.report.ledger_words import finding_sentence, findings, visible
+from tithe.report.ledger_words import finding_sentence, findings, no_break, visible
 from tithe.report.page import Figure, Panel
 
 ANCHOR = "prefix"
@@ -49,7 +49,10 @@ def prefixes_figure(diagnosis: Diagnosis | None) -> Figure:
         reading="Red is what had been paid for and was computed again, since the prompt differs before it.",
         caption=_caption(diagnosis),
         formulas=("prompt = shared + paid for again + new",) if shown else (),
-        tables=(as_table(break_cells(diagnosis), shown=True), as_table(_call_cells(diagnosis)))
+        tables=(
+            *((as_table(break_cells(diagnosis), shown=True),) if diagnosis.breaks else ()),
+            as_table(_call_cells(diagnosis)),
+        )
         if diagnosis is not None and calls
         else (),
     )
@@ -58,6 +61,8 @@ def prefixes_figure(diagnosis: Diagnosis | None) -> Figure:
 def _title(diagnosis: Diagnosis | None) -> str:
     if diagnosis is None or not diagnosis.calls:
         return "Prompts were not examined"
+    if not diagnosis.breaks and diagnosis.known < 2:
+        return "Whether a prefix was lost is not known"
     if not diagnosis.breaks:
         return "No call breaks the prefix that its session had paid for"
     lost = sum(one.lost_tokens or 0 for one in diagnosis.breaks)
@@ -87,7 +92,7 @@ def _caption(diagnosis: Diagnosis | None) -> tuple[str, ...]:
     if diagnosis is None:
         return ()
     found = findings(diagnosis)
-    told = [finding_sentence(one) for one in found[:_MOST_FINDINGS]]
+    told = [finding_sentence(one) for one in found[:_MOST_FINDINGS]] or [no_break(diagnosis)]
     if len(found) > _MOST_FINDINGS:
         told.append(f"And {len(found) - _MOST_FINDINGS:,} more, in the table.")
     if diagnosis.token_s is not None:

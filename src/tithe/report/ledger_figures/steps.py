@@ -8,7 +8,7 @@ from tithe.report.drawing import Column, Columns
 from tithe.report.figures import TimeUnit, counted, percent, seconds, tokens
 from tithe.report.ledger_figures.costs import as_table
 from tithe.report.ledger_rows import kept_steps, step_cells, step_name, unit_of
-from tithe.report.ledger_words import visible
+from tithe.report.ledger_words import bound, visible
 from tithe.report.page import Figure, Panel
 
 ANCHOR = "steps"
@@ -69,8 +69,9 @@ def _column(place: int, row: StepRow, unit: TimeUnit) -> Column:
     sums = dict.fromkeys(BUCKETS, 0.0)
     for entry in row.entries:
         sums[entry.bucket] += entry.wall_s
+    outside = {entry.bucket for entry in row.entries if entry.outside}
     parts = [
-        f"{LOOKS[bucket].name}: {seconds(value)}"
+        f"{LOOKS[bucket].name}: {bound(bucket in outside)}{seconds(value)}"
         for bucket, value in sorted(sums.items(), key=lambda one: -one[1])
         if value > 0
     ]

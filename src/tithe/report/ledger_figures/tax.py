@@ -5,7 +5,7 @@ from tithe.report.drawing import Part, Row, Stacks
 from tithe.report.figures import number, seconds
 from tithe.report.ledger_figures.costs import as_table
 from tithe.report.ledger_rows import tax_cells, unit_of
-from tithe.report.ledger_words import TAX_NAMES, avoidable, of_all, tax_sentence
+from tithe.report.ledger_words import TAX_NAMES, avoidable, of_all, tax_sentence, unchecked_sentences
 from tithe.report.page import Figure, Panel
 
 ANCHOR = "tax"
@@ -34,11 +34,14 @@ def tax_figure(ledger: Ledger) -> Figure:
                         for item in ledger.tax
                     ),
                 ),
-                empty="Nothing to draw: no retries, no queueing that was reported, no tools in series, no lost prefix of known cost.",
+                empty="Nothing to draw: no retries, no queueing that was reported, no tools known to have run in series, no lost prefix of known cost.",
             ),
         ),
         reading="A bar is by how much the task is shorter without that part alone.",
-        caption=tuple(f"{line[:1].upper()}{line[1:]}." for line in map(tax_sentence, ledger.tax)),
+        caption=(
+            *(f"{line[:1].upper()}{line[1:]}." for line in map(tax_sentence, ledger.tax)),
+            *unchecked_sentences(ledger),
+        ),
         formulas=("saves = wall clock − wall clock of the task timed again without that part",),
         tables=(as_table(tax_cells(ledger), shown=True),) if ledger.tax else (),
     )

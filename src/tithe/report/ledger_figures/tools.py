@@ -5,7 +5,7 @@ from tithe.report.drawing import Colour, Part, Row, Stacks
 from tithe.report.figures import TimeUnit, counted, number
 from tithe.report.ledger_figures.costs import as_table
 from tithe.report.ledger_rows import model_cells, tool_cells, unit_of
-from tithe.report.ledger_words import of_all, visible
+from tithe.report.ledger_words import TOGETHER, bound, of_all, visible
 from tithe.report.page import Figure, Panel
 
 TOOLS, MODELS = "tools", "models"
@@ -23,6 +23,7 @@ def tools_figure(ledger: Ledger) -> Figure:
             row.busy_s,
             f"{counted(row.runs, 'run')}{', ≤' if row.outside else ''}",
             unit,
+            outside=row.outside > 0,
         )
         for row in ledger.tools[:_MOST_ROWS]
     )
@@ -34,12 +35,14 @@ def tools_figure(ledger: Ledger) -> Figure:
         told.append(
             f"{seen}, between an answer and the request that brings the result: upper bounds, marked ≤."
         )
+    if any(row.together for row in ledger.tools):
+        told.append(f"{TOGETHER[:1].upper()}{TOGETHER[1:]}; together they are no longer than that.")
     if len(ledger.tools) > _MOST_ROWS:
         told.append(f"Drawn are the {_MOST_ROWS} that take most; the table has all {len(ledger.tools):,}.")
     wall = ledger.bucket_s("tool")
     return Figure(
         anchor=TOOLS,
-        title=f"{of_all(wall, ledger.wall_s)} of the wall clock is tools"
+        title=f"{bound('tool' in ledger.outside)}{of_all(wall, ledger.wall_s)} of the wall clock is tools"
         if ledger.tools
         else "No tool was seen",
         panels=(
@@ -81,14 +84,14 @@ def models_figure(ledger: Ledger) -> Figure:
     )
 
 
-def _row(name: str, wall_s: float, busy_s: float, end: str, unit: TimeUnit) -> Row:
+def _row(name: str, wall_s: float, busy_s: float, end: str, unit: TimeUnit, *, outside: bool = False) -> Row:
     beside = max(0.0, busy_s - wall_s)
     return Row(
         name=visible(name, _NAME),
         values=(wall_s * unit.scale, beside * unit.scale),
         told=(
-            f"{number(wall_s * unit.scale)} {unit.name} on the wall clock",
-            f"{number(beside * unit.scale)} {unit.name} beside something longer",
+            f"{bound(outside)}{number(wall_s * unit.scale)} {unit.name} on the wall clock",
+            f"{bound(outside)}{number(beside * unit.scale)} {unit.name} beside something longer",
         ),
         end=end,
     )

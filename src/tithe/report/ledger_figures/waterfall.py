@@ -8,7 +8,7 @@ from tithe.report.drawing import Line, Waterfall
 from tithe.report.figures import NOTHING, TimeUnit, counted, number, seconds
 from tithe.report.ledger_figures.costs import as_table
 from tithe.report.ledger_rows import Cells, unit_of
-from tithe.report.ledger_words import kind_name, visible
+from tithe.report.ledger_words import bound, kind_name, visible
 from tithe.report.page import Figure, Panel
 
 ANCHOR = "waterfall"
@@ -105,7 +105,7 @@ def bar_name(bar: Bar) -> str:
 
 def bar_length(bar: Bar) -> str:
     """How long it ran, as far as that is known."""
-    return f"{'≤ ' if bar.outside else ''}{seconds(bar.end_s - bar.start_s)}{'?' if bar.unended else ''}"
+    return f"{bound(bar.outside)}{seconds(bar.end_s - bar.start_s)}{'?' if bar.unended else ''}"
 
 
 def _told(bar: Bar) -> str:
@@ -126,14 +126,14 @@ def _facts(bar: Bar) -> Iterator[tuple[str, str]]:
     if bar.error is not None:
         yield "failed", visible(bar.error)
     on_path = sum(end - start for start, end in bar.critical)
-    yield "on the critical path", seconds(on_path) if on_path > 0 else "no"
+    yield "on the critical path", f"{bound(bar.outside)}{seconds(on_path)}" if on_path > 0 else "no"
     if bar.slack_s is not None:
         slack = "none: any longer, and the task is longer" if bar.slack_s <= 0 else seconds(bar.slack_s)
         yield "slack", slack
     if bar.first_token_s is not None:
         yield "first token", f"{seconds(bar.first_token_s - bar.start_s)} from its start"
     for one in bar.slices:
-        yield kind_name(one.bucket, one.detail), seconds(one.end - one.start)
+        yield kind_name(one.bucket, one.detail), f"{bound(bar.outside)}{seconds(one.end - one.start)}"
     for name, value in bar.told:
         yield visible(name, 60), visible(value)
 
@@ -165,7 +165,9 @@ def _cells(ledger: Ledger, unit: TimeUnit) -> Cells:
                 bar.kind,
                 number(bar.start_s * unit.scale),
                 bar_length(bar),
-                seconds(sum(end - start for start, end in bar.critical)) if bar.critical else NOTHING,
+                f"{bound(bar.outside)}{seconds(sum(end - start for start, end in bar.critical))}"
+                if bar.critical
+                else NOTHING,
                 _slack(bar.slack_s),
                 number(bar.first_token_s * unit.scale) if bar.first_token_s is not None else NOTHING,
                 ", ".join(dict.fromkeys(LOOKS[one.bucket].name for one in bar.slices)) or NOTHING,

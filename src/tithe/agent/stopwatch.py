@@ -1,0 +1,51 @@
+"""How long something was under way, and a backend that is watched for it."""
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Generator
+from typing import cast
+
+from tithe.core import Backend, Event, Request
+
+
+class Stopwatch:
+    """`seconds` in which at least one of what it watches was under way: two at once count once."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._running = 0
+        self._since = 0.0
+
+    @contextlib.contextmanager
+    def running(self) -> Generator[None]:
+        """Something is under way."""
+        if not self._running:
+            self._since = time.perf_counter()
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self.seconds += time.perf_counter() - self._since
+
+
+class WatchedBackend:
+    """A `Backend` as it is, with the seconds in which it was asked something: `stopwatch`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.stopwatch = Stopwatch()
+        self._backend = backend
+
+    async def generate(self, request: Request) -> AsyncGenerator[Event]:
+        """What the backend answers."""
+        with self.stopwatch.running():
+            async with contextlib.aclosing(
+                cast("AsyncGenerator[Event]", self._backend.generate(request))
+            ) as events:
+                async for event in events:
+                    yield event
+
+    async def aclose(self) -> None:
+        """Close the backend."""
+        await self._backend.aclose()
