@@ -5,7 +5,8 @@
 
 The embedded endpoint with the bundled model at 60 ms and 600 tokens/s, and before it a backend that goes wrong as often as it is told
 (`tithe.core.FaultyBackend`; its file says what each mishap is). The task world's held-out tasks, the same for all; of a task and a mishap
-both loops are given the same luck as long as they make the same calls. Without mishaps the budget is enough for both.
+both loops are given the same luck as long as they make the same calls. A mishap befalls a call, with all the choices that it asks for, so
+candidates are no remedy for it here. Without mishaps the budget is enough for both.
 """
 
 from __future__ import annotations
