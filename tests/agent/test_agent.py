@@ -463,6 +463,43 @@ def test_the_model_is_told_to_answer_when_there_is_no_time_for_more():
     assert all(decided.took_s == pytest.approx(1.0) for decided in outcome.decisions[:4])
 
 
+def test_what_the_model_answers_untold_is_worth_more_than_what_it_is_pressed_for():
+    clock = FakeClock()
+
+    def script(request: Request) -> Script:
+        if request.tool_choice.mode == "none":
+            return says("about 8", ttft=0.5)
+        if len(request.messages) > 6:
+            return says("8", ttft=1.0)
+        return calls(("double", f'{{"x": {len(request.messages)}}}'), ttft=1.0)
+
+    agent = Agent(ScriptedBackend(script, clock), "m", tools=[double], crafts=ONE, clock=clock)
+    outcome = run(agent, clock, budget=4.5)
+    assert (outcome.answer, outcome.decisions[3].decision.kind) == ("8", "answer now")
+    assert all("time is nearly up" not in (message.content or "") for message in outcome.messages)
+
+
+def test_an_answer_beside_a_tool_that_does_not_end_is_kept():
+    clock = FakeClock()
+
+    @tool(idempotent=True)
+    async def hangs(x: int) -> int:
+        await clock.sleep(1e6)
+        return x
+
+    @tool(final=True)
+    async def finish(x: int) -> int:
+        return x
+
+    for early in (True, False):
+        clock = FakeClock()
+        backend = turn_by_turn(calls(("hangs", '{"x": 1}'), ("finish", '{"x": 7}')), clock=clock)
+        crafts = msgspec.structs.replace(ONE, early=early)
+        outcome = run(Agent(backend, "m", tools=[hangs, finish], crafts=crafts, clock=clock), clock, budget=2)
+        assert outcome.answer == 7
+        assert outcome.wall_s == pytest.approx(2)
+
+
 def test_a_call_that_fails_is_made_again_after_a_wait():
     clock = FakeClock()
     backend = turn_by_turn(
@@ -516,6 +553,25 @@ def test_a_late_first_token_is_hedged():
     outcome = run(agent, clock)
     assert (outcome.answer, outcome.hedges, backend.abandoned) == ("fast", 1, 1)
     assert outcome.wall_s == pytest.approx(0.2)
+
+
+def test_hedges_are_a_share_of_all_the_agent_s_calls():
+    clock = FakeClock()
+    asked = iter(range(1000))
+
+    def script(request: Request) -> Script:
+        return says("8", ttft=0.9 if next(asked) % 5 == 4 else 0.1)
+
+    agent = Agent(
+        ScriptedBackend(script, clock),
+        "m",
+        crafts=Crafts(candidates=1, ways=1, hedge=0.2, review=False),
+        clock=clock,
+    )
+    for _ in range(40):
+        agent.speeds.saw_call(seconds(0.1))
+    hedges = [run(agent, clock).hedges for _ in range(14)]
+    assert hedges == [0] * 4 + [1] + [0] * 8 + [1], "of nine calls a fifth is one, and one was hedged already"
 
 
 # Latency craft.

@@ -4,7 +4,7 @@ What an attempt failed of decides whether it is asked again: a full house, a los
 a request that is refused is not. The wait before that is what the endpoint says (`Retry-After`), else doubles from `BACKOFF_S`, with
 some chance in it, so that many agents do not come again together.
 
-Hedging: an attempt whose first token is later than nine in ten is joined by a second; at most the share `Crafts.hedge` of calls is.
+Hedging: an attempt whose first token is later than nine in ten is joined by a second; at most the share `Crafts.hedge` of all the calls that the agent has made is.
 """
 
 import asyncio
@@ -65,6 +65,7 @@ class Caller:
             CallFailed: it failed, and asking again is of no use or was done often enough.
         """
         self.calls += 1
+        self._speeds.asked += 1
         with call(request.model) as scope:
             try:
                 hearing = await self._answer(request, watch)
@@ -90,7 +91,7 @@ class Caller:
     async def _answer(self, request: Request, watch: Watch | None) -> Hearing:
         failures = 0
         while True:
-            may_hedge = self.hedges + 1 <= self._crafts.hedge * self.calls
+            may_hedge = self._speeds.hedged + 1 <= self._crafts.hedge * self._speeds.asked
             race = Race(self._backend, request, self._deadline, watch)
             try:
                 return await race.run(patience(self._speeds, self._deadline.left, hedge=may_hedge))
@@ -104,6 +105,7 @@ class Caller:
                 raise CallFailed(EngineError(f"The backend raised {error!r}, which none may.")) from error
             finally:
                 self.hedges += race.hedged
+                self._speeds.hedged += race.hedged
             failures += 1
             self.retries += 1
 

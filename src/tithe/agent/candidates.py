@@ -5,23 +5,22 @@ are not waited for when more than half already ask for the same. What is not tak
 was taken is `speculation`.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import msgspec
 
+from tithe.agent.beside import Beside, Found, examined
 from tithe.agent.caller import Caller, CallFailed
 from tithe.agent.deadline import Deadline, OutOfTime
-from tithe.agent.proposal import Proposal, examine
+from tithe.agent.proposal import Proposal
 from tithe.agent.request import JUDGE, Asking, Preferred, shown
 from tithe.agent.speeds import Speeds
 from tithe.agent.tool import schema_of
 from tithe.agent.tool_run import Toolbox, called
 from tithe.core import Message
 from tithe.core.errors import EndpointRefused, InvalidRequest, UsageError
-from tithe.wire.hearing import Hearing
 
 Choose = Literal["vote", "judge"] | Callable[[Sequence[Message]], int | Awaitable[int]]
 _REFUSED = frozenset((400, 404, 415, 422, 501))
@@ -48,6 +47,7 @@ class Candidates:
     ) -> None:
         self._caller = caller
         self._toolbox = toolbox
+        self._calls = Beside(caller, toolbox, deadline)
         self._speeds = speeds
         self._deadline = deadline
         self._forks = forks
@@ -78,74 +78,22 @@ class Candidates:
             raise
         if len(hearing.choices) < count:
             self._forks.has_n = False  # it answers as if it had not been asked for more than one
-        return self._examined(hearing)
-
-    def _examined(self, hearing: Hearing) -> list[Proposal]:
-        return [
-            examine(choice.message, choice.finish, self._toolbox)
-            for _, choice in sorted(hearing.choices.items())
-        ]
+        return examined(hearing, self._toolbox)
 
     async def _beside(self, asking: Asking, history: Sequence[Message], count: int) -> Proposal:
         """As calls beside each other."""
-        loop = asyncio.get_running_loop()
-        found: dict[int, Proposal] = {}
-        used: dict[int, asyncio.Future[bool]] = {number: loop.create_future() for number in range(count)}
 
-        def answered(number: int) -> Callable[[Hearing], "asyncio.Future[bool]"]:
-            def take(hearing: Hearing) -> "asyncio.Future[bool]":
-                found[number] = self._examined(hearing)[0]
-                come.set()
-                return used[number]
-
-            return take
-
-        come = asyncio.Event()
-        calls = {
-            number: asyncio.ensure_future(
-                self._caller.ask(asking.step(history, at=number), answered=answered(number))
-            )
-            for number in range(count)
-        }
-        try:
-            await self._until_enough(calls, found, come)
-            numbers = sorted(found)
-            best = numbers[await self._best(asking, history, [found[number] for number in numbers])]
-            for number, future in used.items():
-                future.set_result(number == best)
-            await asyncio.sleep(0)  # those that have their verdict close their spans
-            return found[best]
-        finally:
-            for call in calls.values():
-                self._deadline.abandon(call)
-
-    async def _until_enough(
-        self, calls: "Mapping[int, asyncio.Future[Hearing]]", found: dict[int, Proposal], come: asyncio.Event
-    ) -> None:
-        """Wait until all have answered or failed, or more than half agree.
-
-        Raises `OutOfTime` when the deadline came before the first, or what the last failed of when none answered.
-        """
-        while True:
+        def enough(found: Found) -> bool:
             votes = Counter(proposal.key for proposal in found.values() if proposal.fault is None)
-            if votes and votes.most_common(1)[0][1] * 2 > len(calls):
-                return
-            pending = {call for number, call in calls.items() if number not in found and not call.done()}
-            if not pending:
-                break
-            come.clear()
-            news = asyncio.ensure_future(come.wait())
-            try:
-                await self._deadline.until_one({*pending, news}, self._deadline.left)
-            finally:
-                self._deadline.abandon(news)
-            if self._deadline.over:
-                break
-        if not found:
-            for call in calls.values():
-                if call.done():
-                    call.result()
-            raise OutOfTime
+            return bool(votes) and votes.most_common(1)[0][1] * 2 > count
+
+        async def best(found: Found) -> int:
+            places = sorted(found)
+            return places[await self._best(asking, history, [found[place] for place in places])]
+
+        requests = [asking.step(history, at=place) for place in range(count)]
+        _, taken = await self._calls.one_of(requests, enough, best)
+        return taken
 
     async def _best(self, asking: Asking, history: Sequence[Message], proposals: list[Proposal]) -> int:
         """Which one is taken."""

@@ -13,7 +13,7 @@ class Crafts(msgspec.Struct, frozen=True, kw_only=True):
     review: a call criticizes the final answer.
     ways: at most so many ways from goal to answer, each with fresh tools, until two agree.
     retries: how often a call is asked again that failed for the endpoint's part.
-    hedge: the share of calls that may be asked a second time because their first token is late.
+    hedge: the share of an agent's calls that may be asked a second time because their first token is late.
     early: an idempotent tool starts when its arguments are complete, before the answer is.
     parallel: calls of one answer run at once where their tools may.
     """

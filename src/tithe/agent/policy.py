@@ -94,7 +94,7 @@ def budgeted(situation: Situation, crafts: Crafts) -> Decision:
         situation.ahead >= 2
         and situation.calls
         and situation.steps
-        and not _fits(_two_steps(situation), situation)
+        and _two_steps(situation) > situation.left_s
     ):
         return Decision(
             kind="answer now",

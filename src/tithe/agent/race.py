@@ -25,6 +25,8 @@ PATIENCE = 10.0
 LEAST_PATIENCE_S = 1.0
 # Times the same: so long at least, however little is left.
 _WHOLE = 3.0
+# What is answered sooner than this is never asked twice: the difference would be the machine's.
+LEAST_LATE_S = 0.02
 # Calls, before what is late can be told.
 _KNOWN = 5
 
@@ -41,7 +43,7 @@ def patience(speeds: Speeds, left: float, *, hedge: bool) -> Patience:
     slow = speeds.ttft.quantile(0.9)
     silence = max(LEAST_PATIENCE_S, PATIENCE * slow) if speeds.ttft else left
     silence = min(silence, max(left / 2, LEAST_PATIENCE_S, _WHOLE * slow))
-    late = slow if hedge and len(speeds.ttft.seconds) >= _KNOWN else None
+    late = max(slow, LEAST_LATE_S) if hedge and len(speeds.ttft.seconds) >= _KNOWN else None
     return Patience(silence=silence, late=late)
 
 

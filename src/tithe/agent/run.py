@@ -151,9 +151,9 @@ class Run:
 
     def _why_stopped(self) -> Stopped:
         way = self._ways[-1]
-        if way.stuck:
-            return "stuck"
-        return "out of steps" if way.steps >= self._max_steps else "out of time"
+        if way.steps >= self._max_steps:
+            return "out of steps"
+        return "stuck" if way.stuck else "out of time"
 
     def _note(self, decision: Decision, took: float | None, left: float | None = None) -> None:
         self._log.append(

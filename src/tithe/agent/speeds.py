@@ -61,7 +61,10 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class Speeds:
-    """The samples. `seed` are calls of this endpoint that somebody else made."""
+    """The samples. `seed` are calls of this endpoint that somebody else made.
+
+    `asked`, `hedged`: how many calls were made in all runs, and how many of them were joined by a second.
+    """
 
     def __init__(self, seed: Iterable[CallTime] = ()) -> None:
         self._calls: deque[CallTime] = deque(seed, maxlen=KEPT)
@@ -69,6 +72,7 @@ class Speeds:
         self._of_steps: deque[float] = deque(maxlen=KEPT)
         self._joint: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._steps: deque[int] = deque(maxlen=KEPT)
+        self.asked = self.hedged = 0
 
     def saw_call(self, time: CallTime) -> None:
         """A call was answered."""

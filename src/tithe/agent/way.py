@@ -6,10 +6,12 @@ whose calls are no JSON is put there as text: some endpoints turn a conversation
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from tithe.agent.beside import Beside, Found
 from tithe.agent.caller import Caller, CallFailed
 from tithe.agent.candidates import Candidates, Choose, Forks
 from tithe.agent.crafts import Crafts
@@ -76,6 +78,7 @@ class Way:
         self._deadline = deadline
         self._crafts = crafts
         self.toolbox = Toolbox(tools, speeds, deadline)
+        self._calls = Beside(caller, self.toolbox, deadline)
         self._candidates = Candidates(caller, self.toolbox, speeds, deadline, forks, choose)
         self._done: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self._repeated = 0
@@ -125,14 +128,21 @@ class Way:
         return examine(choice.message, choice.finish, self.toolbox)
 
     async def _last(self) -> Proposal:
-        """What the model answers when it is told that time is up."""
+        """What the model answers when it is told that time is up; unless it would have come to an answer by itself.
+
+        Both are asked at once: whether a model was about to answer nobody can know, and what it says untold is worth more.
+        """
         final = self.toolbox.final
-        history = [*self.history, Message(role="user", content=TIME_IS_UP)]
-        request = self._asking.step(history, final="" if final is None else final.name)
-        hearing = await self._caller.ask(request)
-        self.history, self.pressed = history, True
-        choice = hearing.choices[min(hearing.choices)]
-        return examine(choice.message, choice.finish, self.toolbox)
+        told = [*self.history, Message(role="user", content=TIME_IS_UP)]
+        requests = (
+            self._asking.step(self.history),
+            self._asking.step(told, final="" if final is None else final.name),
+        )
+        place, proposal = await self._calls.one_of(requests, _answers_untold, _untold_or_told)
+        self.pressed = True
+        if place == 1:
+            self.history = told
+        return proposal
 
     async def _verify(self, proposal: Proposal) -> str | None:
         """What a call finds wrong with what is proposed, before it is run; None: nothing."""
@@ -156,7 +166,16 @@ class Way:
             return await self._without_calls(proposal)
         self.history.append(proposal.message)
         began = self._deadline.clock.now()
-        results = await self._run(proposal, early, wrong)
+        ran_by: dict[int, Ran] = {}
+        try:
+            await self._run(proposal, early, wrong, ran_by)
+        except OutOfTime:
+            # What a final tool said beside one that did not end in time is an answer.
+            answer = await self._final_of(proposal, ran_by)
+            if answer is None:
+                raise
+            return answer
+        results = [ran_by[number] for number in range(len(proposal.calls))]
         if any(not isinstance(call, Fault) for call in proposal.calls) and wrong is None:
             self._speeds.saw_tools_of_a_step(self._deadline.clock.now() - began)
         answer: Answer | None = None
@@ -173,6 +192,17 @@ class Way:
             self.history.append(Message(role="tool", content=text, tool_call_id=call.id))
         self._note(proposal, *(ran.text for ran in results))
         return answer
+
+    async def _final_of(self, proposal: Proposal, ran_by: Mapping[int, Ran]) -> Answer | None:
+        for number, examined in enumerate(proposal.calls):
+            ran = ran_by.get(number)
+            if isinstance(examined, Fault) or not examined.tool.traits.final or ran is None or ran.fault:
+                continue
+            try:
+                return await self._checked(_value(examined, ran.value))
+            except Fault as fault:
+                self._fault(fault, examined.call.name)
+        return None
 
     async def _without_calls(self, proposal: Proposal) -> Answer | None:
         """An answer in text, or one whose calls cannot stand in history as they are."""
@@ -196,9 +226,10 @@ class Way:
         self._repeated = self._repeated + 1 if self._done[done] else 0
         self._done[done] += 1
 
-    async def _run(self, proposal: Proposal, early: EarlyRuns, wrong: str | None) -> list[Ran]:
-        """What came of each call, in order: those whose tools may run side by side do, where nothing stands between them."""
-        results: dict[int, Ran] = {}
+    async def _run(
+        self, proposal: Proposal, early: EarlyRuns, wrong: str | None, results: dict[int, Ran]
+    ) -> None:
+        """Run the calls; those whose tools may run side by side do, where nothing stands between them. Each has its result by its number."""
         group: list[int] = []
         for number, examined in enumerate(proposal.calls):
             if isinstance(examined, Fault):
@@ -212,7 +243,6 @@ class Way:
                 group = []
                 await self._together(proposal, [number], early, results)
         await self._together(proposal, group, early, results)
-        return [results[number] for number in range(len(proposal.calls))]
 
     async def _together(
         self, proposal: Proposal, group: list[int], early: EarlyRuns, results: dict[int, Ran]
@@ -259,6 +289,14 @@ class Way:
 
     def _fault(self, fault: Fault, tool: str | None) -> None:
         self.faults.append(FaultSeen(kind=fault.kind, step=self.steps, tool=tool, words=fault.words))
+
+
+def _answers_untold(found: Found) -> bool:
+    return 0 in found and found[0].answers
+
+
+async def _untold_or_told(found: Found) -> int:
+    return 0 if _answers_untold(found) or 1 not in found else 1
 
 
 def _value(ready: Ready, returned: Any) -> Any:

@@ -1,7 +1,8 @@
 """A backend that goes wrong as often as it is told: to see what an agent makes of it.
 
 What can go wrong is what does: the endpoint says nothing, or late, or breaks off, refuses, is full; the model writes arguments that
-are no JSON, or do not fit, calls a tool that there is not, or answers in prose. The chance is drawn a call at a time from a seed.
+are no JSON, or do not fit, calls a tool that there is not, or answers in prose. What befalls the endpoint is drawn for each call, what the
+model does for each choice, from a seed.
 """
 
 import random
@@ -14,7 +15,7 @@ import msgspec
 from tithe.core.backend import Backend
 from tithe.core.clock import Clock, SystemClock
 from tithe.core.errors import Overloaded, StreamBroken, Unreachable, UsageError
-from tithe.core.event import Event, Finished, Sent, TextDelta, ToolCallDelta
+from tithe.core.event import Event, Finished, Reported, Sent, TextDelta, ToolCallDelta
 from tithe.core.request import Request
 
 # silent         nothing is ever said
@@ -38,13 +39,15 @@ Mishap = Literal[
     "prose",
 ]
 MISHAPS: tuple[Mishap, ...] = Mishap.__args__
+_OF_MODEL: frozenset[Mishap] = frozenset(("malformed", "bad arguments", "unknown tool", "prose"))
 LATE_S = 2.0
 RETRY_AFTER_S = 0.2
 _NEVER_S = 1e9
 
 
 class FaultyBackend:
-    """A `Backend` that answers as `inner` does but for mishaps. `rates`: the share of calls that each befalls; together at most 1.
+    """A `Backend` that answers as `inner` does but for mishaps. `rates`: the share of calls, or of choices, that each befalls; together
+    at most 1.
 
     `happened` counts them. Closing it closes the inner one. Raises `UsageError` for rates that are no shares.
     """
@@ -65,13 +68,16 @@ class FaultyBackend:
     async def generate(self, request: Request) -> AsyncIterator[Event]:
         """Answer one request, or not. Raises what the inner backend does, and what the mishap is."""
         mishap = self._draw()
+        endpoint = mishap if mishap not in _OF_MODEL else None
+        # The first choice has what was drawn; each further one draws for itself, as a model does.
+        of_choices: dict[int, Mishap | None] = {0: mishap if mishap in _OF_MODEL else None}
         if mishap is not None:
             self.happened[mishap] += 1
-        if mishap == "unreachable":
+        if endpoint == "unreachable":
             raise Unreachable("No connection could be made: a mishap that was asked for.")
-        if mishap == "full":
+        if endpoint == "full":
             raise Overloaded("The house is full: a mishap that was asked for.", retry_after=RETRY_AFTER_S)
-        if mishap == "silent":
+        if endpoint == "silent":
             yield Sent(at=self._clock.now())
             await self._clock.sleep(_NEVER_S)
         events = cast("AsyncGenerator[Event]", self._inner.generate(request))
@@ -79,22 +85,29 @@ class FaultyBackend:
             first = True
             async for event in events:
                 token = not isinstance(event, Sent)
-                if token and first and mishap == "late":
+                if token and first and endpoint == "late":
                     await self._clock.sleep(LATE_S)
-                if token and not first and mishap == "broken":
+                if token and not first and endpoint == "broken":
                     raise StreamBroken("The stream broke off: a mishap that was asked for.")
                 first = first and not token
-                changed = _changed(event, mishap)
-                if changed is not None:
-                    yield (
-                        msgspec.structs.replace(changed, at=self._clock.now())
-                        if mishap == "late"
-                        else changed
-                    )
+                changed = _changed(event, self._of_choice(event, of_choices))
+                yield (
+                    msgspec.structs.replace(changed, at=self._clock.now()) if endpoint == "late" else changed
+                )
 
     async def aclose(self) -> None:
         """Release what the inner backend holds."""
         await self._inner.aclose()
+
+    def _of_choice(self, event: Event, drawn: dict[int, Mishap | None]) -> Mishap | None:
+        if isinstance(event, Sent | Reported):
+            return None
+        if event.index not in drawn:
+            mishap = self._draw()
+            drawn[event.index] = mishap if mishap in _OF_MODEL else None
+            if drawn[event.index] is not None and mishap is not None:
+                self.happened[mishap] += 1
+        return drawn[event.index]
 
     def _draw(self) -> Mishap | None:
         chance = self._drawn.random()
@@ -105,8 +118,8 @@ class FaultyBackend:
         return None
 
 
-def _changed(event: Event, mishap: Mishap | None) -> Event | None:
-    """The event as the mishap leaves it; None: nothing of it is left."""
+def _changed(event: Event, mishap: Mishap | None) -> Event:
+    """The event as the mishap leaves it."""
     if isinstance(event, Finished) and mishap == "prose":
         return msgspec.structs.replace(event, reason="stop")
     if not isinstance(event, ToolCallDelta):
