@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 from rich.console import Console
 
 from tithe.report import print_projection
@@ -55,6 +56,19 @@ def test_several_tasks_their_fits_and_names_that_a_terminal_would_obey():
     assert "TTFT of m[red]" in out
     assert "median of 40 calls" in " ".join(out.split())
     assert "\x1b" not in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_tasks_of_one_name_are_told_apart_and_no_figure_is_cut():
+    graphs = [
+        msgspec.structs.replace(recorded("a task with a rather long name"), task=f"{one}{'0' * 30}")
+        for one in ("a1b2", "c3d4")
+    ]
+    out = printed(project(graphs, Change(speedup=2, retries=0.1), own_call_times(graphs)))
+    table = out.split("wall clock")[0]
+    assert "a1b20000" in table
+    assert "c3d40000" in table
+    assert "…" not in table
     assert all(len(line) <= 80 for line in out.splitlines())
 
 

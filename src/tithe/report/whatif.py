@@ -14,7 +14,7 @@ from tithe.trace.buckets import BUCKETS
 from tithe.whatif import Beside, FitQuality, Projected, Projection
 
 _INDENT = 2
-_MOST_TASKS, _LONGEST_NAME = 20, 24
+_MOST_TASKS, _LONGEST_NAME = 20, 32
 _SAME = 1e-9
 _WHAT = {
     "whole": "A whole answer",
@@ -93,7 +93,8 @@ def signed(difference: float) -> str:
 
 
 def _by_task(tasks: tuple[Projected, ...]) -> Table:
-    table = calm_table("task", "id", "calls", "before", "projected", "80 % from", "to", "floor")
+    table = calm_table("task", "id", "calls", "before", "projected", "80 %\nfrom", "to", "floor")
+    table.columns[0].no_wrap = False  # where it is narrow a name takes two lines, and no figure is cut
     for task in sorted(tasks, key=lambda one: one.wall.p50 - one.before_s)[:_MOST_TASKS]:
         table.add_row(
             Text(plain(task.name)[:_LONGEST_NAME]),
