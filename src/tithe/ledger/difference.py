@@ -1,7 +1,7 @@
 """What changed between two tasks, or two groups of tasks: more of something, or slower ones.
 
-Each bucket's change is split by factors.py: calls for the buckets in which a task waits for a model, runs for tools, retries
-for what failed. Prefill goes by the prompt's uncached tokens (where a side does not report the cached ones, by all of them),
+Each bucket's change is split by factors.py: calls that were answered for the buckets in which a task waits for a model, runs
+for tools, attempts without an answer for what failed. Prefill goes by the prompt's uncached tokens (where a side does not report the cached ones, by all of them),
 decode, and answers whose time is not told apart, by the output's. What has no units (overhead, user, unattributed, ...) changes as a whole.
 All parts sum to the change of the wall clock, to rounding.
 
@@ -23,7 +23,7 @@ from tithe.ledger.factors import Factor, Link, Share, split
 from tithe.ledger.many import names_of
 from tithe.trace.buckets import BUCKETS, INFERENCE, Bucket
 
-Unit = Literal["call", "tool run", "retry"]
+Unit = Literal["call", "tool run", "failed attempt"]
 Tokens = Literal["uncached", "input", "output"]
 Tasks = Ledger | Account | Sequence[Ledger] | Sequence[Account]
 
@@ -31,7 +31,7 @@ Tasks = Ledger | Account | Sequence[Ledger] | Sequence[Account]
 UNITS: dict[Bucket, Unit] = {
     **dict.fromkeys((bucket for bucket in BUCKETS if bucket in INFERENCE), "call"),
     "tool": "tool run",
-    "retry": "retry",
+    "retry": "failed attempt",
 }
 # The tokens that a bucket's time goes by; the first that both sides report.
 _TOKENS: dict[Bucket, tuple[Tokens, ...]] = {
@@ -162,7 +162,11 @@ class _Both:
         units: dict[Unit | None, list[Bucket]] = {}
         for bucket in self.used(BUCKETS):
             units.setdefault(UNITS.get(bucket), []).append(bucket)
-        plurals: dict[Unit, str] = {"call": "calls", "tool run": "tools", "retry": "retries and failures"}
+        plurals: dict[Unit, str] = {
+            "call": "calls",
+            "tool run": "tools",
+            "failed attempt": "retries and failures",
+        }
         found: list[Change] = []
         for unit, name in plurals.items():
             if unit in units:
@@ -285,9 +289,9 @@ def _of_account(account: Account) -> _Figures:
     found: _Figures = {
         ("wall",): account.wall_s,
         ("step",): account.steps,
-        ("call",): account.calls,
+        ("call",): account.calls - account.failed,
         ("tool run",): account.tools,
-        ("retry",): account.retries,
+        ("failed attempt",): account.retries + account.failed,
     }
     tokens = _tokens(account.input_tokens, account.cached_tokens, account.output_tokens)
     for bucket in BUCKETS:
@@ -296,14 +300,15 @@ def _of_account(account: Account) -> _Figures:
 
 
 def _of_ledger(ledger: Ledger) -> _Figures:
+    answered = [model for model in ledger.models if model.failed < model.calls]
+    calls = sum(model.calls - model.failed for model in answered)
     found: _Figures = {
         ("wall",): ledger.wall_s,
         ("step",): len(ledger.steps),
-        ("call",): sum(model.calls for model in ledger.models),
+        ("call",): calls,
         ("tool run",): sum(tool.runs for tool in ledger.tools),
-        ("retry",): sum(max(model.attempts - model.calls, 0) for model in ledger.models),
+        ("failed attempt",): sum(max(model.attempts, model.calls) for model in ledger.models) - calls,
     }
-    answered = [model for model in ledger.models if model.failed < model.calls]
     tokens = _tokens(
         _total(model.input_tokens for model in answered),
         _total(model.cached_tokens for model in answered),
@@ -315,7 +320,7 @@ def _of_ledger(ledger: Ledger) -> _Figures:
     for model in ledger.models:
         told = {"call": model.calls, "busy": model.busy_s, "wall": model.wall_s}
         found |= {("model", model.name, figure): value for figure, value in told.items()}
-        found["model", model.name, "output"] = _reported(model.output_tokens, model.busy_s)
+        found["model", model.name, "output"] = _reported(model.output_tokens, model.calls - model.failed)
     for tool in ledger.tools:
         told = {"tool run": tool.runs, "busy": tool.busy_s, "wall": tool.wall_s}
         found |= {("tool", tool.name, figure): value for figure, value in told.items()}
@@ -335,16 +340,14 @@ def _tokens(prompt: int | None, cached: int | None, output: int | None) -> dict[
 
 
 def _add(found: _Figures, bucket: Bucket, wall: float, busy: float, tokens: dict[str, int | None]) -> None:
-    busy = max(busy, 0.0)
-    if not wall and not busy:
-        return
-    found |= {(bucket, "wall"): wall, (bucket, "busy"): busy}
+    """A bucket's seconds, and the tokens that its time goes by: those are the calls', whether they took any of it or not."""
+    found |= {(bucket, "wall"): wall, (bucket, "busy"): max(busy, 0.0)}
     for name in _TOKENS.get(bucket, ()):
-        found[bucket, name] = _reported(tokens[name], busy)
+        found[bucket, name] = _reported(tokens[name], found["call",])
 
 
-def _reported(tokens: int | None, busy: float) -> float:
-    """Tokens of a task; zero, not missing, for one that spent no time on any."""
+def _reported(tokens: int | None, calls: float) -> float:
+    """Tokens of a task; zero, not missing, for one that no call was answered in."""
     if tokens is not None:
         return tokens
-    return math.nan if busy > 0 else 0.0
+    return math.nan if calls > 0 else 0.0

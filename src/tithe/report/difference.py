@@ -18,7 +18,7 @@ from tithe.report.tables import calm_table
 from tithe.report.task import plain
 
 _INDENT = 2
-_PLURALS = {"call": "calls", "tool run": "tool runs", "retry": "retries"}
+_PLURALS = {"call": "calls", "tool run": "tool runs", "failed attempt": "failed attempts"}
 _TOKENS = {"uncached": "uncached prompt tokens", "input": "prompt tokens", "output": "output tokens"}
 # Of all that was added and taken away, what is less than this share is not named in the sentence.
 _NAMED_FROM = 0.01
@@ -53,7 +53,7 @@ def headline(found: Difference) -> str:
     """The change in a sentence, its greatest causes first. They sum to it with the rest that is named last."""
     change = found.change_s
     mean = " on the mean" if found.a.tasks > 1 or found.b.tasks > 1 else ""
-    sides = f"{seconds(found.b.wall_s)} against {seconds(found.a.wall_s)}{mean}"
+    sides = f"{seconds(found.b.wall_s)} against {seconds(found.a.wall_s)}{mean}{_badly(found)}"
     interval = ""
     if change.low is not None and change.high is not None:
         interval = f" [{_signed(change.low)} {_signed(change.high)}]"
@@ -73,6 +73,16 @@ def headline(found: Difference) -> str:
     if change.low is not None and change.high is not None and change.low <= 0 <= change.high:
         doubt = " The interval holds zero: that there is a difference is not shown."
     return f"B takes {seconds(abs(change.value))} {more}{interval}, {sides}: {', '.join(words)}.{doubt}"
+
+
+def _badly(found: Difference) -> str:
+    """Which side's wall clock was cut short by a failure: it is not faster for that."""
+    told = [
+        f"{letter} ended badly" if side.tasks == 1 else f"of {letter} {side.failed:,} ended badly"
+        for letter, side in (("A", found.a), ("B", found.b))
+        if side.failed
+    ]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _causes(parts: Sequence[Change]) -> Iterator[tuple[float, float, str]]:
