@@ -178,6 +178,22 @@ def test_tools_that_run_at_once_are_hidden_and_not_faster():
     assert seconds(part(found, "tools")) == pytest.approx({"count": 0, "each": -2.0, "speed": 0, "overlap": -2.0}, abs=1e-9)  # fmt: skip
 
 
+def test_tools_seen_from_outside_are_bounds_of_which_no_share_of_work_or_overlap_is_told():
+    def task(length: float, *, outside: bool) -> list[Span]:
+        seen = {"seen": "outside"} if outside else {"source": "api"}
+        call = span("c", "call", 0, 1, "t", request_model="m", source="api")
+        tools = [span(f"u{n}", "tool", 1, 1 + length, "t", tool_name="search", **seen) for n in range(2)]
+        return [span("t", "task", 0, 1 + length, source="api"), call, *tools]
+
+    for make in (make_ledger, make_account):
+        found = difference(make(record(*task(2.0, outside=True))), make(record(*task(1.0, outside=False))))
+        adds_up(found)
+        for tools in (part(found, "tools"), *(found.tools or ())):
+            assert (tools.a_outside, tools.b_outside) == (True, False)
+            assert seconds(tools) == pytest.approx({"count": 0, "each": -1.0, "speed": -1.0})
+        assert not part(found, "calls").a_outside
+
+
 def test_a_tool_may_be_called_like_a_figure_and_each_is_told_once():
     def task(end: float) -> Ledger:
         return make_ledger(record(span("u", "tool", 0, end, tool_name="wall", source="api")))

@@ -72,6 +72,16 @@ def test_a_side_that_ended_badly_is_not_told_as_faster_without_saying_so():
     assert "on the mean (of B 1 ended badly)" in headline(difference([account()] * 2, [account(), broke_off]))
 
 
+def test_bounds_are_marked_and_not_said_to_be_faster():
+    seen = [msgspec.structs.replace(one, outside=("tool",)) for one in (account(tool=1.0), account(tool=0.5))]
+    found = difference(*seen)
+    assert headline(found).endswith(": tool runs each ≤ 500 ms against ≤ 1.00 s (-1.50 s, from outside).")
+    out = printed(found)
+    assert re.search(r"tools +3 +≤ 3.00 +≤ 1.50 +-1.50", out)
+    assert "≤: seen from outside, so an upper bound" in out
+    assert "≤" not in printed(difference(account(tool=1.0), account(tool=0.5)))
+
+
 def test_the_tables_fit_80_columns_with_intervals_and_cut_nothing():
     a = [account(calls=4 + n % 3, decode=1 + 0.03 * n) for n in range(12)]
     b = [account(calls=5 + n % 4, decode=1.7 + 0.03 * n, output=133, tools=5) for n in range(12)]

@@ -5,6 +5,9 @@ for tools, attempts without an answer for what failed. Prefill goes by the promp
 decode, and answers whose time is not told apart, by the output's. What has no units (overhead, user, unattributed, ...) changes as a whole.
 All parts sum to the change of the wall clock, to rounding.
 
+Tools that were seen from outside have upper bounds for seconds. How much of a bound was work, and how much of that ran at once,
+nobody saw: such a change is split into more and each alone, and its seconds are marked.
+
 Groups are compared by their means over tasks, since means add up and medians don't: a group is then one task with the mean of
 every figure, whose seconds a unit are all seconds over all units. Intervals are bootstrap intervals (core/statistics.py): each
 group's tasks are resampled, and every resample is split anew. With fewer than three tasks on a side there are none.
@@ -63,7 +66,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the wall clock: its seconds a task on both sides, and the change from A to B.
 
     `more` and `each` sum to the change, `within` to `each`. Where there is nothing to count by they are None and empty.
-    `tokens` are those that `within` counts (None: none, or of several buckets).
+    `tokens` are those that `within` counts (None: none, or of several buckets). `a_outside`, `b_outside`: some of that side's
+    was seen from outside only, so that its seconds are an upper bound, and the change is that of bounds.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens | None = None
     a_s: float
     b_s: float
+    a_outside: bool = False
+    b_outside: bool = False
     change_s: Estimate
     more: Effect | None = None
     each: Effect | None = None
@@ -125,7 +131,7 @@ def difference(a: Tasks, b: Tasks, *, names: tuple[str, str] = ("A", "B"), seed:
         )
         for name, group, mean in zip(names, groups, means, strict=True)
     ]
-    both = _Both(means[0], means[1], fewest)
+    both = _Both(means[0], means[1], fewest, [_outside(group) for group in groups])
     whole = all(isinstance(task, Ledger) for group in groups for task in group)
     return Difference(
         a=sides[0],
@@ -141,8 +147,15 @@ def difference(a: Tasks, b: Tasks, *, names: tuple[str, str] = ("A", "B"), seed:
 class _Both:
     """The means of both sides, of all tasks and of each resample."""
 
-    def __init__(self, a: Mapping[_Name, Floats], b: Mapping[_Name, Floats], n: int) -> None:
+    def __init__(
+        self,
+        a: Mapping[_Name, Floats],
+        b: Mapping[_Name, Floats],
+        n: int,
+        outside: Sequence[frozenset[_Name]],
+    ) -> None:
         self._a, self._b, self._n = a, b, n
+        self._outside = outside
         self._none = np.zeros_like(next(iter(a.values())))
 
     def change(self, names: Iterable[_Name]) -> Floats:
@@ -184,7 +197,7 @@ class _Both:
                 name,
                 unit,
                 [(what, name, "wall")],
-                self._links([(what, name, figure) for figure in (*counted, "busy", "wall")]),
+                self._links(self._seen([(what, name, figure) for figure in (*counted, "busy", "wall")])),
                 "output" if "output" in counted else None,
             )
             for name in names
@@ -197,7 +210,12 @@ class _Both:
             return {}
         tokens = self._tokens(bucket)
         counted = [(unit,)] if tokens is None else [(unit,), (bucket, tokens)]
-        return self._links([*counted, (bucket, "busy"), (bucket, "wall")])
+        return self._links(self._seen([*counted, (bucket, "busy"), (bucket, "wall")]))
+
+    def _seen(self, names: list[_Name]) -> list[_Name]:
+        """The chain without the work in it, where a side's seconds are bounds of what nobody saw."""
+        bounds = any(names[-1] in outside for outside in self._outside)
+        return [names[0], names[-1]] if bounds else names
 
     def _tokens(self, bucket: Bucket) -> Tokens | None:
         """What both sides report of the tokens that the bucket's time goes by."""
@@ -231,8 +249,8 @@ class _Both:
         return found
 
     def _links(self, names: Sequence[_Name]) -> dict[Factor, Share]:
-        """The split of a chain of figures: units, tokens if there are four, busy and wall seconds."""
-        factors: tuple[Factor, ...] = ("count", *_WITHIN) if len(names) == 4 else ("count", *_WITHIN[1:])
+        """The split of a chain of figures: units, tokens if there are four, busy seconds if they are told, and wall seconds."""
+        factors: tuple[Factor, ...] = ("count", *_WITHIN[len(_WITHIN) - len(names) + 1 :])
         return split(
             [
                 Link(factor, self._of(self._a, name), self._of(self._b, name))
@@ -255,6 +273,8 @@ class _Both:
             tokens=tokens if "tokens" in effects else None,
             a_s=sum(_point(self._a, wall) for wall in walls),
             b_s=sum(_point(self._b, wall) for wall in walls),
+            a_outside=any(wall in self._outside[0] for wall in walls),
+            b_outside=any(wall in self._outside[1] for wall in walls),
             change_s=bootstrapped_estimate(self.change(walls), self._n),
             more=effects.get("count"),
             each=effects.get("each"),
@@ -279,6 +299,16 @@ def _means(rows: Sequence[_Figures], seed: int, fewest: int) -> dict[_Name, Floa
     table = np.array([[row.get(name, 0.0) for name in names] for row in rows])
     means = bootstrapped_means(table, seed=seed) if fewest >= FEWEST else table.mean(axis=0, keepdims=True)
     return {name: means[:, place] for place, name in enumerate(names)}
+
+
+def _outside(tasks: Iterable[Ledger | Account]) -> frozenset[_Name]:
+    """The wall seconds that are upper bounds."""
+    found = set[_Name]()
+    for task in tasks:
+        found |= {(bucket, "wall") for bucket in task.outside}
+        if isinstance(task, Ledger):
+            found |= {("tool", tool.name, "wall") for tool in task.tools if tool.outside}
+    return frozenset(found)
 
 
 def _figures(task: Ledger | Account) -> _Figures:

@@ -13,7 +13,7 @@ from rich.text import Text
 from tithe.core.statistics import Estimate
 from tithe.ledger.difference import Change, Difference, Effect, Side
 from tithe.report.figures import NOTHING, TimeUnit, counted, number, seconds
-from tithe.report.ledger_words import name_list
+from tithe.report.ledger_words import bound, name_list
 from tithe.report.tables import calm_table
 from tithe.report.task import plain
 
@@ -120,6 +120,15 @@ def _each(unit: str, part: Change) -> str:
     if effect is None or effect.a is None or effect.b is None:
         return ""
     change = effect.b - effect.a
+    if part.a_outside or part.b_outside:
+        # The difference of two bounds is no bound: that they got faster was not seen.
+        a, b = (
+            f"{bound(outside)}{seconds(value)}"
+            for value, outside in ((effect.a, part.a_outside), (effect.b, part.b_outside))
+        )
+        return (
+            f"{_PLURALS[unit]} each {b} against {a} ({_signed_seconds(effect.change_s.value)}, from outside)"
+        )
     told = [
         one
         for one in part.within
@@ -208,8 +217,8 @@ def _cells(change: Change, name: str, unit: TimeUnit, *, counts: bool = True) ->
     return (
         Text(plain(name)),
         _pair(more) if more is not None and counts else "",
-        number(change.a_s * unit.scale),
-        number(change.b_s * unit.scale),
+        f"{bound(change.a_outside)}{number(change.a_s * unit.scale)}",
+        f"{bound(change.b_outside)}{number(change.b_s * unit.scale)}",
         _change(change.change_s, unit),
         _signed(more.change_s.value * unit.scale) if more is not None else NOTHING,
         _signed(each.change_s.value * unit.scale) if each is not None else NOTHING,
@@ -228,7 +237,12 @@ def _factors_table(found: Difference) -> Table:
             continue
         name, scale = _factor(change, effect)
         write = _count if effect.factor == "count" else number
-        a, b = (write(one * scale) if one is not None else NOTHING for one in (effect.a, effect.b))
+        a, b = (
+            f"{bound(outside and effect.factor != 'count')}{write(one * scale)}"
+            if one is not None
+            else NOTHING
+            for one, outside in ((effect.a, change.a_outside), (effect.b, change.b_outside))
+        )
         table.add_row(name, a, b, _change(effect.change_s, unit))
     return table
 
@@ -267,6 +281,11 @@ def _notes(found: Difference) -> Iterator[str]:
         "By more: the change in how many, at the mean of both sides' seconds each. By slower: the change in seconds each, at "
         "the mean of how many. Together they are B - A; waits for parallel work are counted once."
     )
+    if any(part.a_outside or part.b_outside for part in found.parts):
+        yield (
+            "≤: seen from outside, so an upper bound. A change of bounds is no bound: what the framework did beside the tools "
+            "may be all of it."
+        )
     if found.a.tasks == found.b.tasks == 1:
         yield "Two single tasks: what differs may be chance. Groups of tasks have intervals."
         return
