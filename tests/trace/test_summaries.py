@@ -49,6 +49,25 @@ def test_a_call_and_its_attempts_are_not_counted_twice(store, recording, span) -
     assert task.finished
 
 
+def test_what_two_instrumentations_tell_is_counted_once(store, recording, span) -> None:
+    once = [
+        span("c1", kind="call", start=101.0, end=105.0, error="x", attributes={INPUT: 10, OUTPUT: 3}),
+        span("t1", kind="tool", start=105.0, end=106.0, error="exit_1"),
+    ]
+    store.add(recording, once)
+    [before] = store.tasks()
+    again = [
+        span("c2", kind="call", parent="c1", start=101.1, end=104.9, error="x",
+             attributes={INPUT: 10, OUTPUT: 3, "tithe.tool_results": ["a", "b"], "tithe.duplicate_of": "c1"}),
+        span("t2", kind="tool", start=105.1, end=105.9, error="exit_1", attributes={"tithe.duplicate_of": "t1"}),
+    ]  # fmt: skip
+    store.add(recording, again)
+    assert store.tasks() == [before]
+    assert [(one.id, one.kind) for one in store.task("last").spans] == [
+        ("c1", "call"), ("t1", "tool"), ("c2", "call"), ("t2", "tool"),
+    ]  # fmt: skip
+
+
 def test_attempts_that_hang_under_something_else_than_a_call_are_calls_by_themselves(
     store, recording, span
 ) -> None:
