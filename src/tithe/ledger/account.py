@@ -223,12 +223,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure over many tasks; None where there are too few for that percentile. `outside`: it is an upper bound."""
+    """One figure over many tasks; None where there are too few for that percentile. `tasks`: how many report it. `outside`: it is an
+    upper bound."""
 
     name: str
     p50: Estimate | None
     p95: Estimate | None
     total: float
+    tasks: int
     share: float | None = None
     outside: bool = False
 
