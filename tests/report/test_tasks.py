@@ -41,7 +41,7 @@ def test_a_task_is_a_row_with_what_was_not_reported_said_so():
     lines = shown(TASK)
     assert lines[1].split() == "task started name wall calls tools failed in out".split()
     assert lines[3].split() == "4bf92f35 2023-11-14 fix bug 12.3 s 20 18 3 1,234,567 n/r".split()
-    assert "1 task, all from proxy." in lines[-1]
+    assert "1 task, all recorded by proxy." in lines[-1]
 
 
 def test_today_s_tasks_have_a_time_and_this_year_s_a_day():

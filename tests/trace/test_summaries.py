@@ -84,6 +84,18 @@ def test_attempts_that_hang_under_something_else_than_a_call_are_calls_by_themse
     assert (task.calls, task.attempts, task.input_tokens) == (3, 3, 7)
 
 
+def test_a_source_finds_what_it_told_of_in_another_ones_recording(store, recording, span) -> None:
+    sources = {"seen": ("proxy", "api"), "alone": ("proxy", "proxy"), "named": ("proxy", "otlp")}
+    for trace, told in sources.items():
+        spans = [
+            span(f"{trace}{place}", trace=trace, attributes={"tithe.source": source})
+            for place, source in enumerate(told)
+        ]
+        store.add(recording, spans)
+    found = {source: {task.id for task in store.tasks(source=source)} for source in ("api", "otlp", "ap")}
+    assert found == {"api": {"seen"}, "otlp": {"named"}, "ap": set()}
+
+
 def test_what_no_call_reported_is_none(store, recording, span) -> None:
     store.add(recording, [span("a"), span("t", trace="task-t", kind="tool")])
     assert [(task.input_tokens, task.output_tokens, task.name) for task in store.tasks()] == [

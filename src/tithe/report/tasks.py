@@ -67,7 +67,9 @@ def _notes(
     tasks: Sequence[TaskSummary], sources: Sequence[str], ends: Sequence[str], more: bool
 ) -> list[str]:
     notes = [
-        f"{counted(len(tasks), 'task')}" + (f", all from {sources[0]}" if len(sources) == 1 else "") + "."
+        f"{counted(len(tasks), 'task')}"
+        + (f", all recorded by {sources[0]}" if len(sources) == 1 else "")
+        + "."
     ]
     if more:
         notes.append("There are older ones: --limit 0 lists all.")
