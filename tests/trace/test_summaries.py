@@ -68,6 +68,16 @@ def test_what_two_instrumentations_tell_is_counted_once(store, recording, span) 
     ]  # fmt: skip
 
 
+def test_an_answer_that_the_agent_left_is_no_failure_and_one_that_had_not_begun_is(
+    store, recording, span
+) -> None:
+    left = span("a", error="client_closed", attributes={"tithe.first_token_s": 0.1})
+    store.add(recording, [left])
+    assert store.tasks()[0].errors == 0
+    store.add(recording, [span("b", error="client_closed")])
+    assert store.tasks()[0].errors == 1
+
+
 def test_attempts_that_hang_under_something_else_than_a_call_are_calls_by_themselves(
     store, recording, span
 ) -> None:

@@ -32,7 +32,7 @@ def print_tasks(tasks: Sequence[TaskSummary], console: Console, *, more: bool = 
     table = calm_table(*heads, *spare)
     for left in (1, 2, *range(len(heads), len(heads) + len(spare))):
         table.columns[left].justify = "left"
-    # Where the terminal is narrow, names alone give way.
+    # Where the terminal is narrow, names go on below, and are cut last of all.
     table.columns[2].no_wrap = False
     table.columns[2].max_width = _LONGEST_NAME
     for task, end in zip(tasks, ends, strict=True):

@@ -21,6 +21,7 @@ from tithe.core.attributes import (
 )
 from tithe.core.errors import UsageError
 from tithe.core.span import Span
+from tithe.trace.node import was_left
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Span)
@@ -77,7 +78,7 @@ def row_of(span: Span, offset: float) -> SpanRow:
         call=span.id if span.kind == "call" else (span.parent or span.id) if span.kind == "attempt" else None,
         began=span.start + offset,
         ended=None if span.end is None else span.end + offset,
-        failed=span.error is not None,
+        failed=span.error is not None and not was_left(span),
         input=_count(told.get(INPUT_TOKENS)),
         output=_count(told.get(OUTPUT_TOKENS)),
         results=len(cast("list[Any]", results))

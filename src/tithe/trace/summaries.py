@@ -16,7 +16,7 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     `started` is in seconds since the epoch, `wall_s` from its first span's start to its last one's end (or start, while
     that is open). `calls` counts logical calls, `attempts` their HTTP requests (a call without attempts is one). `tools`
     are tool runs that were reported or, if there are more of those, tool results that requests brought. `errors` are
-    attempts and tool runs that failed. What is told twice is counted once. Tokens are None where no call reported any. `finished`: its end was seen, or
+    attempts and tool runs that failed; an answer that the agent hung up on once it had begun is none. What is told twice is counted once. Tokens are None where no call reported any. `finished`: its end was seen, or
     that of its recording; `source`: that of the recording that has it first; `recorder`: whether what writes that still lives.
     `exit_status` is that of the command that the task ran in, as a shell has it, and `signal` the one that ended it; None
     where there was none, or it has not ended.
