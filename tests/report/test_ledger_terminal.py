@@ -257,6 +257,20 @@ def test_a_few_tasks_are_told_in_a_few_lines_each():
     assert short() == ""
 
 
+def test_models_with_long_names_keep_their_figures_and_what_had_to_go_is_said():
+    ledger = proxied(4)
+    [model] = ledger.models
+    names = ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20260112")
+    models = tuple(msgspec.structs.replace(model, name=name) for name in names)
+    out = show(msgspec.structs.replace(ledger, models=models))
+    table = out.partition("By model")[2].partition("Waterfall")[0]
+    heads = " ".join(table.partition("─")[0].split())
+    assert [head for head in ("failed", "busy", "output", "saves") if head not in heads] == []
+    assert "".join(line[2:14] for line in table.splitlines()[5:11]).replace(" ", "").startswith(names[0])
+    assert "For want of width without attempts, of them cached." in words(table)
+    assert "For want of width" not in show(ledger, width=200)
+
+
 def test_many_tasks_are_a_table_with_what_they_sum_to():
     ledgers = [proxied(steps) for steps in range(3, 30)]
     out = short(*ledgers)
