@@ -57,6 +57,13 @@ def call(number: int, parts: tuple[Part, ...], *, task: str = "t", **told: Any) 
     )
 
 
+def test_one_call_is_too_few_for_a_price_and_is_one() -> None:
+    assert (
+        fitted([(1000, 0.5)]).unknown
+        == f"1 call tells its first token and uncached tokens; it takes {FEWEST}"
+    )
+
+
 def test_no_more_is_lost_than_was_paid_for() -> None:
     before = prompt(("user", LONG), system=f"{LONG} It is 10:00:01.")
     after = prompt(("user", LONG), system=f"{LONG} It is 10:00:07.")
