@@ -13,6 +13,7 @@ from tithe.core import attributes as at
 from tithe.net.scripted import Received, Reply, ScriptedServer
 from tithe.trace import Store
 
+ROOT = Path(__file__).parents[2]
 SPANS = (
     ("task", "task", None, 0.0, 5.0, {}),
     (
@@ -88,6 +89,31 @@ def test_the_embedded_endpoint_replays_a_task_and_the_record_has_it(db):
     assert [span.attributes[at.REPLAY_OF] for span in calls] == ["one", "two"]
     # The second goes on from the first, so most of it is cached.
     assert calls[1].attributes[at.CACHE_READ_TOKENS] >= 256
+
+
+def test_a_replay_loses_no_more_of_its_prefix_than_the_recorded_agent(tmp_path):
+    path = str(tmp_path / "record.db")
+    agent = (sys.executable, "examples/agent.py", "lookup", "1")
+    tithe = (sys.executable, "-m", "tithe")
+    recording = (*tithe, "record", "--upstream", "embedded", "--db", path, "--quiet", "--", *agent)
+    ran = subprocess.run(recording, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode in (0, 1), ran.stderr
+    told = json.loads(run("last", "embedded", "--db", path, "--json").stdout)
+
+    def steps(task: str) -> list[tuple[int, int]]:
+        """Prompt tokens, and those of them that were not cached, by step."""
+        asked = (*tithe, "ledger", task, "--db", path, "--json")
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=True)
+        return [
+            (step["input_tokens"], step["input_tokens"] - step["cached_tokens"])
+            for step in json.loads(found.stdout)["steps"]
+        ]
+
+    recorded, replayed = steps(told["task"]), steps(told["replay"])
+    assert len(recorded) == len(replayed) >= 4
+    assert [prompt for prompt, _ in replayed] == pytest.approx([prompt for prompt, _ in recorded], rel=0.05)
+    # A block more or less, and a token or two where an answer meets what comes after it.
+    assert [new for _, new in replayed] == pytest.approx([new for _, new in recorded], abs=40)
 
 
 def chunk(delta: dict[str, str], finish: str | None = None, **more: object) -> bytes:

@@ -47,9 +47,10 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     through: str | None = None
 
     @property
-    def host(self) -> str:
-        """The host, without its port."""
-        return URL(self.origin).host or ""
+    def server(self) -> tuple[str, int | None]:
+        """The host and the port; without a port of its own that of its scheme."""
+        url = URL(self.origin)
+        return url.host or "", url.port
 
 
 class UpstreamClient:
