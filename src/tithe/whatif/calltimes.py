@@ -206,12 +206,24 @@ def _on_prompt(
     if with_decode:
         sizes["decoded tokens"] = [float(one.decoded or 0) for one in samples]
     fit = fit_times(what, sizes, times)
-    if isinstance(fit, NoFit) and fit.reason.endswith("twice as many") and "cached tokens" in sizes:
-        # Fewer prices, where the samples are few.
+    together = _together(fit) if "cached tokens" in sizes else None
+    if together is not None:
         sizes["prompt tokens"] = [float(one.prompt or 0) for one in samples]
         del sizes["cached tokens"], sizes["uncached tokens"]
         fit = fit_times(what, sizes, times)
+        if isinstance(fit, Fit):
+            fit = msgspec.structs.replace(fit, notes=(together, *fit.notes))
     return fit
+
+
+def _together(fit: Fit | NoFit) -> str | None:
+    """Why tokens in the cache and outside have to have one price; None: they need not."""
+    if isinstance(fit, NoFit):
+        few = fit.reason.endswith("twice as many")
+        return "cached and uncached tokens: one price, since the samples are few" if few else None
+    if fit.prices.get("cached tokens", 0.0) > fit.prices.get("uncached tokens", 0.0):
+        return "cached and uncached tokens: one price, for what is cached would cost more than what is not"
+    return None
 
 
 def own_call_times(graphs: Iterable[Graph]) -> dict[str, CallTimes]:

@@ -183,12 +183,19 @@ def _check_cache(tables: Sequence[Table], change: Change, own: Mapping[str, Call
     if not any(
         times.knows_cache() for source, times in own.items() if any(source in t.sources for t in tables)
     ):
-        reasons = sorted({fit.reason for times in own.values() if isinstance(fit := times.ttft, NoFit)})
+        reasons = sorted({reason for times in own.values() for reason in _no_cache(times)})
         raise UsageError(
             f"--cache {change.cache} needs what a cached token costs, and the recorded calls do not tell it: "
             + ("; ".join(reasons) if reasons else "cached tokens are not reported, or hardly vary")
             + ". Give a profile: tithe audit --save audit.json, then --profile audit.json."
         )
+
+
+def _no_cache(times: CallTimes) -> tuple[str, ...]:
+    """Why a fit does not tell what a cached token costs, as far as it says."""
+    if isinstance(times.ttft, NoFit):
+        return (times.ttft.reason,)
+    return tuple(note for note in times.ttft.notes if "cached tokens" in note)
 
 
 def _one(
