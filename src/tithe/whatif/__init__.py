@@ -1,7 +1,7 @@
 """Projection: what a task would take with another endpoint or another design, what fits into a budget, and a task's shape run for real."""
 
 from tithe.whatif.beside import Beside
-from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times
+from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times, source_of
 from tithe.whatif.change import Cache, Change
 from tithe.whatif.described import Description, described_graph
 from tithe.whatif.fit import Fit, NoFit
@@ -67,4 +67,5 @@ __all__ = [
     "replay",
     "run",
     "simulate",
+    "source_of",
 ]

@@ -7,8 +7,9 @@ The sensitivity of a knob is what the projected task would save with one more no
 less to each first token, a decode rate of a tenth more, a point less of failures, tools in nine tenths of the time, tools of one
 answer at once, a warm cache. Both sides meet the same luck, so the difference is the knob's alone.
 
-The interval is of 80 %: a tenth of the draws lie below it and a tenth above. It has in it what calls scatter by and how many
-attempts fail, and nothing of what the fit may have wrong.
+The interval is of 80 %: a tenth of the draws lie below it and a tenth above. It has in it what calls scatter by, how many
+attempts fail, and how far the fit may be off as a whole, by how few calls told it (fit.py). Where all draws are alike nothing tells how calls
+scatter, and there is no interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 
 from tithe.core.errors import UsageError
 from tithe.core.statistics import Floats
-from tithe.trace.buckets import BUCKETS
+from tithe.trace.buckets import BUCKETS, Bucket
 from tithe.whatif.answers import Nudge
 from tithe.whatif.assumptions import assumptions
 from tithe.whatif.beside import Beside
@@ -36,12 +37,21 @@ _NOTHING_S = 1e-9
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds: the median of the draws, their mean, and the 80 % interval."""
+    """Seconds: the median of the draws, their mean, and the 80 % interval; None where there is no scatter that one could be told from."""
 
     p50: float
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def holds(self, seconds: float) -> bool | None:
+        """Whether a time lies in the interval; None: there is none."""
+        return None if self.ends is None else self.ends[0] <= seconds <= self.ends[1]
 
 
 class Knob(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +63,8 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """How well the times that a projection stands on are fitted. `error`: median |fitted / measured - 1|; None: not fitted.
+    """How well the times that a projection stands on are fitted. `error`: median |told / measured - 1|, each told
+    from the others; None: not fitted. `tasks`: of how many recorded tasks the calls are; None: of an audit.
 
     `beside`: what it is about is not a price of tokens, but of other calls under way.
     """
@@ -62,6 +73,7 @@ class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     n: int
     error: float | None
+    tasks: int | None = None
     prices: dict[str, float] = {}
     ranges: dict[str, tuple[float, float]] = {}
     beside: Beside | None = None
@@ -89,6 +101,7 @@ class Projected(msgspec.Struct, frozen=True, kw_only=True):
 class Projection(msgspec.Struct, frozen=True, kw_only=True):
     """One task or several, each under the same change. The totals are over all; `wall` is of their sum.
 
+    `outside`: the buckets that were seen from outside only, so that all that is told of them, and the floor, are upper bounds.
     `sharing`: (agents, simulated, measured seconds of a call) for each level of the profile's audit, where agents share it.
     """
 
@@ -101,6 +114,7 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     knobs: tuple[Knob, ...]
     assumptions: tuple[str, ...]
     fits: tuple[FitQuality, ...]
+    outside: tuple[Bucket, ...] = ()
     sharing: tuple[tuple[int, float, float], ...] = ()
 
     @property
@@ -127,7 +141,8 @@ def project(
     _check_tokens(tables, change)
     _check_cache(tables, change, own)
     found = [
-        _one(graph, table, change, own, draws, seed) for graph, table in zip(graphs, tables, strict=True)
+        _one(graph, table, change, own, draws, seed, task)
+        for task, (graph, table) in enumerate(zip(graphs, tables, strict=True))
     ]
     walls = sum((_spread(one.wall, draws) for _, one in found), np.zeros(draws))
     tasks = tuple(task for task, _ in found)
@@ -141,6 +156,7 @@ def project(
         knobs=_knobs(tables, change, own, draws, seed),
         assumptions=assumptions(tables, change, own),
         fits=_qualities(change, own, {source for table in tables for source in table.sources}),
+        outside=tuple(bucket for bucket in BUCKETS if any(bucket in graph.outside for graph in graphs)),
         sharing=tuple(measured_error(change.profile))
         if change.agents > 1 and change.profile is not None
         else (),
@@ -199,10 +215,16 @@ def _no_cache(times: CallTimes) -> tuple[str, ...]:
 
 
 def _one(
-    graph: Graph, table: Table, change: Change, own: Mapping[str, CallTimes], draws: int, seed: int
+    graph: Graph,
+    table: Table,
+    change: Change,
+    own: Mapping[str, CallTimes],
+    draws: int,
+    seed: int,
+    task: int,
 ) -> tuple[Projected, Simulated]:
     before = simulate(table, Change(), own, draws=1)
-    after = simulate(table, change, own, draws=draws, seed=seed)
+    after = simulate(table, change, own, draws=draws, seed=seed, task=task)
     return Projected(
         task=graph.task,
         name=graph.name,
@@ -233,8 +255,11 @@ def _floor(table: Table, change: Change) -> dict[str, float]:
 
 
 def _interval(walls: Floats) -> Interval:
-    low, middle, high = np.quantile(walls, (_LOW, 0.5, _HIGH))
-    return Interval(p50=float(middle), mean=float(walls.mean()), low=float(low), high=float(high))
+    low, middle, high = (float(one) for one in np.quantile(walls, (_LOW, 0.5, _HIGH)))
+    alike = np.ptp(walls) <= _NOTHING_S + 1e-12 * middle
+    return Interval(
+        p50=middle, mean=float(walls.mean()), low=None if alike else low, high=None if alike else high
+    )
 
 
 def _spread(walls: Floats, draws: int) -> Floats:
@@ -256,8 +281,8 @@ def _knobs(
 
     def mean(changed: Change, nudge: Nudge) -> float:
         return sum(
-            float(simulate(table, changed, own, draws=draws, seed=seed, nudge=nudge).wall.mean())
-            for table in tables
+            float(simulate(table, changed, own, draws=draws, seed=seed, task=task, nudge=nudge).wall.mean())
+            for task, table in enumerate(tables)
         )
 
     replace = msgspec.structs.replace
@@ -292,7 +317,9 @@ def _qualities(change: Change, own: Mapping[str, CallTimes], sources: set[str]) 
     named = [(change.profile.name, change.profile.times)] if change.profile is not None else []
     named += [(source, times) for source, times in sorted(own.items()) if source in sources]
     crowded = change.agents > 1 or change.candidates > 1
-    return tuple(_quality(name, fit) for name, times in named for fit in _told(times, crowded=crowded))
+    return tuple(
+        _quality(name, fit, times.tasks) for name, times in named for fit in _told(times, crowded=crowded)
+    )
 
 
 def _told(times: CallTimes, *, crowded: bool) -> tuple[Fit | Beside | NoFit, ...]:
@@ -304,7 +331,7 @@ def _told(times: CallTimes, *, crowded: bool) -> tuple[Fit | Beside | NoFit, ...
     return (times.ttft, times.decode, *told)
 
 
-def _quality(source: str, fit: Fit | Beside | NoFit) -> FitQuality:
+def _quality(source: str, fit: Fit | Beside | NoFit, tasks: int | None) -> FitQuality:
     if isinstance(fit, NoFit):
         return FitQuality(source=source, what=fit.what, n=0, error=None, notes=(fit.reason,))
     if isinstance(fit, Beside):
@@ -316,6 +343,7 @@ def _quality(source: str, fit: Fit | Beside | NoFit) -> FitQuality:
         what=fit.what,
         n=fit.n,
         error=fit.error,
+        tasks=tasks,
         prices=fit.prices,
         ranges={name: (one.low, one.high) for name, one in fit.ranges.items()},
         notes=told + fit.notes,

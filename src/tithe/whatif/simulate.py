@@ -35,9 +35,11 @@ def simulate(
     *,
     draws: int = DRAWS,
     seed: int = 0,
+    task: int = 0,
     nudge: Nudge = STILL,
 ) -> Simulated:
-    """Time a task again. `own`: the call times of recorded tasks (`own_call_times`), which some changes need."""
+    """Time a task again. `own`: the call times of recorded tasks (`own_call_times`), which some changes need. `task`: its number, where
+    there are several: each meets its own luck."""
     own = own or {}
     table = graph if isinstance(graph, Table) else Table(graph, own)
     fixed = table.fixed + change.tools * (
@@ -45,7 +47,7 @@ def simulate(
     )
     if not table.calls:
         return timed(table, fixed[None, :, :])
-    found = answers(table, change, own, Luck(draws, seed), nudge)
+    found = answers(table, change, own, Luck(draws, seed, task), nudge)
     return timed(table, by_segment(table, fixed, found))
 
 
