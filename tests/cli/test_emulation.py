@@ -41,7 +41,7 @@ def test_a_time_is_read_in_its_unit(text, expected):
     [
         ("600", "--ttft is '600', without its unit; is it 600s or 600ms?"),
         ("6h", "its unit is one of us, ms, s"),
-        ("-1s", "no time"),
+        ("-1s", "which is negative"),
         ("fast", "no time"),
         ("", "no time"),
         ("nans", "no time"),

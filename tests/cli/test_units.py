@@ -2,7 +2,7 @@
 
 import pytest
 
-from tithe.cli.units import factor_of, seconds_of
+from tithe.cli.units import factor_of, joined, seconds_of
 from tithe.core.errors import UsageError
 
 
@@ -15,7 +15,7 @@ def test_times(typed, seconds):
 
 @pytest.mark.parametrize(
     ("typed", "told"),
-    [("200", "200ms or 200s"), ("-3s", "0 or more"), ("fast", "as in 200ms"), ("3 parsecs", "as in 200ms"), ("", "as in")],
+    [("200", "200ms or 200s"), ("-3s", "negative: a time is 0 or more"), ("fast", "as in 200ms"), ("3 parsecs", "as in 200ms"), ("", "as in")],
 )  # fmt: skip
 def test_what_is_no_time(typed, told):
     with pytest.raises(UsageError, match=told):
@@ -23,7 +23,23 @@ def test_what_is_no_time(typed, told):
 
 
 def test_factors():
-    assert factor_of("x0.5", "tools") == 0.5
-    for typed in ("0.5", "x-1", "half"):
+    assert [factor_of(typed, "tools") for typed in ("x0.5", "0.5", "x2", "zero")] == [0.5, 0.5, 2.0, 0.0]
+    for typed in ("x-1", "-1", "half", "x"):
         with pytest.raises(UsageError, match=r"x0\.5"):
             factor_of(typed, "tools")
+
+
+@pytest.mark.parametrize(
+    ("typed", "parsed"),
+    [
+        ("whatif t --ttft -200ms --tps -5", "whatif t --ttft=-200ms --tps=-5"),
+        ("plan --budget -.5s --html x", "plan --budget=-.5s --html x"),
+        ("plan --json -y", "plan --json -y"),
+        ("whatif --ttft=3s -5", "whatif --ttft=3s -5"),
+        ("record -- python a.py --n -5", "record -- python a.py --n -5"),
+        ("record python a.py --n -5", "record python a.py --n -5"),
+        ("serve --port -1 -- --n -5", "serve --port=-1 -- --n -5"),
+    ],
+)
+def test_a_negative_value_stays_with_its_flag(typed, parsed):
+    assert joined(typed.split()) == parsed.split()

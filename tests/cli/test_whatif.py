@@ -71,6 +71,31 @@ def test_the_missions_task_from_the_command_line(capsys):
     assert "The floor is 4.00 s (tool 4.00 s)" in out
 
 
+@pytest.mark.parametrize(("failed", "before", "after"), [(1, 30.33, 0.5), (2, 35.33, 1.0)])
+def test_the_missions_retry_costs_five_seconds_or_half_of_one(failed, before, after, capsys):
+    task = "--steps 10 --out 80 --tool-time 400ms --overhead 200ms --retry-time 5s --speedup 10"
+    found = projected(capsys, *task.split(), "--failed", str(failed))
+    assert found["before_s"] == pytest.approx(before, abs=0.01)
+    assert found["before"]["retry"] == pytest.approx(5.0 * failed)
+    assert found["after"]["retry"] == pytest.approx(after)
+    assert found["wall"]["mean"] == pytest.approx(7.93 + after, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("agent", "steps"),
+    [
+        ("--budget 1min --ttft 600ms --tps 80 --out 80 --tool-time 400ms", 30),
+        ("--budget 40s --ttft 100ms --tps 400 --out 80 --tool-time 100ms", 100),
+        ("--budget 1min --ttft 100ms --tps 400 --out 80 --tool-time 100ms", 150),
+    ],
+)
+def test_the_missions_step_caps(agent, steps, capsys):
+    assert run(["plan", *agent.split(), "--json"]) == 0
+    [budget] = json.loads(capsys.readouterr().out)
+    [plain] = [row for row in budget["rows"] if (row["design"], row["speed"]) == ("plain", 1.0)]
+    assert (plain["steps_p50"], plain["steps_p95"]) == (steps, steps)
+
+
 def test_a_recorded_task_at_ten_times_the_speed(db, capsys):
     found = projected(capsys, "t", "--speedup", "10", "--db", db)
     assert found["before_s"] == pytest.approx(30.0)
@@ -153,7 +178,12 @@ def test_success_is_that_of_an_audit_s_tasks(report, profile, capsys):
         ("whatif t --ttft 200", "--ttft is '200' of what? Give the unit: 200ms or 200s."),
         ("whatif t --speedup 0", "--speedup is 0"),
         ("whatif t --retries=-0.1", "--retries is -0.1"),
-        ("whatif t --tools 0.5", "as in x0.5"),
+        ("whatif t --retries 95%", "--retries is 0.95"),
+        ("whatif t --ttft -200ms", "--ttft is '-200ms', which is negative"),
+        ("plan --budget -3s --ttft 1s --tps 5", "--budget is '-3s', which is negative"),
+        ("whatif --steps 3 --failed 1", "give --retry-time"),
+        ("whatif --steps 3 --retry-time 5s", "give --failed"),
+        ("whatif t --tools half", "as in x0.5"),
         ("whatif idle --speedup 2", "has no answered LLM call"),
         ("whatif nosuch", "no task nosuch"),
         ("whatif t --profile {tmp}/old.json", "version 1"),
@@ -168,7 +198,7 @@ def test_success_is_that_of_an_audit_s_tasks(report, profile, capsys):
         ("plan --ttft 1s --tps 5 --tool-time 4", "--tool-time is '4' of what?"),
         ("plan --ttft 1s --tps 5 --evaluation {tmp}/old.json", "version 1"),
         ("plan --ttft 1s --tps 5 --success 1 --evaluation x", "leave out --success"),
-        ("whatif --steps 3 --retry-time 1e400s", "--retry-time is inf s"),
+        ("whatif --steps 3 --failed 1 --retry-time 1e400s", "--retry-time is inf s"),
         ("whatif --steps 3 --base-tps nan", "--base-tps is nan"),
     ],
 )
@@ -188,6 +218,13 @@ def test_what_cannot_be_is_one_clear_line(arguments, told, db, tmp_path, capsys)
 def test_half_of_a_thing_is_no_whole_number(typed, capsys):
     assert run(typed.split()) == 2
     assert "'2.5' is no whole number" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_a_share_is_typed_either_way(capsys):
+    found = [projected(capsys, "--steps", "5", "--retries", typed) for typed in ("0.05", "5%")]
+    assert found[0] == found[1]
+    assert run(["whatif", "--steps", "5", "--retries", "rarely"]) == 2
+    assert "give one like 0.05 or 5%" in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_a_described_task_needs_its_prompt_for_a_profile(profile, capsys):

@@ -4,6 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tithe.report import plan_page
@@ -16,7 +17,7 @@ TIME = Plan(ttft_s=0.6, tokens_per_s=60)
 OF_TASK = Plan(ttft_s=0.6, tokens_per_s=60, tool_s=0.4, steps=10)
 KNOWN = Plan(ttft_s=0.6, tokens_per_s=60, tool_s=0.4, steps=10, success=0.95, jitter=0.3)
 BOUNDED = Plan(ttft_s=0.6, tokens_per_s=60, tool_s=0.4, steps=10, success=0.95)
-# A step takes no time, but for one that is checked.
+# A step takes no time, but for one that is checked, or chosen.
 NOTHING = Plan(ttft_s=0.0, tokens_per_s=60, out=0)
 
 
@@ -35,13 +36,13 @@ def test_the_frontier_has_a_line_and_the_rest_for_each_speed():
         "1x, best", "1x, others", "3x, best", "3x, others", "10x, best", "10x, others",
     ]  # fmt: skip
     assert [one.joined for one in drawing.series] == [True, False] * 3
-    assert [len(one.intervals) for one in drawing.series] == [3, 3] * 3
+    assert [len(one.intervals) for one in drawing.series] == [4, 2] * 3
     for one in drawing.series:
         assert [mark.at for mark in one.intervals] == sorted(mark.at for mark in one.intervals)
-    assert drawing.series[0].intervals[0].value == pytest.approx(100 * 0.95**10)
+    assert drawing.series[0].intervals[0].value == pytest.approx(100 * (0.95 * 0.95) ** 10)
     # Of five budgets those within the axis: it goes from 5 to 100 s.
     assert [rule.at for rule in drawing.rules] == [30.0]
-    assert re.fullmatch(r"Right at most: 90 % in 2\d\.\d s at 1x, .* at 10x", frontier.title)
+    assert re.fullmatch(r"Right at most: 90 % in 3\d\.\d s at 1x, .* at 10x", frontier.title)
 
 
 @pytest.mark.parametrize(("plan", "what"), [(TIME, "a step"), (OF_TASK, "a task")])
@@ -54,7 +55,7 @@ def test_without_success_time_alone_is_shown_and_what_is_missing(plan, what):
 
 
 def test_a_budget_says_what_fits_into_it_at_which_speed():
-    found = page(KNOWN, [("", 10.0)])
+    found = page(msgspec.structs.replace(KNOWN, retries=0.0), [("", 10.0)])
     [line] = found.headlines
     assert (line.outcome, line.good) == ("fits at 10x", None)
     assert line.sentence == "At 1x: none. At 3x: none. At 10x: all designs."
@@ -68,6 +69,26 @@ def test_budgets_that_are_as_long_stand_apart_and_have_one_line_in_the_chart():
     assert len(found.figures[0].panels[0].drawing.rules) == 1
 
 
+def test_what_may_not_fit_is_told_as_not_known():
+    [line] = page(BOUNDED, [("", 30.0)]).headlines
+    assert (
+        "At 10x: plain, retries, verify, critique; not known of 2 candidates, 3 candidates." in line.sentence
+    )
+    figure = page(BOUNDED, [("", 30.0)]).figures[1]
+    assert figure.title == "30.0 s: 10 of 18 combinations of design and speed fit, and of 4 it is not known"
+    told = {row[:2]: row for row in figure.tables[0].rows}
+    assert told["2 candidates", "10x"][-1] == "not known"
+    assert all(cell.startswith("≤") for cell in told["2 candidates", "10x"][2:5])
+
+
+def test_a_mark_where_counting_ended_is_not_one_of_a_count():
+    drawing = page(TIME, [("", 3600.0)]).figures[1].panels[0].drawing
+    by_name = {one.name: one for one in drawing.series}
+    assert by_name["1x, 1,000 or more"].symbol != by_name["1x"].symbol
+    assert {mark.value for mark in by_name["1x, 1,000 or more"].intervals} == {1000.0}
+    assert all(mark.value < 1000 for name in ("1x", "3x", "10x") for mark in by_name[name].intervals)
+
+
 def test_a_budget_that_no_step_fits_into_has_no_axis_of_steps():
     [_, steps] = page(OF_TASK, [("", 0.5)]).figures
     assert not any(one.intervals for one in steps.panels[0].drawing.series)
@@ -78,13 +99,13 @@ def test_what_is_not_known_to_be_best_is_told_as_that():
     table = page(BOUNDED).figures[0].tables[0]
     told = {row[0]: row for row in table.rows}
     assert told["3 candidates"][-1] == "not known"
-    assert told["3 candidates"][2].startswith("≥ ")
+    assert told["3 candidates"][2].startswith("≥")
 
 
 def test_what_takes_no_time_has_no_place_on_a_logarithmic_axis():
     [alone, *_] = page(NOTHING).figures
     marks = [mark.at for one in alone.panels[0].drawing.series for mark in one.intervals]
-    assert marks == ["verify"] * 3
+    assert marks == ["verify", "2 candidates", "3 candidates"] * 3
     assert len(alone.tables[0].rows) == 18
 
 

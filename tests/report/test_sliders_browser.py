@@ -166,6 +166,16 @@ async def test_it_draws_and_fits(opened, width: int, scheme: str):
     assert await page.evaluate(WIDER) <= 0
 
 
+async def test_narrow_tables_fit_and_a_wide_one_says_that_it_scrolls(opened):
+    html, _, _ = projected([any_graph(seed) for seed in range(3)], Change(speedup=2))
+    page = await opened(html, 400)
+    cut = "e => [e.ariaLabel, e.scrollWidth > e.clientWidth, getComputedStyle(e).backgroundAttachment]"
+    tables = [await one.evaluate(cut) for one in await page.locator(".scroll").all()]
+    assert [name for name, hidden, _ in tables if hidden] == ["By task"]
+    # The shadow at an end stays, and paper that moves along covers it where there is nothing more.
+    assert all(shades == "local, local, scroll, scroll" for _, _, shades in tables)
+
+
 async def test_its_bars_follow_the_window(opened):
     from playwright.async_api import expect
 

@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 from rich.console import Console
 
 from tithe.report import print_projection
@@ -42,7 +43,7 @@ def test_one_task():
         "decode", "13.3", "4.00", "-9.33",
     ]  # fmt: skip
     assert "at most 6.33 times as fast" in " ".join(out.split())
-    assert "100 ms less a call" in out
+    assert "10 % less time a token" in out
     assert "Taken for granted" in out
 
 
@@ -50,10 +51,24 @@ def test_several_tasks_their_fits_and_names_that_a_terminal_would_obey():
     graphs = [recorded("evil\x1b[31m[bold]"), recorded("b")]
     out = printed(project(graphs, Change(ttft_s=0.1, retries=0.2), own_call_times(graphs)))
     assert "2 tasks: 64.4 s before" in out
+    assert any(line.split()[:3] == ["b", "b", "20"] for line in out.splitlines())
     assert "80 % of draws" in out
     assert "TTFT of m[red]" in out
     assert "median of 40 calls" in " ".join(out.split())
     assert "\x1b" not in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_tasks_of_one_name_are_told_apart_and_no_figure_is_cut():
+    graphs = [
+        msgspec.structs.replace(recorded("a task with a rather long name"), task=f"{one}{'0' * 30}")
+        for one in ("a1b2", "c3d4")
+    ]
+    out = printed(project(graphs, Change(speedup=2, retries=0.1), own_call_times(graphs)))
+    table = out.split("wall clock")[0]
+    assert "a1b20000" in table
+    assert "c3d40000" in table
+    assert "…" not in table
     assert all(len(line) <= 80 for line in out.splitlines())
 
 

@@ -48,7 +48,7 @@ def test_the_mission_s_example():
     assert "25.3 s before, 12.0 s projected, 2.11 times as fast" in text
     assert "The floor is 4.00 s (tool 4.00 s)" in text
     assert "TTFT 200 ms, 200 tokens/s" in text
-    assert "100 ms less a call saves 1.00 s" in text
+    assert "10 % less time a token saves 400 ms" in text
     assert "Every TTFT is the given one, whatever the prompt and the cache." in text
 
 
@@ -84,6 +84,16 @@ def test_sliders_stand_where_the_flags_put_them():
         {"ttft_s": 200.0, "tokens_per_s": 200.0, "retries": 5.0, "candidates": 7.0, "tools": 3.0}
     )
     for one in sliders(shown).sliders:
+        assert one.least <= one.low <= one.initial <= one.high <= one.most
+
+
+@pytest.mark.parametrize("change", [Change(speedup=100), Change(ttft_s=60.0, tokens_per_s=0.5)])
+def test_a_slider_reaches_what_was_recorded(change):
+    shown, _ = figures([MISSION], change)
+    by_key = {one.key: one for one in sliders(shown).sliders}
+    for key, recorded in (("ttft_s", 0.6), ("tokens_per_s", 60.0)):
+        one = by_key[key]
+        assert one.low < recorded * one.scale < one.high
         assert one.least <= one.low <= one.initial <= one.high <= one.most
 
 

@@ -39,34 +39,65 @@ def test_at_ten_times_the_speed_checks_fit_where_one_plain_answer_did():
 def test_designs_cost_what_they_are():
     found = rows(Plan(ttft_s=0.5, tokens_per_s=100, out=50, retries=0.2), 60.0)
     assert set(found) == set(DESIGNS)
-    assert found["plain"].step_s == pytest.approx(1.0)
-    assert found["verify"].step_s == pytest.approx(1.6)
-    assert found["critique"].step_s == pytest.approx(3.0)
-    assert found["retries"].step_s == pytest.approx(1.25, rel=0.01)
-    assert found["2 candidates"].step_s == pytest.approx(1.0)
+    # An attempt fails in one of five: 1.25 are made for each answer, and the larger number of two is 2.5 - 1 / 0.96 on average.
+    costs = {
+        "plain": 1.0,
+        "retries": 1.25,
+        "verify": 1.25 * 1.6,
+        "critique": 1.25 * 3,
+        "2 candidates": 2.5 - 1 / 0.96 + 1.25 * 0.6,
+    }
+    for design, cost in costs.items():
+        assert found[design].step_s == pytest.approx(cost, rel=0.01)
+    sure = rows(Plan(ttft_s=0.5, tokens_per_s=100, out=50, retries=0.0), 60.0)
+    assert {design: row.step_s for design, row in sure.items()} == pytest.approx(
+        {
+            "plain": 1.0,
+            "retries": 1.0,
+            "verify": 1.6,
+            "critique": 3.0,
+            "2 candidates": 1.6,
+            "3 candidates": 1.6,
+        }
+    )
     assert found["retries"].steps_p95 < found["retries"].steps_p50
 
 
 def test_success_is_that_all_steps_are_right_and_in_time():
-    plan = Plan(ttft_s=0.5, tokens_per_s=100, out=50, steps=10, success=0.9, finds=1.0)
-    found = rows(plan, 12.0)
-    assert found["plain"].success == pytest.approx(0.9**10)
+    plan = Plan(ttft_s=0.5, tokens_per_s=100, out=50, steps=10, success=0.9, finds=1.0, retries=0.0)
+    found = rows(plan, 17.0)
+    assert found["plain"].success == found["retries"].success == pytest.approx(0.9**10)
     assert found["3 candidates"].success == pytest.approx(0.999**10)
     assert found["critique"].success == 0.0
     assert rows(plan, 12.0, speed=10.0)["critique"].success == pytest.approx(0.99**10)
 
 
+def test_a_plain_run_ends_where_an_attempt_fails_and_the_others_pay_for_another():
+    plan = Plan(ttft_s=0.5, tokens_per_s=100, out=50, steps=10, success=0.9, retries=0.2)
+    found = rows(plan, 300.0)
+    assert found["plain"].right == pytest.approx(0.72**10)
+    assert found["retries"].right == pytest.approx(0.9**10)
+    assert found["retries"].task_p50_s > found["plain"].task_p50_s == pytest.approx(10.0)
+    assert found["plain"].best
+    assert found["retries"].best
+
+
 def test_the_slowest_of_several_takes_longer_where_it_is_known_how_they_scatter_else_it_is_a_bound():
-    known = rows(Plan(ttft_s=0.6, tokens_per_s=60, jitter=0.3), 60.0)
+    known = rows(Plan(ttft_s=0.6, tokens_per_s=60, jitter=0.3, retries=0.0), 60.0)
     assert known["plain"].step_s == pytest.approx(0.6 + 80 / 60, rel=0.01)
     # The larger of two lognormal draws of mean m and deviation d is m + d / sqrt(pi) on average, nearly.
     assert known["2 candidates"].step_s == pytest.approx(
-        0.6 * (1 + 0.3 / math.sqrt(math.pi)) + 80 / 60, rel=0.01
+        0.6 * (1 + 0.3 / math.sqrt(math.pi)) + 80 / 60 + 0.6 + 10 / 60, rel=0.01
     )
     assert known["3 candidates"].step_s > known["2 candidates"].step_s
     assert not any(row.at_least for row in known.values())
     bounds = rows(Plan(ttft_s=0.6, tokens_per_s=60), 60.0)
     assert {design for design, row in bounds.items() if row.at_least} == {"2 candidates", "3 candidates"}
+    # What takes that or more may fit, and what does not fit at the least does not.
+    assert {design for design, row in bounds.items() if row.fits is None} == {"2 candidates", "3 candidates"}
+    assert not any(
+        row.fits or row.fits is None for row in rows(Plan(ttft_s=0.6, tokens_per_s=60), 0.5).values()
+    )
 
 
 def test_candidates_on_a_measured_endpoint_slow_each_other_down():
@@ -82,9 +113,9 @@ def test_candidates_on_a_measured_endpoint_slow_each_other_down():
         for _ in range(10)
     ]
     times = fit_call_times("p", samples, rounds=rounds)
-    found = rows(Plan(profile=Profile(name="p", times=times), prompt=1000, out=80), 60.0)
+    found = rows(Plan(profile=Profile(name="p", times=times), prompt=1000, out=80, retries=0.0), 60.0)
     assert found["plain"].step_s == pytest.approx(1.8, rel=0.01)
-    assert found["3 candidates"].step_s == pytest.approx(1.0 + 0.8 * 2.0, rel=0.01)
+    assert found["3 candidates"].step_s == pytest.approx(1.0 + 0.8 * 2.0 + 1.0 + 0.1, rel=0.01)
 
 
 def test_the_frontier_is_what_no_design_beats_at_its_speed():
@@ -102,8 +133,8 @@ def test_the_frontier_is_what_no_design_beats_at_its_speed():
         )
         assert row.best is not beaten
     best = {row.design: row for row in found.rows if row.best and row.speed == 1.0}
-    assert set(best) == {"plain", "2 candidates", "3 candidates"}
-    assert best["plain"].right == pytest.approx(0.9**10)
+    assert set(best) == {"plain", "retries", "verify", "3 candidates"}
+    assert best["retries"].right == pytest.approx(0.9**10)
 
 
 def test_what_may_take_longer_than_is_told_is_not_held_against_any():
@@ -111,7 +142,7 @@ def test_what_may_take_longer_than_is_told_is_not_held_against_any():
     found = rows(plan, 30.0)
     assert {design: row.best for design, row in found.items()} == {
         "plain": True,
-        "retries": False,
+        "retries": True,
         "verify": True,
         "2 candidates": None,
         "3 candidates": None,
@@ -122,8 +153,9 @@ def test_what_may_take_longer_than_is_told_is_not_held_against_any():
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_design_never_makes_a_step_worse(design):
-    assert 0.7 <= step_success(design, 0.7, 0.5) <= 1
-    assert step_success(design, 0.7, 0.0) == pytest.approx(0.7)
+    assert 0.7 <= step_success(design, 0.7, 0.5, 0.0) <= 1
+    assert step_success(design, 0.7, 0.0, 0.0) == pytest.approx(0.7)
+    assert (step_success(design, 0.7, 0.5, 0.1) < step_success(design, 0.7, 0.5, 0.0)) is (design == "plain")
 
 
 @pytest.mark.parametrize(

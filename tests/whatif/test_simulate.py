@@ -206,7 +206,7 @@ def test_given_times_scatter_as_the_recorded_ones_do():
 
 
 @pytest.mark.parametrize(
-    ("nudge", "saves"), [(Nudge(ttft_s=0.1), 1.0), (Nudge(rate=1.1), 800 / 60 * (1 - 1 / 1.1))]
+    ("nudge", "saves"), [(Nudge(ttft=0.9), 0.6), (Nudge(token=0.9), 80 / 60)]
 )  # fmt: skip
 def test_a_nudge_saves_what_it_says(nudge, saves):
     assert PLAIN.wall_s - simulate(PLAIN, Change(), nudge=nudge).wall[0] == pytest.approx(saves)

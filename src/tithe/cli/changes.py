@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tithe.cli.profiles import read_profile
-from tithe.cli.units import Whole, factor_of, seconds_of
+from tithe.cli.units import Share, Whole, factor_of, seconds_of
 from tithe.core.errors import UsageError
 from tithe.whatif import Cache, Change, Description
 
@@ -23,9 +23,9 @@ class Changes:
         tps: Every call's decode rate, in tokens a second.
         profile: An endpoint as `tithe audit --save FILE` measured it.
         cache: warm: a prompt is cached as far as it repeats the one before; cold: nothing is.
-        retries: The share of attempts that fail, in place of those that did: 0.05.
+        retries: The share of attempts that fail, in place of those that did: 0.05 or 5%.
         parallel_tools: Tools that one answer asked for run at once.
-        tools: What the tools' times are multiplied by: x0.5.
+        tools: What the tools' times are multiplied by: x0.5, 0.5, or zero.
         candidates: So many answers are asked for at once at each step.
         verify: A short call checks each answer.
         speedup: Inference is so many times as fast.
@@ -36,7 +36,7 @@ class Changes:
     tps: float | None = None
     profile: Path | None = None
     cache: Cache | None = None
-    retries: float | None = None
+    retries: Share | None = None
     parallel_tools: _Switch = False
     tools: str = "x1"
     candidates: Whole = 1
@@ -73,8 +73,8 @@ class Described:
         tool_time: Of a described task: how long the tool of each step runs: 0.4s.
         overhead: Of a described task: the agent's own time in each step.
         prompt: Of a described task: tokens of the first prompt.
-        failed: Of a described task: how many attempts failed.
-        retry_time: Of a described task: how long each failed attempt took.
+        failed: Of a described task: how many attempts failed, which takes --retry-time.
+        retry_time: Of a described task: with --failed, how long each of them took.
         base_ttft: Of a described task: its calls' TTFT as they are. 600ms when left out.
         base_tps: Of a described task: its decode rate as it is. 60 when left out.
     """
@@ -90,7 +90,7 @@ class Described:
     base_tps: float | None = None
 
     def description(self) -> Description | None:
-        """What is described; None: nothing is. Raises `UsageError` for a description without steps."""
+        """What is described; None: nothing is. Raises `UsageError` for a description that lacks a part."""
         given = {
             "steps": self.steps,
             "out": self.out,
@@ -109,6 +109,14 @@ class Described:
                     "A task is described by --steps and more: give --steps, or leave out what describes one."
                 )
             return None
+        if self.failed and self.retry_time is None:
+            raise UsageError(
+                "--failed says how many attempts failed, and nothing how long each took: give --retry-time as well."
+            )
+        if self.retry_time is not None and self.failed is None:
+            raise UsageError(
+                "--retry-time says how long a failed attempt took, and nothing how many failed: give --failed as well."
+            )
         return Description(**known)  # pyright: ignore[reportArgumentType] - each is of its field's type, above
 
 

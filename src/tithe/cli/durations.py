@@ -14,6 +14,8 @@ def seconds(text: str, name: str) -> float:
     Raises `UsageError` for what is not a time of zero or more, and for one without its unit.
     """
     written = _WRITTEN.fullmatch(text.strip())
+    if written is None and _WRITTEN.fullmatch(text.strip().removeprefix("-")):
+        raise UsageError(f"{name} is {text!r}, which is negative; a time is 0 or more.")
     if written is None:
         raise UsageError(f"{name} is {text!r}, which is no time; give one like 200ms or 1.5s.")
     number, unit = written.groups()

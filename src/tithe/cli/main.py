@@ -45,10 +45,11 @@ def _run_command(arguments: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
     from tithe.cli.extras import ENGINE_HINT, is_engine_module
+    from tithe.cli.units import joined
     from tithe.core.errors import EndpointError, TitheError
 
     try:
-        _command_line()(arguments)
+        _command_line()(joined(arguments))
     except CycloptsError:
         return CANNOT  # cyclopts has said what is wrong
     except EndpointError as error:

@@ -13,10 +13,10 @@ from tithe.cli.changes import optional_seconds
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
 from tithe.cli.profiles import Evaluated, read_evaluated, read_profile
-from tithe.cli.units import Whole, seconds_of
+from tithe.cli.units import Share, Whole, seconds_of
 from tithe.core.errors import UsageError
 from tithe.report.figures import counted, seconds
-from tithe.whatif import BUDGETS, Beside, Fit, Plan, Profile, plan_budgets
+from tithe.whatif import BUDGETS, VERIFY_TOKENS, Beside, Fit, Plan, Profile, plan_budgets
 
 _NAMED = {"voice": (0,), "interactive": (1,), "browser": (2,), "code": (3, 4)}
 
@@ -36,7 +36,7 @@ class Agent:
         out: Tokens of an answer.
         tool_time: How long each step's tool runs: 0.4s.
         overhead: The agent's own time in each step.
-        retries: The share of attempts that fail, for the design with retries.
+        retries: The share of attempts that fail. All designs but the plain one make them again.
         success: The chance that a step is right: then the chance of a task within the budget is told.
         evaluation: In place of that, an audit (`tithe audit --save FILE`) whose tasks were judged.
         finds: The chance that a check, a critique or a choice among candidates finds a wrong answer.
@@ -45,17 +45,17 @@ class Agent:
     steps: Whole | None = None
     ttft: str | None = None
     tps: float | None = None
-    jitter: float | None = None
+    jitter: Share | None = None
     profile: Path | None = None
     prompt: Whole = 4000
     fresh: Whole = 200
     out: Whole = 80
     tool_time: str = "0s"
     overhead: str = "0s"
-    retries: float = 0.05
-    success: float | None = None
+    retries: Share = 0.05
+    success: Share | None = None
     evaluation: Path | None = None
-    finds: float = 0.8
+    finds: Share = 0.8
 
     def evaluated(self) -> Evaluated | None:
         """What the evaluation tells of a step, if there is one. Raises `UsageError` where success is told twice, or not by it."""
@@ -158,11 +158,13 @@ def _notes(planned: Plan, evaluated: Evaluated | None) -> Sequence[str]:
     notes = [
         f"The agent: {_agent(planned)}. Speed is that of inference alone.",
         "Steps that fit so that half of the runs (p50), or 95 of 100 (p95), are done in the budget.",
+        _failing(planned),
+        f"A check, or the choice among candidates, is a call of {VERIFY_TOKENS} tokens; a critique is as long as the answer, and followed by another.",
     ]
     if not planned.scatters:
         notes.append(
-            "≥: the slowest of the candidates is waited for, and nothing tells how calls scatter, so that they may take longer and are "
-            "not told among the best. Give --jitter or a profile (--profile). All times are without scatter."
+            "≥, ≤ and ?: the slowest of the candidates is waited for, and nothing tells how calls scatter, so that they may take longer, and "
+            "fit less often than is told. They are not told among the best. Give --jitter or a profile (--profile). All calls are without scatter."
         )
     if planned.profile is None:
         notes.append("Candidates run beside each other as fast as one alone: a profile has how they contend.")
@@ -183,9 +185,25 @@ def _notes(planned: Plan, evaluated: Evaluated | None) -> Sequence[str]:
     if evaluated is not None:
         notes.append(evaluated.said)
     notes.append(
-        f"Right: all {planned.steps} steps are, each by itself. Success: right, and done in the budget."
+        f"Right: all {planned.steps} steps are, each by itself. Success: right, and done in the budget. A check, a critique or a choice "
+        f"finds what is wrong with a chance of {100 * planned.finds:g} % (--finds), and never finds fault with what is right. What a check "
+        "finds is made again once."
     )
     return notes
+
+
+def _failing(planned: Plan) -> str:
+    if not planned.retries:
+        return "No attempt fails (--retries 0), so retries cost nothing."
+    whole = (
+        ""
+        if planned.steps is None
+        else f", as {100 * (1 - (1 - planned.retries) ** planned.steps):.0f} % of its tasks do"
+    )
+    return (
+        f"Of all attempts {100 * planned.retries:g} % fail (--retries). Every design but plain makes them again and pays for that; plain "
+        f"ends there{whole}, and its times are of runs in which none fails."
+    )
 
 
 def _beyond(planned: Plan, profile: Profile) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures with units, as they are typed: 200ms, 0.4s, 5min, x0.5."""
+"""Figures with units, as they are typed: 200ms, 0.4s, 5min, x0.5, 5%."""
 
 import re
 from collections.abc import Sequence
@@ -26,18 +26,36 @@ def seconds_of(typed: str, name: str) -> float:
         )
     value = float(found[1]) * _SECONDS[found[2]]
     if value < 0:
-        raise UsageError(f"{name} is {typed!r}: a time is 0 or more.")
+        raise UsageError(f"{name} is {typed!r}, which is negative: a time is 0 or more.")
     return value
 
 
 def factor_of(typed: str, name: str) -> float:
-    """What `x0.5` multiplies by. Raises `UsageError` for anything else."""
-    found = re.fullmatch(r"\s*[x×]\s*(\d+\.?\d*|\.\d+)\s*", typed)
+    """What x0.5, 0.5 or zero multiply by. Raises `UsageError` for anything else."""
+    if typed.strip() == "zero":
+        return 0.0
+    found = re.fullmatch(r"\s*[x×]?\s*(\d+\.?\d*|\.\d+)\s*", typed)
     if found is None:
         raise UsageError(
-            f"{name} is {typed!r}: give what the times are multiplied by, as in x0.5 for half of them."
+            f"{name} is {typed!r}: give what the times are multiplied by, as in x0.5 for half of them, or zero."
         )
     return float(found[1])
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `--ttft -200ms` as `--ttft=-200ms`, so that a negative time is told as one and not as an unknown option.
+
+    What stands after `record` or `--` is another program's, and stays.
+    """
+    found: list[str] = []
+    for place, one in enumerate(arguments):
+        if one == "--" or arguments[0] == "record":
+            return [*found, *arguments[place:]]
+        if found and re.fullmatch(r"--[a-z][a-z-]*", found[-1]) and re.fullmatch(r"-\.?\d.*", one):
+            found[-1] += f"={one}"
+        else:
+            found.append(one)
+    return found
 
 
 def _whole(_: object, tokens: Sequence[Token]) -> int:
@@ -49,5 +67,16 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
         raise ValueError(f"{typed!r} is no whole number") from None
 
 
+def _share(_: object, tokens: Sequence[Token]) -> float:
+    """0.05, or 5%. Raises `ValueError`, which becomes a line about the flag, for anything else."""
+    typed = tokens[0].value.strip()
+    try:
+        return float(typed.removesuffix("%")) / (100 if typed.endswith("%") else 1)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is no share; give one like 0.05 or 5%") from None
+
+
+Share = Annotated[float, Parameter(converter=_share)]
+"""A flag's share of a whole, or its chance."""
 Whole = Annotated[int, Parameter(converter=_whole)]
 """A flag's whole number."""

@@ -9,10 +9,9 @@ from rich.text import Text
 
 from tithe.report.figures import NOTHING, number, seconds
 from tithe.report.tables import calm_table
-from tithe.whatif import BudgetPlan, Row
+from tithe.whatif import MOST_STEPS, BudgetPlan, Row
 
 _INDENT = 2
-_MOST = 1000
 
 
 def print_plan(budgets: Sequence[BudgetPlan], notes: Sequence[str], console: Console) -> None:
@@ -43,13 +42,13 @@ def _table(budget: BudgetPlan) -> Table:
         cells = [row.design if row.design != last else "", f"{row.speed:g}x"]
         cells += [
             least(row) + seconds(row.step_s),
-            steps_that_fit(row.steps_p50),
-            steps_that_fit(row.steps_p95),
+            most(row) + steps_that_fit(row.steps_p50),
+            most(row) + steps_that_fit(row.steps_p95),
         ]
         if of_task:
-            cells += [_time(row.task_p50_s), _time(row.task_p95_s)]
+            cells += [time_of(row, row.task_p50_s), time_of(row, row.task_p95_s)]
         if with_success:
-            cells.append(chance(row.success))
+            cells.append(most(row) + chance(row.success))
         table.add_row(*cells, _fits(row))
         last = row.design
     return table
@@ -61,8 +60,8 @@ def _frontier(best: Sequence[Row]) -> Table:
     last = None
     for row in in_order(best):
         speed = f"{row.speed:g}x" if row.speed != last else ""
-        time = least(row) + _time(row.task_p50_s)
-        table.add_row(speed, row.design, time, _time(row.task_p95_s), chance(row.right))
+        times = (time_of(row, row.task_p50_s), time_of(row, row.task_p95_s))
+        table.add_row(speed, row.design, *times, chance(row.right))
         last = row.speed
     return table
 
@@ -74,7 +73,12 @@ def in_order(rows: Sequence[Row]) -> list[Row]:
 
 def least(row: Row) -> str:
     """What stands before a time that is the least it can be."""
-    return "≥ " if row.at_least else ""
+    return "≥" if row.at_least else ""
+
+
+def most(row: Row) -> str:
+    """What stands before what is the most it can be, where times are the least."""
+    return "≤" if row.at_least else ""
 
 
 def chance(share: float | None) -> str:
@@ -84,12 +88,26 @@ def chance(share: float | None) -> str:
 
 def steps_that_fit(steps: int) -> str:
     """A number of steps, of which more than are told may fit."""
-    return f"{steps:,}" + ("+" if steps >= _MOST else "")
+    return f"{steps:,}" + ("+" if uncounted(steps) else "")
 
 
-def _time(value: float | None) -> str:
-    return NOTHING if value is None else f"{number(value)} s"
+def uncounted(steps: int) -> bool:
+    """Whether more steps than those may fit: a run is not followed farther."""
+    return steps >= MOST_STEPS
+
+
+def time_of(row: Row, value: float | None) -> str:
+    """A time of a row's, or a dash where there is none."""
+    return NOTHING if value is None else f"{least(row)}{number(value)} s"
+
+
+def fitting(row: Row) -> str:
+    """Whether a design fits, in a word or two."""
+    return "not known" if row.fits is None else "yes" if row.fits else "no"
 
 
 def _fits(row: Row) -> Text:
-    return Text("yes", style="green") if row.fits else Text("no", style="red")
+    return Text(
+        "?" if row.fits is None else fitting(row),
+        style="" if row.fits is None else "green" if row.fits else "red",
+    )

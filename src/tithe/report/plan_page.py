@@ -17,8 +17,8 @@ from tithe.report.drawing import (
 from tithe.report.figures import NOTHING, counted, seconds
 from tithe.report.headline import Headline
 from tithe.report.page import Fact, Figure, Page, Panel, Table, render
-from tithe.report.plan import chance, in_order, least, steps_that_fit
-from tithe.whatif import BudgetPlan, Row
+from tithe.report.plan import chance, fitting, in_order, least, most, steps_that_fit, uncounted
+from tithe.whatif import MOST_STEPS, BudgetPlan, Row
 
 _LOOKS: tuple[tuple[Colour, Symbol, Symbol], ...] = (
     ("blue", "circle", "times"),
@@ -72,25 +72,21 @@ def _anchor(budget: BudgetPlan) -> str:
 
 def _headline(budget: BudgetPlan) -> Headline:
     speeds = _speeds(budget.rows)
-    fitting = {
-        speed: [row.design for row in budget.rows if row.speed == speed and row.fits] for speed in speeds
-    }
-    found = next((speed for speed in speeds if fitting[speed]), None)
+    rows = {speed: [row for row in budget.rows if row.speed == speed] for speed in speeds}
+    found = next((speed for speed in speeds if any(row.fits for row in rows[speed])), None)
     return Headline(
         about=_about(budget),
         outcome="nothing fits" if found is None else f"fits at {found:g}x",
-        sentence=" ".join(
-            f"At {speed:g}x: {_named(names, sum(row.speed == speed for row in budget.rows))}."
-            for speed, names in fitting.items()
-        ),
+        sentence=" ".join(f"At {speed:g}x: {_named(here)}." for speed, here in rows.items()),
         good=None if found is not None and found != speeds[0] else found is not None,
     )
 
 
-def _named(names: Sequence[str], of: int) -> str:
-    if not names:
-        return "none"
-    return "all designs" if len(names) == of else ", ".join(names)
+def _named(rows: Sequence[Row]) -> str:
+    names = [row.design for row in rows if row.fits]
+    open_ = [row.design for row in rows if row.fits is None]
+    told = "all designs" if len(names) == len(rows) else ", ".join(names) or "none"
+    return f"{told}; not known of {', '.join(open_)}" if open_ else told
 
 
 def _speeds(rows: Sequence[Row]) -> list[float]:
@@ -126,7 +122,8 @@ def _success(rows: Sequence[Row], budgets: Sequence[BudgetPlan]) -> Figure:
             "An answer that is checked, or chosen among several, is right more often and comes later: speed buys success.",
         ),
         formulas=(
-            "right = (chance of a step)^steps",
+            "right = (chance of a step)^steps; the chance of an answer is s, and an attempt fails with the chance p",
+            "plain: s' = (1 − p) · s; retries: s' = s",
             "verify, critique: s' = s + (1 − s) · finds · s",
             "k candidates: s' = s + (1 − s) · finds · (1 − (1 − s)^(k − 1))",
         ),
@@ -216,23 +213,29 @@ def _time(rows: Sequence[Row]) -> Figure:
     )
 
 
-def _by_design(rows: Sequence[Row], mark: Callable[[Row], Interval], axis: Axis) -> Samples:
+def _by_design(
+    rows: Sequence[Row],
+    mark: Callable[[Row], Interval],
+    axis: Axis,
+    open_ended: Callable[[Row], bool] = lambda _: False,
+) -> Samples:
+    """`open_ended`: whether a row's figure is as far as was counted, which has a mark of its own."""
     names: tuple[Place, ...] = tuple(dict.fromkeys(row.design for row in rows))
     speeds = _speeds(rows)
+    series: list[Series] = []
+    for place, (speed, (colour, symbol, other)) in enumerate(zip(speeds, _LOOKS, strict=False)):
+        here = [row for row in rows if row.speed == speed]
+        lane = place - (len(speeds) - 1) / 2
+        marks = tuple(mark(row) for row in here if not open_ended(row))
+        series.append(Series(name=f"{speed:g}x", colour=colour, symbol=symbol, lane=lane, intervals=marks))
+        if beyond := tuple(mark(row) for row in here if open_ended(row)):
+            name = f"{speed:g}x, {MOST_STEPS:,} or more"
+            series.append(Series(name=name, colour=colour, symbol=other, lane=lane, intervals=beyond))
     return Samples(
         along="y",
         position=Axis(label="", scale="category", values=names),
         value=axis,
-        series=tuple(
-            Series(
-                name=f"{speed:g}x",
-                colour=colour,
-                symbol=symbol,
-                lane=place - (len(speeds) - 1) / 2,
-                intervals=tuple(mark(row) for row in rows if row.speed == speed),
-            )
-            for place, (speed, (colour, symbol, _)) in enumerate(zip(speeds, _LOOKS, strict=False))
-        ),
+        series=tuple(series),
     )
 
 
@@ -254,16 +257,14 @@ def _designs(rows: Sequence[Row]) -> Table:
 
 
 def _budget(budget: BudgetPlan) -> Figure:
-    with_success = any(row.success is not None for row in budget.rows)
-
     def mark(row: Row) -> Interval:
         return Interval(
             at=row.design,
             value=float(row.steps_p50),
             low=float(row.steps_p95),
             high=float(row.steps_p50),
-            told=f"{row.design} at {row.speed:g}x: {steps_that_fit(row.steps_p50)} steps (p50), "
-            f"{steps_that_fit(row.steps_p95)} (p95)",
+            told=f"{row.design} at {row.speed:g}x: {most(row)}{steps_that_fit(row.steps_p50)} steps (p50), "
+            f"{most(row)}{steps_that_fit(row.steps_p95)} (p95)",
         )
 
     return Figure(
@@ -277,45 +278,49 @@ def _budget(budget: BudgetPlan) -> Figure:
                     budget.rows if any(row.steps_p50 for row in budget.rows) else (),
                     mark,
                     Axis(label="steps", low=0.0),
+                    lambda row: uncounted(row.steps_p50),
                 ),
                 empty="No step fits.",
             ),
         ),
-        reading="A mark is what half of the runs take in the budget (p50); a line from it ends at what 95 of 100 do (p95).",
+        reading="A mark is what half of the runs take in the budget (p50); a line from it ends at what 95 of 100 do (p95)."
+        + (
+            f" A mark of another shape at {MOST_STEPS:,} is that or more: runs are not followed farther."
+            if any(uncounted(row.steps_p50) for row in budget.rows)
+            else ""
+        ),
         caption=(),
         formulas=(),
-        tables=(
-            Table(
-                title=f"Designs within {seconds(budget.budget_s)}",
-                heads=(
-                    "design",
-                    "speed",
-                    "steps p50",
-                    "steps p95",
-                    *(("success",) if with_success else ()),
-                    "fits",
-                ),
-                rows=tuple(
-                    (
-                        row.design,
-                        f"{row.speed:g}x",
-                        steps_that_fit(row.steps_p50),
-                        steps_that_fit(row.steps_p95),
-                        *((chance(row.success),) if with_success else ()),
-                        "yes" if row.fits else "no",
-                    )
-                    for row in budget.rows
-                ),
-                open=True,
-            ),
+        tables=(_within_budget(budget),),
+    )
+
+
+def _within_budget(budget: BudgetPlan) -> Table:
+    with_success = any(row.success is not None for row in budget.rows)
+    return Table(
+        title=f"Designs within {seconds(budget.budget_s)}",
+        heads=("design", "speed", "steps p50", "steps p95", *(("success",) if with_success else ()), "fits"),
+        rows=tuple(
+            (
+                row.design,
+                f"{row.speed:g}x",
+                most(row) + steps_that_fit(row.steps_p50),
+                most(row) + steps_that_fit(row.steps_p95),
+                *((most(row) + chance(row.success),) if with_success else ()),
+                fitting(row),
+            )
+            for row in budget.rows
         ),
+        open=True,
     )
 
 
 def _budget_title(budget: BudgetPlan) -> str:
-    fitting = sum(row.fits for row in budget.rows)
+    fit = sum(row.fits is True for row in budget.rows)
+    open_ = sum(row.fits is None for row in budget.rows)
     return (
-        f"{_about(budget)}: {fitting} of {counted(len(budget.rows), 'combination')} of design and speed fit"
+        f"{_about(budget)}: {fit} of {counted(len(budget.rows), 'combination')} of design and speed fit"
+        + (f", and of {open_} it is not known" if open_ else "")
     )
 
 

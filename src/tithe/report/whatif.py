@@ -102,10 +102,12 @@ def signed(difference: float) -> str:
 
 
 def _by_task(tasks: tuple[Projected, ...]) -> Table:
-    table = calm_table("task", "calls", "before", "projected", "80 % from", "to", "floor")
+    table = calm_table("task", "id", "calls", "before", "projected", "80 %\nfrom", "to", "floor")
+    table.columns[0].no_wrap = False  # where it is narrow a name takes two lines, and no figure is cut
     for task in sorted(tasks, key=lambda one: one.wall.mean - one.before_s)[:_MOST_TASKS]:
         table.add_row(
             Text(plain(task.name)[:_LONGEST_NAME]),
+            plain(task.task[:8]),
             f"{task.calls:,}",
             *(
                 seconds(value) if value is not None else NOTHING

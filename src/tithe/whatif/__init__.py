@@ -1,5 +1,6 @@
 """Projection: what a task would take with another endpoint or another design, what fits into a budget, and a task's shape run for real."""
 
+from tithe.whatif.answers import VERIFY_TOKENS
 from tithe.whatif.beside import Beside
 from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times, source_of
 from tithe.whatif.change import Cache, Change
@@ -7,7 +8,7 @@ from tithe.whatif.described import Description, described_graph
 from tithe.whatif.fit import Fit, NoFit
 from tithe.whatif.forecast import Checked, Forecast, as_replayed, check, forecast, known_endpoint
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
-from tithe.whatif.plan import BUDGETS, BudgetPlan, Plan, Row, plan_budgets
+from tithe.whatif.plan import BUDGETS, MOST_STEPS, BudgetPlan, Plan, Row, plan_budgets
 from tithe.whatif.profile import Capacity, Level, Profile
 from tithe.whatif.program import Program, Result, Settings, compiled, run
 from tithe.whatif.projection import FitQuality, Interval, Knob, Projected, Projection, project
@@ -18,6 +19,8 @@ from tithe.whatif.simulate import Simulated, simulate
 
 __all__ = [
     "BUDGETS",
+    "MOST_STEPS",
+    "VERIFY_TOKENS",
     "Beside",
     "BudgetPlan",
     "Cache",

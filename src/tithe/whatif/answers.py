@@ -34,11 +34,12 @@ MOST_FAILURES = 20
 
 
 class Nudge(NamedTuple):
-    """A small change of one knob, to tell what it is worth: seconds off each TTFT, a factor on the decode rate, points off the share of failures."""
+    """A small change of one knob, to tell what it is worth: what the time of each first token, of each token after it, and of the failures
+    of calls that were answered in the end is multiplied by."""
 
-    ttft_s: float = 0.0
-    rate: float = 1.0
-    retries: float = 0.0
+    ttft: float = 1.0
+    token: float = 1.0
+    failures: float = 1.0
 
 
 STILL = Nudge()
@@ -78,10 +79,17 @@ class Luck:
     def _places(self, fit: Fit, count: int, use: int, candidate: int) -> NDArray[np.intp]:
         return self._generator(use, candidate).integers(0, fit.n, size=(self.draws, count))
 
-    def failures(self, chance: float, count: int) -> Floats:
+    def failures(self, chance: float, count: int, candidate: int = 0) -> Floats:
+        """How many attempts of each call fail, by draw. Each call's draws are spread evenly over chance (a Latin hypercube: McKay et al.
+        1979), so that what is rare is met as often as it should be, and their mean is p / (1 - p) without the noise of so many draws.
+        """
         if chance <= 0:
             return np.zeros((1, count))
-        uniform = 1.0 - self._generator(9, 0).random((self.draws, count))
+        generator = self._generator(9, candidate)
+        strata = generator.permuted(
+            np.broadcast_to(np.arange(self.draws)[:, None], (self.draws, count)), axis=0
+        )
+        uniform = 1.0 - (strata + generator.random((self.draws, count))) / self.draws
         return np.minimum(np.floor(np.log(uniform) / np.log(chance)), MOST_FAILURES)
 
 
@@ -107,8 +115,8 @@ def answers(
         crowded * changed.contention(part, change.candidates) / change.speedup
         for part, crowded in zip(PARTS, crowd, strict=True)
     )
-    ttft = np.maximum(ttft * first - nudge.ttft_s, 0.0)
-    decode = decode * rest / nudge.rate
+    ttft = ttft * first * nudge.ttft
+    decode = decode * rest * nudge.token
     whole = whole / change.speedup
     known = ~np.isnan(ttft)
     first = np.where(known, ttft, 0.0)
@@ -134,15 +142,11 @@ def answers(
 
 
 def _retries(table: Table, change: Change, luck: Luck, nudge: Nudge, total: Floats) -> Floats:
+    recorded = table.failed / change.speedup + table.backoff
     if change.retries is None:
-        recorded = table.failed / change.speedup + table.backoff
-        attempts = float(table.failures.sum() + table.answered.sum())
-        share = float(table.failures.sum()) / attempts if attempts else 0.0
-        kept = max(0.0, 1 - nudge.retries / share) if share else 1.0
-        return (recorded * kept)[None, :]
-    failures = luck.failures(max(0.0, change.retries - nudge.retries), len(table.calls))
-    gave_up = np.where(table.answered, 0.0, table.failed / change.speedup + table.backoff)
-    return failures * total + gave_up
+        return (recorded * np.where(table.answered, nudge.failures, 1.0))[None, :]
+    failures = luck.failures(change.retries, len(table.calls)) * nudge.failures
+    return failures * total + np.where(table.answered, 0.0, recorded)
 
 
 def _slowest(

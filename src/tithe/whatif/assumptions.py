@@ -112,7 +112,7 @@ def _candidates(change: Change, own: Mapping[str, CallTimes]) -> str:
         contend = "and do not slow each other down, as calls beside others did not"
     scattered = profile is not None or any(times.fits for times in own.values())
     apart = "drawn apart" if scattered else "equally fast, since nothing tells how they scatter"
-    return f"{change.candidates} candidates are {apart}, {contend}; the slowest is waited for."
+    return f"{change.candidates} candidates are {apart}, {contend}; the slowest is waited for, and choosing takes nothing."
 
 
 def _beyond(tables: Sequence[Table], times: CallTimes) -> list[str]:

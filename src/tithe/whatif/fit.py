@@ -110,7 +110,7 @@ def fit_times(
     good = np.isfinite(y) & (y > 0)
     y, columns = y[good], {name: values[good] for name, values in columns.items()}
     if len(y) < FEWEST:
-        return NoFit(what, f"{len(y)} samples; it takes {FEWEST}")
+        return NoFit(what, f"{len(y)} sample{'' if len(y) == 1 else 's'}; it takes {FEWEST}")
     notes: list[str] = []
     ranges = {name: Range(float(values.min()), float(values.max())) for name, values in columns.items()}
     kept = ["constant"] if constant else []

@@ -5,8 +5,12 @@ Theory. A step is a call and its tools. What a design adds to it is calls:
     plain       TTFT + out / rate + tool + overhead
     retries     an attempt fails with the chance p and is made again: 1 / (1 - p) calls on average
     verify      a short call on each answer (VERIFY_TOKENS out)
-    candidates  2 or 3 answers at once: the slowest is waited for, and they slow each other down as the profile says (beside.py)
+    candidates  2 or 3 answers at once: the slowest is waited for, and they slow each other down as the profile says (beside.py); then
+                a short call that chooses, as long as a check
     critique    the answer, a critique as long as it, and the answer again
+
+Attempts fail in every design alike. All but the plain one make them again and pay for it, each of their calls; a plain run ends where an
+attempt fails, so its times are those of runs in which none does, and it is right less often.
 
 The slowest of several is told by how calls scatter: by a profile's residuals, or by `jitter`, the standard deviation of the TTFT over
 its mean, lognormal as the emulated endpoint's (core/paced.py). Where neither is known, what is told is the least that it can be.
@@ -16,8 +20,10 @@ is done within the budget. From the mission: at 2 s a step a minute holds 30, an
 
 Success, where it is known. A step is right with the chance s, and a task of n steps is solved if all are: s^n. Verification finds a
 wrong step with the chance v and has it done again, once; of k candidates one right one is enough as far as the choice finds it with
-the chance v; retries alone change nothing of it, since what fails there has no answer. So
+the chance v; neither finds fault with what is right. So
 
+    plain              s' = (1 - p) s
+    retries            s' = s
     verify, critique   s' = s + (1 - s) v s
     k candidates       s' = s + (1 - s) v (1 - (1 - s)^(k - 1))
 
@@ -47,7 +53,7 @@ BUDGETS: tuple[tuple[str, float], ...] = (
     ("interactive", 2.0),
     ("browser", 30.0),
     ("code", 120.0),
-    ("code, at most", 300.0),
+    ("code, a long run", 300.0),
 )
 SPEEDS = (1.0, 3.0, 10.0)
 RUNS = 400
@@ -62,7 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The agent and its endpoint. Seconds and tokens; `ttft_s` and `tokens_per_s`, or a profile with `prompt` tokens, cached but
     for `fresh` of them. `jitter`: the standard deviation of the given TTFT over its mean; None: not known.
 
-    `retries`: the share of attempts that fail. `success`: the chance that a step is right, None: not known. `finds`: the chance
+    `retries`: the share of attempts that fail, in any design. `success`: the chance that a step is right, None: not known. `finds`: the chance
     that a check finds a wrong one. `steps`: how many the task takes, where that is known.
     """
 
@@ -126,9 +132,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One design at one speed. `step_s`: the mean step. `steps_p50`, `steps_p95`: how many fit, so that half, or 95 %, of runs are done
     in the budget. For a task of the plan's steps: `task_p50_s`, `task_p95_s`, the chance that it is `right`, and `success`, that it is
-    so within the budget. `fits`: at p95.
+    so within the budget. `fits`: at p95; None: not known.
 
-    `at_least`: nothing tells how calls scatter, so that the slowest of several takes this or more. `best`: no design is right as often
+    `at_least`: nothing tells how calls scatter, so that the slowest of several takes this or more: times are the least they can be, steps
+    and success the most, and whether it fits is not known unless it does not. `best`: no design is right as often
     in less time at this speed; those are the frontier of success against time. None: success, or its time, is not known.
     """
 
@@ -141,7 +148,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     task_p95_s: float | None = None
     right: float | None = None
     success: float | None = None
-    fits: bool
+    fits: bool | None
     at_least: bool = False
     best: bool | None = None
 
@@ -162,11 +169,11 @@ def plan_budgets(
     for _, budget in budgets:
         if not 0 < budget <= _LONGEST_S:
             raise UsageError(f"budget is {budget:g} s: give a time above 0 and up to a day.")
-    runs: dict[tuple[Design, float], Floats] = {
-        (design, speed): np.cumsum(_steps(plan, design, speed, seed), axis=1)
-        for design in DESIGNS
-        for speed in speeds
-    }
+    runs: dict[tuple[Design, float], Floats] = {}
+    for design in DESIGNS:
+        inference = _inference(plan, design, seed)
+        for speed in speeds:
+            runs[design, speed] = np.cumsum(inference / speed + plan.tool_s + plan.overhead_s, axis=1)
     return tuple(
         BudgetPlan(
             name=name,
@@ -183,10 +190,12 @@ def _row(plan: Plan, design: Design, speed: float, ends: Floats, budget: float) 
     within = [int(np.quantile(done, share, method="lower")) for share in (0.5, 0.05)]
     steps = plan.steps
     task = None if steps is None else ends[:, steps - 1]
+    at_least = design.endswith("candidates") and not plan.scatters
+    fits = within[1] >= (steps or 1)
     right: float | None = None
     success: float | None = None
     if plan.success is not None and task is not None:
-        right = step_success(design, plan.success, plan.finds) ** (steps or 0)
+        right = step_success(design, plan.success, plan.finds, plan.retries) ** (steps or 0)
         success = right * float(np.mean(task <= budget * (1 + 1e-9)))
     return Row(
         design=design,
@@ -198,8 +207,8 @@ def _row(plan: Plan, design: Design, speed: float, ends: Floats, budget: float) 
         task_p95_s=None if task is None else float(np.quantile(task, 0.95)),
         right=right,
         success=success,
-        fits=within[1] >= (steps or 1),
-        at_least=design.endswith("candidates") and not plan.scatters,
+        fits=None if fits and at_least else fits,
+        at_least=at_least,
     )
 
 
@@ -227,8 +236,11 @@ def _beats(one: Row, row: Row) -> bool:
     return one.speed == row.speed and all(by > -_SAME for by in better) and any(by > _SAME for by in better)
 
 
-def step_success(design: Design, right: float, finds: float) -> float:
-    """The chance that a step of a design is right, where a plain one is with the chance `right`; see the top of the file."""
+def step_success(design: Design, right: float, finds: float, fails: float) -> float:
+    """The chance that a step of a design is right, where an answer is with the chance `right`, and an attempt at one fails with `fails`;
+    see the top of the file."""
+    if design == "plain":
+        return (1 - fails) * right
     if design in ("verify", "critique"):
         return right + (1 - right) * finds * right
     if design.endswith("candidates"):
@@ -237,21 +249,21 @@ def step_success(design: Design, right: float, finds: float) -> float:
     return right
 
 
-def _steps(plan: Plan, design: Design, speed: float, seed: int) -> Floats:
-    """Seconds of each step, by run."""
+def _inference(plan: Plan, design: Design, seed: int) -> Floats:
+    """Seconds of inference in each step, by run."""
     luck = Luck(RUNS, seed)
-    answer = _call(plan, luck, 0, plan.out)
-    seconds = answer
-    if design == "retries":
-        seconds = answer * (1 + luck.failures(plan.retries, MOST_STEPS))
-    elif design == "verify":
-        seconds = answer + _call(plan, luck, 1, VERIFY_TOKENS) + _again(plan, answer)
-    elif design == "critique":
-        seconds = answer + _call(plan, luck, 1, plan.out) + _call(plan, luck, 2, plan.out)
-    elif design.endswith("candidates"):
+    if design == "plain":
+        return _attempt(plan, luck, 0, plan.out)
+    if design.endswith("candidates"):
         count = int(design[0])
-        seconds = np.max([_call(plan, luck, use, plan.out, beside=count - 1) for use in range(count)], axis=0)
-    return seconds / speed + plan.tool_s + plan.overhead_s
+        answers = [_call(plan, luck, use, plan.out, beside=count - 1) for use in range(count)]
+        return np.max(answers, axis=0) + _call(plan, luck, count, VERIFY_TOKENS)
+    answer = _call(plan, luck, 0, plan.out)
+    if design == "verify":
+        return answer + _call(plan, luck, 1, VERIFY_TOKENS) + _again(plan, answer)
+    if design == "critique":
+        return answer + _call(plan, luck, 1, plan.out) + _call(plan, luck, 2, plan.out)
+    return answer
 
 
 def _again(plan: Plan, answer: Floats) -> Floats | float:
@@ -260,7 +272,12 @@ def _again(plan: Plan, answer: Floats) -> Floats | float:
 
 
 def _call(plan: Plan, luck: Luck, use: int, out: int, *, beside: int = 0) -> Floats:
-    """Seconds of a call at each step, by run, with so many others beside it."""
+    """Seconds of a call at each step, by run, with so many others beside it, and with the attempts at it that failed."""
+    return _attempt(plan, luck, use, out, beside=beside) * (1 + luck.failures(plan.retries, MOST_STEPS, use))
+
+
+def _attempt(plan: Plan, luck: Luck, use: int, out: int, *, beside: int = 0) -> Floats:
+    """Seconds of one attempt at each step, by run."""
     first, rest = _fits(plan)
     each = np.ones(MOST_STEPS)
     fresh = min(plan.fresh, plan.prompt)

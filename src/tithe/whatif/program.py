@@ -34,7 +34,7 @@ from tithe.whatif.table import Table
 CANDIDATES = 5
 """So many can be asked for at least."""
 _ALWAYS, _TOOLS, _CALLS, _AGAIN, _AGAIN_CALLS = 0, 1, 2, 5, 6
-_WITHOUT_FIRST, _WITHOUT_REST = Nudge(ttft_s=float("inf")), Nudge(rate=float("inf"))
+_WITHOUT_FIRST, _WITHOUT_REST = Nudge(ttft=0.0), Nudge(token=0.0)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,10 @@
 The floor is what the task takes when inference takes no time at all: tools, the agent's own framework, people. Amdahl's law in the
 task's own figures: no endpoint makes it shorter, and none makes it more than before / floor times as fast.
 
-The sensitivity of a knob is what the projected task would save with one more notch of it, everything else as projected: 100 ms
-less to each first token, a decode rate of a tenth more, a point less of failures, tools in nine tenths of the time, tools of one
-answer at once, a warm cache. Both sides meet the same luck, so the difference is the knob's alone.
+The sensitivity of a knob is what the projected task would save with one more notch of it, everything else as projected. A notch is a
+tenth of what the knob turns, so that knobs can be held against each other at any speed: first tokens, tokens after them and tools in
+nine tenths of their time, a tenth fewer failures. Two are turned wholly or not at all: tools of one answer at once, and a warm cache.
+Both sides meet the same luck, so the difference is the knob's alone.
 
 The interval is of 80 %: a tenth of the draws lie below it and a tenth above. It has in it what calls scatter by, how many
 attempts fail, and how far the fit may be off as a whole, by how few calls told it (fit.py). Where all draws are alike nothing tells how calls
@@ -32,6 +33,7 @@ from tithe.whatif.simulate import DRAWS, Simulated, seconds_of, simulate
 from tithe.whatif.table import Table
 
 _LOW, _HIGH = 0.1, 0.9
+_NOTCH = 0.9
 # What saves less than this is not told as a saving.
 _NOTHING_S = 1e-9
 
@@ -287,10 +289,10 @@ def _knobs(
 
     replace = msgspec.structs.replace
     tried: list[tuple[str, str, Change, Nudge]] = [
-        ("TTFT", "100 ms less a call", change, Nudge(ttft_s=0.1)),
-        ("decode rate", "10 % more", change, Nudge(rate=1.1)),
-        ("retries", "1 point less", change, Nudge(retries=0.01)),
-        ("tools", "10 % less time", replace(change, tools=change.tools * 0.9), Nudge()),
+        ("TTFT", "10 % less time", change, Nudge(ttft=_NOTCH)),
+        ("decode", "10 % less time a token", change, Nudge(token=_NOTCH)),
+        ("retries", "10 % fewer failed attempts", change, Nudge(failures=_NOTCH)),
+        ("tools", "10 % less time", replace(change, tools=change.tools * _NOTCH), Nudge()),
     ]
     if not change.parallel_tools:
         tried.append(

@@ -36,7 +36,9 @@ def knobs_figure(found: Projection) -> Figure:
             ),
         ),
         reading="A bar is by how much the projected task is shorter, on average, with one notch more of that knob alone.",
-        caption=(),
+        caption=(
+            "A notch is a tenth of what a knob turns, so that knobs can be held against each other; tools at once and a warm cache are had or not.",
+        ),
         formulas=(
             "saves = mean wall clock as projected − mean wall clock with the notch, under the same chance",
         ),

@@ -1,6 +1,6 @@
 """The sliders: the projection's program, run in the page wherever they are put."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tithe.report.buckets import PARTS
 from tithe.report.drawing import Account, Slider, Sliders
@@ -13,8 +13,9 @@ from tithe.trace.buckets import BUCKETS
 from tithe.whatif import Interval, Program, Projection, Settings, run
 
 ANCHOR = "sliders"
-# How far a slider reaches to either side of where it stands, in times; what can be typed reaches farther.
-_FAR, _NEAR = 50.0, 5.0
+# How far a slider reaches to either side of where it stands, in times, and how far past what was recorded, where that is farther off;
+# what can be typed reaches farther.
+_FAR, _NEAR, _PAST = 50.0, 5.0, 1.5
 _MOST_RETRIES, _MOST_TOOLS = 50.0, 2.0
 # A difference from the projection that is worth a sentence.
 _SHOWS = 5e-4
@@ -57,15 +58,18 @@ def _sliders(found: Projection, program: Program) -> Iterator[Slider]:
     if program.ttft_s is not None:
         scale, unit = (1.0, "s") if program.ttft_s >= 10 else (1e3, "ms")
         initial = program.ttft_s * scale
+        shortest, longest = _reach(found, ("queue", "prefill"))
         yield Slider(
-            key="ttft_s", name="TTFT", unit=unit, scale=scale, initial=initial, low=initial / _FAR, high=initial * _NEAR,
+            key="ttft_s", name="TTFT", unit=unit, scale=scale, initial=initial,
+            low=initial * shortest, high=initial * longest,
             least=0.0, most=3600.0 * scale, steps="log", hint=f"Queueing included. {median}",
         )  # fmt: skip
     if program.tokens_per_s is not None:
         initial = program.tokens_per_s
+        shortest, longest = _reach(found, ("decode",))
         yield Slider(
-            key="tokens_per_s", name="Decode rate", unit="tokens/s", scale=1.0, initial=initial, low=initial / _NEAR,
-            high=initial * _FAR, least=0.001, most=1e6, steps="log", hint=median,
+            key="tokens_per_s", name="Decode rate", unit="tokens/s", scale=1.0, initial=initial, low=initial / longest,
+            high=initial / shortest, least=0.001, most=1e6, steps="log", hint=median,
         )  # fmt: skip
     initial = 100 * program.retries
     yield Slider(
@@ -88,6 +92,13 @@ def _sliders(found: Projection, program: Program) -> Iterator[Slider]:
             high=max(_MOST_TOOLS, 2 * program.tools), least=0.0, most=1000.0, steps="linear",
             hint="Every tool takes so many times as long as before.",
         )  # fmt: skip
+
+
+def _reach(found: Projection, buckets: Sequence[str]) -> tuple[float, float]:
+    """From how many to how many times as long as projected a slider has these; what they took before is among it."""
+    before, after = (sum(account.get(one, 0.0) for one in buckets) for account in (found.before, found.after))
+    times = before / after if before > 0 and after > 0 else 1.0
+    return min(1 / _FAR, times / _PAST), max(_NEAR, times * _PAST)
 
 
 def _accounts(found: Projection) -> Iterator[Account]:
