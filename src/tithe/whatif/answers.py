@@ -93,6 +93,11 @@ class Luck:
         return np.minimum(np.floor(np.log(uniform) / np.log(chance)), MOST_FAILURES)
 
 
+def _known(seconds: Floats) -> Floats:
+    """Nothing where something is not reported."""
+    return np.where(np.isnan(seconds), 0.0, seconds)
+
+
 @functools.lru_cache(maxsize=256)
 def _off(draws: int, seed: int, use: int, deviation: float) -> Floats:
     """By draw, by what factor a fit is off: lognormal, spread evenly over chance, and 1 on average."""
@@ -120,8 +125,8 @@ def answers(
     whole = whole / change.speedup
     known = ~np.isnan(ttft)
     first = np.where(known, ttft, 0.0)
-    rest = np.where(known, np.nan_to_num(decode), 0.0)
-    one = np.where(known, 0.0, np.nan_to_num(whole))
+    rest = np.where(known, _known(decode), 0.0)
+    one = np.where(known, 0.0, _known(whole))
     total = first + rest + one
     retry = _retries(table, change, luck, nudge, total)
     validation = np.zeros((1, len(table.calls)))
@@ -129,7 +134,7 @@ def answers(
         validation = np.where(table.answered, changed.check(first, rest) * 1.0, 0.0)
     # The queue is a part of the TTFT as long as that is the recorded one.
     with np.errstate(invalid="ignore", divide="ignore"):
-        waiting = np.where(changed.replaced | (table.ttft <= 0), 0.0, np.nan_to_num(table.queue / table.ttft))
+        waiting = np.where(changed.replaced | (table.ttft <= 0), 0.0, _known(table.queue / table.ttft))
     apart = ~table.in_one | changed.replaced
     return Answers(
         queue=np.where(apart, first * waiting, 0.0),
@@ -316,7 +321,7 @@ class _Changed:
                 "uncached tokens": table.decoded,
             }
             expected = fit.seconds(sizes) + VERIFY_TOKENS * rate.prices["decoded tokens"]
-            return np.nan_to_num(expected / self._change.speedup)[None, :]
+            return _known(expected / self._change.speedup)[None, :]
         with np.errstate(invalid="ignore", divide="ignore"):
             per_token = rest / table.decoded
         per_token = np.where(np.isfinite(per_token), per_token, 0.0)

@@ -28,7 +28,7 @@ from tithe.whatif.answers import STILL, Answers, Luck, Nudge, answers
 from tithe.whatif.calltimes import CallTimes
 from tithe.whatif.change import Change
 from tithe.whatif.graph import Graph
-from tithe.whatif.simulate import DRAWS, by_segment
+from tithe.whatif.simulate import by_segment, draws_for
 from tithe.whatif.table import Table
 
 CANDIDATES = 5
@@ -149,11 +149,12 @@ def compiled(
     change: Change,
     own: Mapping[str, CallTimes],
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
 ) -> Program:
     """Tasks as they are projected, as a program. All is as for `project`, which refuses what cannot be projected."""
     tables = [Table(graph, own) for graph in graphs]
+    draws = draws_for(len(graphs)) if draws is None else draws
     lucks = [Luck(draws, seed, number) for number in range(len(tables))]
     asked = [_Asked.of(table, change, own, luck) for table, luck in zip(tables, lucks, strict=True)]
     share = _share(tables, change) if any(one.failing.any() for one in asked) else 0.0

@@ -29,11 +29,13 @@ from tithe.whatif.change import Change
 from tithe.whatif.fit import Fit, NoFit
 from tithe.whatif.graph import Graph
 from tithe.whatif.sharing import measured_error
-from tithe.whatif.simulate import DRAWS, Simulated, seconds_of, simulate
+from tithe.whatif.simulate import DRAWS, Simulated, draws_for, seconds_of, simulate
 from tithe.whatif.table import Table
 
 _LOW, _HIGH = 0.1, 0.9
 _NOTCH = 0.9
+# Both sides of a notch meet the same luck, so that few draws tell it. Of many tasks some are tried, evenly from among them, for all.
+_KNOB_DRAWS, _KNOB_TASKS = 100, 200
 # What saves less than this is not told as a saving.
 _NOTHING_S = 1e-9
 
@@ -129,16 +131,17 @@ def project(
     change: Change,
     own: Mapping[str, CallTimes],
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
 ) -> Projection:
-    """Project tasks. `own` is `own_call_times` of all that was recorded of their endpoints.
+    """Project tasks. `own` is `own_call_times` of all that was recorded of their endpoints. `draws`: of each; None: as `draws_for` has it.
 
     Raises:
         UsageError: the change cannot be, there is no task with a call, or the calls tell too little for it.
     """
     change.check()
     _check_calls(graphs)
+    draws = draws_for(len(graphs)) if draws is None else draws
     tables = [Table(graph, own) for graph in graphs]
     _check_tokens(tables, change)
     _check_cache(tables, change, own)
@@ -156,7 +159,7 @@ def project(
         after=_summed([task.after for task in tasks]),
         floor=_summed([task.floor for task in tasks]),
         knobs=_knobs(tables, change, own, draws, seed),
-        assumptions=assumptions(tables, change, own),
+        assumptions=(*assumptions(tables, change, own), *_few_draws(draws, len(graphs))),
         fits=_qualities(change, own, {source for table in tables for source in table.sources}),
         outside=tuple(bucket for bucket in BUCKETS if any(bucket in graph.outside for graph in graphs)),
         sharing=tuple(measured_error(change.profile))
@@ -207,6 +210,15 @@ def _check_cache(tables: Sequence[Table], change: Change, own: Mapping[str, Call
             + ("; ".join(reasons) if reasons else "cached tokens are not reported, or hardly vary")
             + ". Give a profile: tithe audit --save audit.json, then --profile audit.json."
         )
+
+
+def _few_draws(draws: int, tasks: int) -> tuple[str, ...]:
+    if draws >= DRAWS:
+        return ()
+    knobs = " What knobs are worth is told from some of them." if tasks > _KNOB_TASKS else ""
+    return (
+        f"Each of {tasks:,} tasks is drawn {draws} times: enough for all of them together, few for one's own interval.{knobs}",
+    )
 
 
 def _no_cache(times: CallTimes) -> tuple[str, ...]:
@@ -279,12 +291,14 @@ def _summed(accounts: Sequence[dict[str, float]]) -> dict[str, float]:
 def _knobs(
     tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes], draws: int, seed: int
 ) -> tuple[Knob, ...]:
-    draws = min(draws, 100)
+    draws = min(draws, _KNOB_DRAWS)
+    chosen = range(0, len(tables), 1 + (len(tables) - 1) // _KNOB_TASKS)
+    tables, of_all = [tables[place] for place in chosen], len(tables) / len(chosen)
 
     def mean(changed: Change, nudge: Nudge) -> float:
         return sum(
             float(simulate(table, changed, own, draws=draws, seed=seed, task=task, nudge=nudge).wall.mean())
-            for task, table in enumerate(tables)
+            for task, table in zip(chosen, tables, strict=True)
         )
 
     replace = msgspec.structs.replace
@@ -302,7 +316,8 @@ def _knobs(
         tried.append(("warm cache", "each prompt's repeated part", replace(change, cache="warm"), Nudge()))
     base = mean(change, Nudge())
     found = [
-        Knob(name=name, notch=notch, saves_s=base - mean(one, nudge)) for name, notch, one, nudge in tried
+        Knob(name=name, notch=notch, saves_s=of_all * (base - mean(one, nudge)))
+        for name, notch, one, nudge in tried
     ]
     return tuple(
         sorted((knob for knob in found if knob.saves_s > _NOTHING_S), key=lambda knob: -knob.saves_s)

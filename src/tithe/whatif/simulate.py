@@ -19,6 +19,13 @@ from tithe.whatif.graph import Graph
 from tithe.whatif.table import PLACE, Table
 
 DRAWS = 400
+# Of many tasks their sum is asked, whose draws are as many; one task's own interval is then told from fewer.
+_ALL_DRAWS, _FEWEST_DRAWS = 20_000, 20
+
+
+def draws_for(tasks: int) -> int:
+    """How many draws each of so many tasks is given."""
+    return max(_FEWEST_DRAWS, min(DRAWS, _ALL_DRAWS // max(1, tasks)))
 
 
 class Simulated(NamedTuple):
