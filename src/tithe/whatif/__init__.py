@@ -2,7 +2,7 @@
 
 from tithe.whatif.answers import VERIFY_TOKENS
 from tithe.whatif.beside import Beside
-from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times
+from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times, source_of
 from tithe.whatif.change import Cache, Change
 from tithe.whatif.described import Description, described_graph
 from tithe.whatif.fit import Fit, NoFit
@@ -70,4 +70,5 @@ __all__ = [
     "replay",
     "run",
     "simulate",
+    "source_of",
 ]
