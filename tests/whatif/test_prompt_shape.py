@@ -1,5 +1,7 @@
 """The shape of prompts: their lengths as recorded, and what they share."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,10 +139,7 @@ def test_every_earlier_answer_stays_an_answer_in_the_prompts_that_follow():
         assert [message.answer_of for message in shape.messages if message.role == "assistant"] == [
             f"c{place}" for place in range(number)
         ]
-    assert all(
-        after.messages[: len(before.messages)] == before.messages
-        for before, after in zip(found, found[1:], strict=False)
-    )
+    assert all(after.messages[: len(before.messages)] == before.messages for before, after in pairwise(found))
 
 
 def test_after_a_prefix_that_changed_no_answer_is_taken_for_an_earlier_one():
