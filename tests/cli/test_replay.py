@@ -112,6 +112,15 @@ def test_a_replay_loses_no_more_of_its_prefix_than_the_recorded_agent(tmp_path):
     recorded, replayed = steps(told["task"]), steps(told["replay"])
     assert len(recorded) == len(replayed) >= 4
     assert [prompt for prompt, _ in replayed] == pytest.approx([prompt for prompt, _ in recorded], rel=0.05)
+    # The embedded endpoint is one, whatever its port was.
+    with Store.open(Path(path)) as store:
+        called = {
+            one.attributes[at.SERVER]
+            for task in (told["task"], told["replay"])
+            for one in store.task(task).spans
+            if at.SERVER in one.attributes
+        }
+    assert called == {"embedded"}
     # A block more or less, and a token or two where an answer meets what comes after it.
     assert [new for _, new in replayed] == pytest.approx([new for _, new in recorded], abs=40)
 
