@@ -111,3 +111,18 @@ def test_what_is_cached_costs_no_more_than_what_is_not():
     assert "cached tokens" not in times.ttft.prices
     assert any("what is cached would cost more" in note for note in times.ttft.notes)
     assert not times.knows_cache()
+
+
+def test_a_fit_that_is_far_off_is_doubted():
+    chance = np.random.default_rng(5)
+
+    def told(deviation: float) -> tuple[str, ...]:
+        factors = np.exp(chance.normal(0, deviation, 60))
+        samples = [
+            CallSample(prompt=1000, decoded=50, ttft_s=0.3 * float(one), decode_s=1.0) for one in factors
+        ]
+        return fit_call_times("m at h", samples).doubts
+
+    assert told(0.1) == ()
+    [doubt] = told(0.8)
+    assert "TTFT of m at h is off by" in doubt

@@ -123,3 +123,15 @@ def test_of_fewer_samples_the_scatter_is_wider_and_the_line_less_certain():
 )
 def test_students_quantile_is_that_of_the_tables(degrees, quantile):
     assert student(0.975, degrees) == pytest.approx(quantile, rel=0.01)
+
+
+def test_one_sample_alone_sets_no_price():
+    chance = np.random.default_rng(2)
+    sizes = [530.0, *chance.uniform(20, 60, 14)]
+    times = [0.115, *(0.06 * np.exp(chance.normal(0, 0.01, 14)))]
+    fit = fit_times("TTFT", {"uncached": sizes}, times)
+    assert isinstance(fit, Fit)
+    assert list(fit.prices) == ["constant"]
+    several = fit_times("TTFT", {"uncached": sizes * 3}, times * 3)
+    assert isinstance(several, Fit)
+    assert "uncached" in several.prices

@@ -210,5 +210,5 @@ def _put(console: Console, table: Table) -> None:
 
 def _lines(console: Console, lines: Iterator[str] | tuple[str, ...]) -> None:
     for line in lines:
-        console.print(Padding(Text(line, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
+        console.print(Padding(Text(plain(line), style="dim"), (0, 0, 0, _INDENT)), highlight=False)
     console.print()

@@ -28,6 +28,10 @@ ALL_ALONE = "no call ran beside another of its task"
 """Why concurrency is not known where there was none."""
 
 
+BADLY_KNOWN = 0.25
+"""A fit that is off by more than this in the median is warned of."""
+
+
 class CallSample(msgspec.Struct, frozen=True, kw_only=True):
     """A call that was answered. Seconds and tokens; None is "not reported". `decoded`: tokens after the first.
 
@@ -77,6 +81,16 @@ class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fits(self) -> tuple[Fit, ...]:
         return tuple(fit for fit in (self.ttft, self.decode, self.whole) if isinstance(fit, Fit))
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """A sentence on each fit that is so far off that what stands on it tells little."""
+        used = self.fits if isinstance(self.ttft, NoFit) else (self.ttft, self.decode)
+        return tuple(
+            f"Badly known: {fit.what} of {self.name} is off by {100 * fit.error:.0f} % in the median, so that what stands on it is a guess."
+            for fit in used
+            if isinstance(fit, Fit) and fit.error > BADLY_KNOWN
+        )
 
     def slower(self, part: Part, others: Floats) -> Floats:
         """How many times as long a part takes beside so many others, as far as that is known; else 1."""

@@ -13,7 +13,8 @@ residuals cut off at 1.345 s, m the share of those that are not, n samples and p
 
     cov b = sum psi^2 / (n - p) / m^2 * (X' X)^-1,   kept where  b > t(0.975, n - p) * standard error
 
-so fewer samples carry fewer prices. What was taken out is noted.
+so fewer samples carry fewer prices. Half of that has to hold without the sample that pulls at the line most, lest one call alone set a price (a
+task's first one, say, whose prompt alone is new). What was taken out is noted.
 
 How far a fit is off is told out of sample: each time from a fit to the others. With the weights as they are that takes no second fit: the
 residual over 1 - h, h being the sample's own pull on it (the diagonal of X (X' X)^-1 X'; Allen 1974).
@@ -48,6 +49,8 @@ _STALLED, _STALL_DEVIATIONS = 2.0, 4.0
 _LEAST_SPREAD = 0.1
 # A price is kept where the 95 % interval around it holds more than nothing; projections have intervals of 80 %.
 _TOLD, _PROJECTED = 0.975, 0.9
+# Without the sample that pulls most a price has to be so much of t standard errors still.
+_WITHOUT = 0.5
 
 
 class Range(msgspec.Struct, frozen=True, array_like=True):
@@ -141,8 +144,15 @@ def _worst(x: Floats, y: Floats, prices: Floats, names: Sequence[str]) -> tuple[
     place = int(np.argmin(prices))
     if prices[place] < 0:
         return place, "its price came out negative, and was left out"
-    errors = _standard_errors(x, y, prices)
-    told = np.where(errors > 0, prices / np.maximum(errors, 1e-300), np.inf)
+    told = _told(x, y, prices)
+    others = np.arange(len(y)) != int(np.argmax(_pull(x / np.maximum(x @ prices, 0.01 * y)[:, None])))
+    if len(y) > max(FEWEST, 2 * len(names)):
+        without = _irls(x[others], y[others])
+        told = (
+            np.zeros_like(told)
+            if without is None
+            else np.minimum(told, _told(x[others], y[others], without) / _WITHOUT)
+        )
     of_sizes = [place for place, name in enumerate(names) if name != "constant"]
     if len(names) < 2 or not of_sizes:
         return None, ""
@@ -150,6 +160,12 @@ def _worst(x: Floats, y: Floats, prices: Floats, names: Sequence[str]) -> tuple[
     if told[place] > student(_TOLD, len(y) - len(names)):
         return None, ""
     return place, "its price may as well be nothing, by what was seen, and was left out"
+
+
+def _told(x: Floats, y: Floats, prices: Floats) -> Floats:
+    """Each price over its standard error."""
+    errors = _standard_errors(x, y, prices)
+    return np.where(errors > 0, prices / np.maximum(errors, 1e-300), np.where(prices > 0, np.inf, 0.0))
 
 
 def _standard_errors(x: Floats, y: Floats, prices: Floats) -> Floats:
