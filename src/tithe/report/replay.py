@@ -43,11 +43,16 @@ def print_replay(
 
 def _verdict(projection: Checked, replayed: Account) -> str:
     wall = projection.projected.wall
-    where = "inside" if projection.inside else "outside"
+    if wall.ends is None or projection.inside is None:
+        held = "it has no interval, for too few calls of the endpoint were recorded to tell how they scatter"
+    else:
+        where = "inside" if projection.inside else "outside"
+        low, high = map(seconds, wall.ends)
+        held = f"the replayed {seconds(replayed.wall_s)} are {where} its 80 % interval, {low} to {high}"
     return (
         f"The projection stands on {projection.source}. It is {100 * abs(projection.error):.1f} % "
-        f"{'too long' if projection.error >= 0 else 'too short'}; the replayed {seconds(replayed.wall_s)} are {where} its 80 % "
-        f"interval, {seconds(wall.low)} to {seconds(wall.high)}. Buckets are means, the wall clock is the median."
+        f"{'too long' if projection.error >= 0 else 'too short'}; {held}. "
+        f"Buckets are means, the wall clock is the median."
     )
 
 

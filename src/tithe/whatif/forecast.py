@@ -12,7 +12,7 @@ import msgspec
 
 from tithe.core.errors import UsageError
 from tithe.trace.buckets import BUCKETS, Bucket
-from tithe.whatif.calltimes import CallSample, fit_call_times, own_call_times
+from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times
 from tithe.whatif.change import Change
 from tithe.whatif.graph import Call, Graph, Segment, Work
 from tithe.whatif.profile import Profile
@@ -31,22 +31,30 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """A forecast against the replay. Seconds.
 
     `error`: the projected median over the replayed wall clock, less 1. `errors`: projected mean less replayed, by bucket. `inside`: the
-    replayed wall clock lies in the 80 % interval.
+    replayed wall clock lies in the 80 % interval; None: it has none.
     """
 
     projected: Projected
     source: str
     error: float
     errors: dict[str, float]
-    inside: bool
+    inside: bool | None
 
 
-def forecast(graph: Graph, change: Change, options: ReplayOptions, *, source: str) -> Forecast:
-    """What a replay of `graph` takes under `change`, whose tools are those of `options`.
+def forecast(
+    graph: Graph,
+    change: Change,
+    options: ReplayOptions,
+    *,
+    source: str,
+    own: Mapping[str, CallTimes] | None = None,
+) -> Forecast:
+    """What a replay of `graph` takes under `change`, whose tools are those of `options`. `own`: the call times of the endpoints that it was
+    recorded at, from all that is known of them; None: from the task alone.
 
     Raises `UsageError` where `project` does.
     """
-    own = own_call_times([graph])
+    own = own_call_times([graph]) if own is None else own
     change = msgspec.structs.replace(change, tools=options.tools)
     [projected] = project([as_replayed(graph, options)], change, own).tasks
     return Forecast(projected=projected, source=source)
@@ -64,7 +72,7 @@ def check(made: Forecast, wall: Mapping[Bucket, float], wall_s: float) -> Checke
             for bucket in BUCKETS
             if after.get(bucket) or wall.get(bucket)
         },
-        inside=interval.low <= wall_s <= interval.high,
+        inside=interval.holds(wall_s),
     )
 
 
@@ -90,15 +98,19 @@ def known_endpoint(graphs: Iterable[Graph], model: str, names: Sequence[str]) ->
     """An endpoint as the record knows it: fitted to the calls of `model` that were made to any of `names`, the first of which it is
     called by. Raises `UsageError`: there are none, or too few to fit.
     """
-    samples = [
-        CallSample.of(call)
-        for graph in graphs
-        for call in graph.calls
-        if call.answered and call.model == model and call.endpoint in names
-    ]
+    samples: list[CallSample] = []
+    tasks = 0
+    for graph in graphs:
+        found = [
+            CallSample.of(call)
+            for call in graph.calls
+            if call.answered and call.model == model and call.endpoint in names
+        ]
+        samples += found
+        tasks += bool(found)
     name = f"{model} at {names[0]}"
     if not samples:
         raise UsageError(f"no call to {name} was recorded before")
-    profile = Profile(name=name, times=fit_call_times(name, samples))
+    profile = Profile(name=name, times=fit_call_times(name, samples, tasks=tasks))
     profile.check()
     return profile

@@ -78,13 +78,15 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """A task to time again. `wall_s` is what it took, or takes by its description. `notes` say what was mended in its record."""
+    """A task to time again. `wall_s` is what it took, or takes by its description. `outside`: buckets of
+    which some was seen from outside only, so that its seconds are upper bounds. `notes` say what was mended in its record."""
 
     task: str
     name: str
     wall_s: float
     segments: tuple[Segment, ...]
     notes: tuple[str, ...] = ()
+    outside: tuple[Bucket, ...] = ()
 
     @property
     def calls(self) -> list[Call]:
@@ -101,6 +103,14 @@ def graph_of(tree: TaskTree, *, task: str, name: str) -> Graph:
         wall_s=tree.root.length,
         segments=_joined(building.after, building.works, end),
         notes=tree.notes,
+        outside=tuple(
+            {
+                bucket: None
+                for node in walk(tree.root)
+                if at.SEEN in node.span.attributes
+                for _, _, bucket, _ in own_slices(node)
+            }
+        ),
     )
 
 
