@@ -1,5 +1,6 @@
 """Which of the record's tasks a command is about."""
 
+import sys
 from collections.abc import Callable
 
 import msgspec
@@ -57,6 +58,19 @@ def last_not_replayed(store: Store) -> tuple[str, int]:
             return task.id, newer
         newer += task.source == REPLAY
     return store.find("last"), 0
+
+
+def meant(store: Store, named: str) -> str:
+    """A task's name as a projection or a replay takes it: `last` is the last that was not replayed from another, for a replay is the answer
+    to a projection. What it passes over is told on stderr.
+    """
+    if named != "last":
+        return named
+    found, newer = last_not_replayed(store)
+    if newer:
+        replays = "the newest task is a replay" if newer == 1 else f"the newest {newer} tasks are replays"
+        sys.stderr.write(f"The last task that is no replay is {found}; {replays}.\n")
+    return found
 
 
 def narrowed(store: Store, *, name: str | None, source: str | None, since: float | None) -> list[str] | None:

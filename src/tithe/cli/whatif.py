@@ -11,7 +11,7 @@ from tithe.cli.changes import Changes, Described
 from tithe.cli.evidence import endpoint_times, task_graph
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
-from tithe.cli.selection import group, last_not_replayed
+from tithe.cli.selection import group, meant
 from tithe.cli.store import Db, record_path
 from tithe.core.errors import UsageError
 from tithe.trace import Store
@@ -75,17 +75,6 @@ def recorded(named: tuple[str, ...], path: Path) -> tuple[list[Graph], dict[str,
     """The graphs of recorded tasks, and what the record has of their endpoints' call times. Raises `UsageError` for a task that is not
     there."""
     with Store.open(path, write=False) as store:
-        ids = list(dict.fromkeys(id_ for one in named for id_ in group(store, _meant(store, one)).ids))
+        ids = list(dict.fromkeys(id_ for one in named for id_ in group(store, meant(store, one)).ids))
         graphs = [task_graph(record) for record in store.task_records(ids) if record.spans]
         return graphs, endpoint_times(store, graphs)
-
-
-def _meant(store: Store, named: str) -> str:
-    """The last task is the last that was not replayed from another: a replay is the answer to a projection."""
-    if named != "last":
-        return named
-    found, newer = last_not_replayed(store)
-    if newer:
-        replays = "the newest task is a replay" if newer == 1 else f"the newest {newer} tasks are replays"
-        sys.stderr.write(f"The last task that is no replay is {found}; {replays}.\n")
-    return found

@@ -21,14 +21,18 @@ def print_replay(
     notes: Sequence[str],
     console: Console,
     projection: Checked | None = None,
+    *,
+    part: tuple[int, int] | None = None,
 ) -> None:
-    """What was recorded and replayed side by side, with the projection in between and its errors, and what has to be known of it."""
+    """What was recorded and replayed side by side, with the projection in between and its errors, and what has to be known of it.
+    `part`: (answered, all) calls of a replay that broke off."""
     name = recorded.name or recorded.task[:8]
     words = "recorded, and replayed" if projection is None else "recorded, projected, and replayed"
+    replayed_head = "replayed" if part is None else f"replayed, {part[0]} of {part[1]} calls"
     console.print(Text(f"\n{name}: {words}\n", style="bold"), highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("bucket")
-    heads = ("recorded", "replayed", "difference") if projection is None else _PROJECTED
+    heads = ("recorded", replayed_head, "difference") if projection is None else _PROJECTED
     for head in heads:
         table.add_column(head, justify="right")
     rows = _rows(recorded, replayed) if projection is None else _projected(recorded, projection, replayed)

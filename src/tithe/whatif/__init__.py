@@ -6,7 +6,7 @@ from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_ca
 from tithe.whatif.change import Cache, Change
 from tithe.whatif.described import Description, described_graph
 from tithe.whatif.fit import Fit, NoFit
-from tithe.whatif.forecast import Checked, Forecast, as_replayed, check, forecast, known_endpoint
+from tithe.whatif.forecast import Checked, Forecast, as_replayed, check, forecast, known_endpoint, slept
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
 from tithe.whatif.plan import BUDGETS, MOST_STEPS, BudgetPlan, Plan, Row, plan_budgets
 from tithe.whatif.profile import Capacity, Level, Profile
@@ -71,5 +71,6 @@ __all__ = [
     "replay",
     "run",
     "simulate",
+    "slept",
     "source_of",
 ]

@@ -77,7 +77,7 @@ def check(made: Forecast, wall: Mapping[Bucket, float], wall_s: float) -> Checke
 
 
 def as_replayed(graph: Graph, options: ReplayOptions) -> Graph:
-    """The graph of what a replay does: people scaled, and failed attempts left out unless they are replayed. Tools are as recorded."""
+    """The graph of what a replay does: people and gaps scaled, and failed attempts left out unless they are replayed. Tools are as recorded."""
     segments = tuple(
         Segment(segment.after, tuple(_work(work, options) for work in segment.works))
         for segment in graph.segments
@@ -86,12 +86,20 @@ def as_replayed(graph: Graph, options: ReplayOptions) -> Graph:
 
 
 def _work(work: Work, options: ReplayOptions) -> Work:
-    if work.bucket == "user":
-        work = msgspec.structs.replace(work, seconds=work.seconds * options.people)
+    if work.bucket != "tool":
+        work = msgspec.structs.replace(work, seconds=options.takes(work.bucket, work.seconds))
     if work.call is None or options.retries:
         return work
     call: Call = msgspec.structs.replace(work.call, failures=0, failed_s=0.0, backoff_s=0.0)
     return msgspec.structs.replace(work, call=call)
+
+
+def slept(graph: Graph, options: ReplayOptions) -> dict[Bucket, float]:
+    """Seconds that a replay waits beside its calls, by bucket; what runs at once is counted for each."""
+    found: dict[Bucket, float] = {}
+    for work in (work for segment in graph.segments for work in segment.works if work.call is None):
+        found[work.bucket] = found.get(work.bucket, 0.0) + options.takes(work.bucket, work.seconds)
+    return found
 
 
 def known_endpoint(graphs: Iterable[Graph], model: str, names: Sequence[str]) -> Profile:

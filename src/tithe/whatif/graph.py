@@ -58,6 +58,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self.ttft_s is not None or self.whole_s is not None
 
 
+REPLAY_ENDED = "replay_ended"
+"""The error of a replay's spans that were open when a call of it failed."""
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Something that took time. `seconds` in `bucket`; of a call, what of it is neither waiting for the answer nor a failure.
 
@@ -79,7 +83,8 @@ class Segment(msgspec.Struct, frozen=True):
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """A task to time again. `wall_s` is what it took, or takes by its description. `outside`: buckets of
-    which some was seen from outside only, so that its seconds are upper bounds. `notes` say what was mended in its record."""
+    which some was seen from outside only, so that its seconds are upper bounds. `broken`: it is a replay that ended before its end.
+    `notes` say what was mended in its record."""
 
     task: str
     name: str
@@ -87,6 +92,7 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...]
     notes: tuple[str, ...] = ()
     outside: tuple[Bucket, ...] = ()
+    broken: bool = False
 
     @property
     def calls(self) -> list[Call]:
@@ -103,6 +109,7 @@ def graph_of(tree: TaskTree, *, task: str, name: str) -> Graph:
         wall_s=tree.root.length,
         segments=_joined(building.after, building.works, end),
         notes=tree.notes,
+        broken=tree.root.span.error == REPLAY_ENDED,
         outside=tuple(
             {
                 bucket: None

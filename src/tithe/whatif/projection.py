@@ -159,7 +159,7 @@ def project(
         after=_summed([task.after for task in tasks]),
         floor=_summed([task.floor for task in tasks]),
         knobs=_knobs(tables, change, own, draws, seed),
-        assumptions=(*assumptions(tables, change, own), *_few_draws(draws, len(graphs))),
+        assumptions=(*assumptions(tables, change, own), *_few_draws(draws, len(graphs)), *_broken(graphs)),
         fits=_qualities(change, own, {source for table in tables for source in table.sources}),
         outside=tuple(bucket for bucket in BUCKETS if any(bucket in graph.outside for graph in graphs)),
         sharing=tuple(measured_error(change.profile))
@@ -210,6 +210,14 @@ def _check_cache(tables: Sequence[Table], change: Change, own: Mapping[str, Call
             + ("; ".join(reasons) if reasons else "cached tokens are not reported, or hardly vary")
             + ". Give a profile: tithe audit --save audit.json, then --profile audit.json."
         )
+
+
+def _broken(graphs: Sequence[Graph]) -> tuple[str, ...]:
+    count = sum(graph.broken for graph in graphs)
+    if not count:
+        return ()
+    which = "The task is a replay" if len(graphs) == 1 else f"{count} of {len(graphs)} tasks are replays"
+    return (f"{which} that broke off: what it is projected to take is of that part alone.",)
 
 
 def _few_draws(draws: int, tasks: int) -> tuple[str, ...]:
