@@ -310,11 +310,15 @@ ASKS_A_TOOL = completion(
             "",
             ["The task failed: its last call, step 1, got HTTP 401 (bad_key)", "exited with status 1"],
         ),
-        (ASKS_A_TOOL, "raise SystemExit(3)", ["asks for look; nothing followed", "exited with status 3"]),
+        (
+            ASKS_A_TOOL,
+            "raise SystemExit(3)",
+            ["asks for look, with nothing after it", "exited with status 3"],
+        ),
         (
             ASKS_A_TOOL,
             "import os; os.kill(os.getpid(), 11)",
-            ["asks for look; nothing followed", "was ended by SIGSEGV", "ended with SIGSEGV"],
+            ["asks for look, with nothing after it", "was ended by SIGSEGV", "ended with SIGSEGV"],
         ),
     ],
 )

@@ -26,7 +26,9 @@ def run(call):
 def named(call):
     with tool(call.function.name):
         return run(call)
-work = run if how == "says nothing" else named
+def half(call):
+    return named(call) if call.function.name == "read" else run(call)
+work = {"says nothing": run, "says half": half}.get(how, named)
 client = openai.OpenAI(max_retries=0)
 messages = [{"role": "user", "content": "go"}]
 tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in ("search", "read")]
@@ -36,8 +38,10 @@ def loop():
         messages.append(answer.model_dump(exclude_none=True))
         if not answer.tool_calls:
             return
-        for call in answer.tool_calls:
-            messages.append({"role": "tool", "tool_call_id": call.id, "content": work(call)})
+        with ThreadPoolExecutor(2 if how == "in threads" else 1) as pool:
+            results = list(pool.map(work, answer.tool_calls))
+        for call, result in zip(answer.tool_calls, results):
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
 if how == "in a task":
     with task("agent"), step("plan"):
         loop()
@@ -105,6 +109,43 @@ async def test_from_outside_each_tool_has_the_whole_gap_as_its_bound(tmp_path: P
     [unchecked] = ledger.unchecked
     assert (unchecked.kind, unchecked.count) == ("serial tools", 1)
     assert "tools ≤ " in said
+
+
+async def test_a_tool_that_is_not_reported_beside_one_that_is_has_its_bound(tmp_path: Path) -> None:
+    store, _ = await recorded(tmp_path, "says half")
+    with store:
+        ledger = the_ledger(store)
+    rows = {row.name: row for row in ledger.tools}
+    assert (rows["search"].outside, rows["read"].outside) == (1, 0)
+    assert rows["search"].wall_s >= 0.8 > rows["read"].busy_s
+    assert ledger.bucket_s("overhead") < 0.2
+
+
+async def test_tools_of_threads_stand_beside_each_other(tmp_path: Path) -> None:
+    store, _ = await recorded(tmp_path, "in threads")
+    with store:
+        ledger = the_ledger(store)
+    rows = {row.name: row for row in ledger.tools}
+    assert rows["search"].busy_s >= 0.3
+    assert rows["read"].busy_s >= 0.5
+    assert rows["search"].saves_s < 0.1, "the other one is waited for all the same"
+
+
+async def test_a_task_of_which_no_call_was_seen_is_a_task(tmp_path: Path) -> None:
+    script, db = tmp_path / "agent.py", tmp_path / "record.db"
+    script.write_text(
+        "from tithe.trace import task, tool\nwith task('mine'):\n    with tool('work'): pass\n", "utf-8"
+    )
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tithe", "record", "--db", str(db), "--upstream", "http://127.0.0.1:9/v1"),
+        *("--", sys.executable, str(script)),
+        env={**os.environ, "COLUMNS": "100"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await child.communicate()
+    assert "with task(" not in said.decode()
+    with Store.open(db, write=False) as store:
+        assert the_ledger(store).name == "mine"
 
 
 async def test_tools_outside_of_any_task_are_part_of_the_one_that_asked_for_them(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tithe.audit import AuditPlan, AuditReport
 from tithe.audit.known import KnownOptions
 from tithe.cli.main import run
 from tithe.cli.profiles import profile_of
-from tithe.core import Anchor
+from tithe.core import Anchor, Span
 from tithe.trace import Store
 from tithe.whatif import Beside, Fit
 
@@ -270,3 +270,54 @@ def test_what_is_refused_leaves_no_page(db, tmp_path: Path, capsys):
     assert run(["whatif", "idle", "--db", db, "--html", str(page)]) == 2
     assert "no answered LLM call" in " ".join(capsys.readouterr().err.split())
     assert not page.exists()
+
+
+def task_spans(name: str, host: str, ttfts: list[float]) -> list[Span]:
+    spans = [msgspec.structs.replace(span(name, "task", 0.0, 40.0, name=name, source="proxy"), trace=name)]
+    for step, ttft in enumerate(ttfts):
+        at = 2.0 * step
+        call = span(
+            f"{name}-{step}", "call", at, at + ttft + 0.5, name, first_token=ttft, last_token=ttft + 0.5, input_tokens=500 + step,
+            output_tokens=31, request_model="m", server=host,
+        )  # fmt: skip
+        spans.append(msgspec.structs.replace(call, trace=name))
+    return spans
+
+
+def stored(tmp_path: Path, *tasks: tuple[str, list[Span]]) -> str:
+    path = tmp_path / "several.db"
+    with Store.open(path) as store:
+        for number, (source, spans) in enumerate(tasks):
+            recording = store.begin(Anchor(monotonic=0.0, unix=1_790_000_000.0 + 100 * number), source=source)
+            store.add(recording, spans)
+            store.finish(recording, at=50.0)
+    return str(path)
+
+
+TTFTS = [0.6, 0.55, 0.66, 0.58, 0.63, 0.61, 0.57, 0.65, 0.6, 0.59]
+
+
+def test_calls_are_fitted_to_all_that_the_record_has_of_the_endpoint_and_last_is_no_replay(tmp_path, capsys):
+    tasks = [("api", task_spans(f"a{number}", "api.example", TTFTS)) for number in range(3)]
+    tasks.append(("api", task_spans("other", "other.example", TTFTS)))
+    short = ("api", task_spans("short", "api.example", [0.6, 0.7]))
+    db = stored(tmp_path, *tasks, short, ("replay", task_spans("again", "api.example", TTFTS)))
+    assert run(["whatif", "--speedup", "2", "--json", "--db", db]) == 0
+    printed = capsys.readouterr()
+    assert "short; the newest task is a replay" in printed.err
+    found = json.loads(printed.out)
+    assert found["tasks"][0]["name"] == "short"
+    assert [(fit["what"], fit["n"], fit["tasks"]) for fit in found["fits"]] == [
+        ("TTFT", 42, 5),
+        ("decode", 42, 5),
+    ]
+    assert found["wall"]["low"] < found["wall"]["high"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", None])
+def test_without_an_endpoint_that_is_known_to_be_the_same_a_task_stands_alone(host, tmp_path, capsys):
+    db = stored(
+        tmp_path, ("api", task_spans("long", host, TTFTS)), ("api", task_spans("short", host, [0.6, 0.7]))
+    )
+    found = projected(capsys, "short", "--speedup", "2", "--db", db)
+    assert (found["wall"]["low"], found["wall"]["high"]) == (None, None)

@@ -200,6 +200,7 @@ async def test_a_streamed_call_is_an_attempt_with_its_stamps(
     assert told["tithe.api"] == "chat"
     assert told["tithe.source"] == "proxy"
     assert told["tithe.relation"] == "new"
+    assert f"http://{told['server.address']}:{told['server.port']}/v1" == recorded.server.url
     assert told["gen_ai.request.stream"] is True
     assert told["gen_ai.request.max_tokens"] == 9
     assert told["http.response.status_code"] == 200

@@ -39,7 +39,7 @@ FAILED = FailedCall(step=3, error="server_error", status=500, attempts=1)
         (
             Outcome(failed=FailedCall(step=2, error="client_closed", status=None, attempts=1), signal=2),
             [
-                "The task failed: its last call, step 2, was given up by the agent before an answer came.",
+                "The task ended in its last call, step 2, which was given up by the agent before an answer came.",
                 "The command that it ran in was ended by SIGINT.",
             ],
         ),
@@ -54,7 +54,9 @@ FAILED = FailedCall(step=3, error="server_error", status=500, attempts=1)
         (Outcome(recorder="killed"), ["Its recorder was killed: what came after is not known."]),
         (
             Outcome(unanswered=("look", "look", "read")),
-            ["Its last answer asks for look, read; nothing followed, and no result was seen."],
+            [
+                "Its last answer asks for look, read, with nothing after it, as agents end whose last tool takes the answer."
+            ],
         ),
     ],
 )

@@ -3,9 +3,11 @@
 import io
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from tithe.report import print_projection
+from tithe.report.figures import seconds
 from tithe.whatif import (
     Call,
     Change,
@@ -75,3 +77,22 @@ def test_tasks_of_one_name_are_told_apart_and_no_figure_is_cut():
 def test_a_task_of_inference_alone_has_no_floor():
     out = printed(project([described_graph(Description(steps=2))], Change(speedup=3), {}))
     assert "There is no floor" in out
+
+
+def test_what_was_seen_from_outside_is_an_upper_bound_and_so_is_the_floor():
+    graph = recorded("a")
+    [segment] = graph.segments
+    works = (*segment.works, Work(bucket="tool", seconds=1.5))
+    graph = msgspec.structs.replace(graph, segments=(Segment((), works),), outside=("tool",))
+    out = printed(project([graph], Change(speedup=10), own_call_times([graph])))
+    assert next(line.split() for line in out.splitlines() if line.strip().startswith("tool "))[1:] == [
+        "≤", "1.50", "≤", "1.50",
+    ]  # fmt: skip
+    assert "The floor is at most 3.50 s" in out
+    assert "times as fast as before, or more" in " ".join(out.split())
+
+
+def test_what_is_said_to_be_projected_is_the_mean_that_the_buckets_sum_to():
+    found = project([recorded("a")], Change(speedup=10, retries=0.3), own_call_times([recorded("a")]))
+    assert found.wall.mean != pytest.approx(found.wall.p50, rel=1e-3)
+    assert f"{seconds(found.wall.mean)} projected" in printed(found)

@@ -99,3 +99,30 @@ def test_models_and_endpoints_are_fitted_by_themselves_and_descriptions_not_at_a
     graph = Graph(task="t", name="t", wall_s=1.0, segments=(Segment((), works),))
     assert set(own_call_times([graph, described_graph(Description(steps=3))])) == {"m at a", "m"}
     assert source_of(Call()) == "a model that is not reported"
+
+
+def test_what_is_cached_costs_no_more_than_what_is_not():
+    samples = [
+        CallSample(prompt=1000 + 7 * (cached % 11), cached=cached, ttft_s=0.2 + 4e-4 * cached, decoded=0)
+        for cached in range(100, 900, 50)
+    ]
+    times = fit_call_times("m", samples)
+    assert isinstance(times.ttft, Fit)
+    assert "cached tokens" not in times.ttft.prices
+    assert any("what is cached would cost more" in note for note in times.ttft.notes)
+    assert not times.knows_cache()
+
+
+def test_a_fit_that_is_far_off_is_doubted():
+    chance = np.random.default_rng(5)
+
+    def told(deviation: float) -> tuple[str, ...]:
+        factors = np.exp(chance.normal(0, deviation, 60))
+        samples = [
+            CallSample(prompt=1000, decoded=50, ttft_s=0.3 * float(one), decode_s=1.0) for one in factors
+        ]
+        return fit_call_times("m at h", samples).doubts
+
+    assert told(0.1) == ()
+    [doubt] = told(0.8)
+    assert "TTFT of m at h is off by" in doubt

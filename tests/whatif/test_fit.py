@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tithe.whatif.fit import Fit, NoFit, fit_times
+from tithe.whatif.fit import Fit, NoFit, fit_times, student
 
 
 def made(prices: tuple[float, float, float], n: int, seed: int, outliers: int = 0):
@@ -66,3 +66,72 @@ def test_too_little_is_refused_with_the_reason(sizes, times, reason):
     fit = fit_times("TTFT", sizes, times)
     assert isinstance(fit, NoFit)
     assert reason in fit.reason
+
+
+def test_a_price_that_may_as_well_be_nothing_is_left_out_and_said():
+    kept = 0
+    for seed in range(100):
+        chance = np.random.default_rng(seed)
+        sizes = {"a": list(chance.integers(15, 500, 6)), "b": list(np.cumsum(chance.integers(50, 200, 6)))}
+        fit = fit_times("TTFT", sizes, list(0.6 * np.exp(chance.normal(0, 0.1, 6))))
+        assert isinstance(fit, Fit)
+        kept += len(fit.prices) > 1
+        assert len(fit.notes) == 3 - len(fit.prices)
+    assert kept < 20
+
+
+def test_the_error_is_of_times_that_the_fit_has_not_seen():
+    chance = np.random.default_rng(4)
+    sizes = list(chance.uniform(100, 4000, 8))
+    times = [(0.3 + 1e-3 * size) * float(np.exp(chance.normal(0, 0.2))) for size in sizes]
+    fit = fit_times("TTFT", {"a": sizes}, times)
+    assert isinstance(fit, Fit)
+    told = fit.seconds({"a": np.asarray(sizes)})
+    assert fit.error > float(np.median(np.abs(told / np.asarray(times) - 1)))
+    left = [
+        fit_times(
+            "TTFT", {"a": sizes[:one] + sizes[one + 1 :]}, times[:one] + times[one + 1 :]
+        ).seconds({"a": np.asarray(sizes[one : one + 1])})[0]  # pyright: ignore[reportAttributeAccessIssue]
+        / times[one] - 1
+        for one in range(8)
+    ]  # fmt: skip
+    assert fit.error == pytest.approx(float(np.median(np.abs(left))), rel=0.35)
+
+
+def test_of_fewer_samples_the_scatter_is_wider_and_the_line_less_certain():
+    def spread(n: int) -> tuple[float, float]:
+        # Medians over many samples of one scatter, so that chance does not rule.
+        fits = [
+            fit_times("d", {}, list(np.exp(np.random.default_rng(seed).normal(0, 0.1, n))))
+            for seed in range(200)
+        ]
+        found = [
+            (float(np.mean(np.square(fit.residuals))) ** 0.5, fit.location)
+            for fit in fits
+            if isinstance(fit, Fit)
+        ]
+        return float(np.median([one for one, _ in found])), float(np.median([one for _, one in found]))
+
+    few, many = spread(6), spread(200)
+    assert many == pytest.approx((0.1, 0.1 / 200**0.5), rel=0.05)
+    assert few[0] > 1.05 * many[0]
+    assert few[1] > 5 * many[1]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "quantile"), [(3, 3.182), (4, 2.776), (5, 2.571), (10, 2.228), (100, 1.984)]
+)
+def test_students_quantile_is_that_of_the_tables(degrees, quantile):
+    assert student(0.975, degrees) == pytest.approx(quantile, rel=0.01)
+
+
+def test_one_sample_alone_sets_no_price():
+    chance = np.random.default_rng(2)
+    sizes = [530.0, *chance.uniform(20, 60, 14)]
+    times = [0.115, *(0.06 * np.exp(chance.normal(0, 0.01, 14)))]
+    fit = fit_times("TTFT", {"uncached": sizes}, times)
+    assert isinstance(fit, Fit)
+    assert list(fit.prices) == ["constant"]
+    several = fit_times("TTFT", {"uncached": sizes * 3}, times * 3)
+    assert isinstance(several, Fit)
+    assert "uncached" in several.prices

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from tithe.core.errors import UsageError
-from tithe.whatif import Call, Change, Graph, ReplayOptions, Segment, Work, check, forecast, known_endpoint
+from tithe.whatif import (
+    Call,
+    Change,
+    Graph,
+    ReplayOptions,
+    Segment,
+    Work,
+    check,
+    forecast,
+    known_endpoint,
+    own_call_times,
+)
 
 OPTIONS = ReplayOptions(model="m")
 CALL = Call(prompt=100, decoded=20, ttft_s=1.0, decode_s=2.0, failures=1, failed_s=4.0, backoff_s=8.0)
@@ -45,8 +56,32 @@ def test_the_error_is_the_projections_over_the_replay_bucket_by_bucket():
     found = check(made, {"prefill": 0.4, "tool": 10.0, "queue": 0.1}, 10.5)
     assert found.error == pytest.approx(11.5 / 10.5 - 1)
     assert found.errors == pytest.approx({"queue": -0.1, "prefill": 0.1, "decode": 1.0, "tool": 0.0})
-    assert not found.inside
-    assert check(made, {}, 11.5).inside
+    # One call tells no scatter: there is no interval to be in or out of.
+    assert (found.inside, made.projected.wall.ends) == (None, None)
+
+
+def test_a_forecast_has_the_interval_of_all_that_is_known_of_the_endpoint():
+    known = own_call_times([scattered("known", 60)])
+    made = forecast(scattered("t", 3), Change(speedup=2), OPTIONS, source="s", own=known)
+    assert made.projected.wall.ends is not None
+    low, high = made.projected.wall.ends
+    assert check(made, {}, (low + high) / 2).inside
+    assert check(made, {}, high * 1.01).inside is False
+    alone = forecast(scattered("t", 3), Change(speedup=2), OPTIONS, source="s")
+    assert alone.projected.wall.ends is None
+
+
+def scattered(name: str, calls: int) -> Graph:
+    chance = np.random.default_rng(8)
+    works = tuple(
+        Work(
+            bucket="overhead",
+            seconds=0.0,
+            call=Call(model="m", prompt=500, decoded=50, ttft_s=float(ttft), decode_s=1.0),
+        )
+        for ttft in np.exp(chance.normal(0, 0.1, calls))
+    )
+    return Graph(task=name, name=name, wall_s=2.0 * calls, segments=(Segment((), works),))
 
 
 def graph(endpoint: str, ttft: float) -> Graph:

@@ -1,5 +1,6 @@
 """The graph of a task: timed again with nothing changed it takes what it took, whatever its spans."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from tests.ledger.trees import record, span, span_trees
@@ -8,6 +9,7 @@ from tithe.ledger import make_account
 from tithe.trace.tree import build_tree
 from tithe.whatif.change import Change
 from tithe.whatif.graph import Graph, graph_of
+from tithe.whatif.projection import project
 from tithe.whatif.simulate import seconds_of, simulate
 
 SERIAL = (
@@ -109,3 +111,11 @@ def test_what_runs_beside_is_told_of_each_part_and_of_calls_to_the_same_endpoint
     found = {call.ttft_s: (call.others_first, call.others_rest) for call in calls if call.endpoint == "here"}
     assert found == {4.0: (0.0, 0.5), 1.0: (1.0, 1.0)}
     assert [call.others_rest for call in calls if call.endpoint == "there"] == [0.0]
+
+
+def test_a_replay_that_broke_off_is_projected_with_a_word_on_that():
+    task, *rest = SERIAL
+    broken = graph(msgspec.structs.replace(task, error="replay_ended"), *rest)
+    assert (broken.broken, graph(*SERIAL).broken) == (True, False)
+    told = [project([one], Change(speedup=2), {}).assumptions for one in (broken, graph(*SERIAL))]
+    assert [any("is a replay that broke off" in line for line in lines) for lines in told] == [True, False]

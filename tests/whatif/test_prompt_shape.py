@@ -1,5 +1,7 @@
 """The shape of prompts: their lengths as recorded, and what they share."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +122,34 @@ def test_fingerprints_give_tokens_to_what_is_new_alone():
     assert second.messages[:2] == first.messages
     assert [length(shape) for shape in (first, second)] == pytest.approx([400, 600])
     assert [message.answer_of for message in second.messages] == [None, None, "c0", None]
+
+
+def test_every_earlier_answer_stays_an_answer_in_the_prompts_that_follow():
+    told = [("system", "s" * 600), ("user", "one " * 50)]
+    for number in range(3):
+        told += [("assistant", f"answer {number}"), ("tool", f"result {number} " * 20)]
+    whole = [
+        fingerprint(text, place=f"messages[{place}]", role=role) for place, (role, text) in enumerate(told)
+    ]
+    tree = build_tree([call(number, 400 + 80 * number, 12) for number in range(4)])
+    found = list(
+        call_shapes(tree.root, {f"c{number}": whole[: 2 + 2 * number] for number in range(4)}).values()
+    )
+    for number, shape in enumerate(found):
+        assert [message.answer_of for message in shape.messages if message.role == "assistant"] == [
+            f"c{place}" for place in range(number)
+        ]
+    assert all(after.messages[: len(before.messages)] == before.messages for before, after in pairwise(found))
+
+
+def test_after_a_prefix_that_changed_no_answer_is_taken_for_an_earlier_one():
+    first = [("system", "a" * 300), ("user", "go")]
+    later = [("system", "b" * 300), ("user", "go"), ("assistant", "so"), ("tool", "done")]
+    prompts = {
+        f"c{number}": [
+            fingerprint(text, place=f"m{place}", role=role) for place, (role, text) in enumerate(told)
+        ]
+        for number, told in enumerate((first, later))
+    }
+    _, second = call_shapes(build_tree([call(0, 400), call(1, 420)]).root, prompts).values()
+    assert [message.answer_of for message in second.messages] == [None] * 4

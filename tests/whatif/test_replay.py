@@ -22,7 +22,8 @@ from tithe.core.errors import EndpointRefused, StreamBroken, Unreachable
 from tithe.core.part import Part, fingerprint
 from tithe.ledger import make_account
 from tithe.trace import TaskRecord
-from tithe.whatif import Replayed, ReplayOptions, replay
+from tithe.trace.tree import build_tree
+from tithe.whatif import Replayed, ReplayOptions, graph_of, replay, slept
 
 AROUND = 5  # tokens of the endpoint's template around each message
 
@@ -176,6 +177,37 @@ async def test_people_are_not_waited_for_unless_asked():
     assert make_account((await Endpoint().run(recorded, people=1.0)).record).wall_s == pytest.approx(3602.08)
 
 
+# Nothing but calls was seen: an hour of thinking between two of them, and half a second.
+THOUGHT = record(
+    call("one", 0.0, 1.0, 100, 5), call("two", 3601.0, 3602.0, 150, 5), call("three", 3602.5, 3603.5, 200, 5)
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "gaps"),
+    [
+        ({}, 3600.5),
+        ({"gaps": 0.0}, 0.0),
+        ({"gaps": 0.5}, 1800.25),
+        ({"longest_gap_s": 10.0}, 10.5),
+        ({"gaps": 0.01, "longest_gap_s": 10.0}, 10.005),
+    ],
+)
+async def test_gaps_that_nothing_accounts_for_are_scaled_and_cut_and_projected_so(given, gaps):
+    done = await Endpoint().run(THOUGHT, **given)
+    account = make_account(done.record)
+    assert account.wall_s == pytest.approx(3 * 1.04 + gaps)
+    told = f"{3600.5 - gaps:,.1f} s of gaps that nothing accounts for were left out."
+    assert (told in done.notes) == bool(given)
+    graph = graph_of(build_tree(THOUGHT.spans), task="t", name="t")
+    assert sum(slept(graph, ReplayOptions(model="nano", **given)).values()) == pytest.approx(gaps)
+
+
+async def test_the_frameworks_own_time_is_no_gap():
+    spans = by_name(await Endpoint().run(SERIAL, gaps=0.0))
+    assert spans["two"].start - spans["look"].end == pytest.approx(0.5)
+
+
 RETRIED = record(
     call("one", 0.0, 9.0, 100, 5),
     span("one/1", "attempt", 0.0, 5.0, "one", error="500"),
@@ -276,6 +308,12 @@ async def test_recorded_messages_are_sent_where_they_were_kept():
     assert prompt_tokens(two.messages) == pytest.approx(800, abs=5)
     assert any("1 call made with the recorded messages" in note for note in done.notes)
     assert any("1 call whose recorded request cannot be read" in note for note in done.notes)
+
+
+async def test_where_all_messages_were_kept_there_is_no_rest():
+    body = b'{"model":"big","messages":[{"role":"user","content":"Hi"}]}'
+    done = await Endpoint().run(SERIAL, content=lambda _: body)
+    assert done.notes == ("2 calls made with the recorded messages.",)
 
 
 async def test_blocks_are_shared_as_they_were():

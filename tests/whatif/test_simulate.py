@@ -13,6 +13,7 @@ from tithe.whatif.beside import Beside
 from tithe.whatif.calltimes import CallSample, fit_call_times, own_call_times
 from tithe.whatif.change import Change
 from tithe.whatif.described import Description, described_graph
+from tithe.whatif.fit import Fit
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
 from tithe.whatif.profile import Profile
 from tithe.whatif.simulate import seconds_of, simulate
@@ -97,9 +98,12 @@ def test_faster_inference_has_its_chance_anew_where_calls_tell_how_they_scatter(
     walls = simulate(graph, Change(speedup=10), own, draws=2000).wall
     recorded_s = graph.wall_s - 200 * 0.31
     assert np.median(walls) == pytest.approx(200 * 0.31 + recorded_s / 10, rel=0.01)
-    # The scatter of a sum of independent calls, of which each has a tenth.
+    # The scatter of a sum of independent calls, of which each has a tenth, and what the fits may be off by for all of them.
     parts = np.asarray([[call.ttft_s or 0.0, call.decode_s or 0.0] for call in graph.calls]) / 10
-    assert walls.std() == pytest.approx(0.1 * np.sqrt((parts**2).sum()), rel=0.2)
+    [times] = own.values()
+    off = np.asarray([fit.location for fit in (times.ttft, times.decode) if isinstance(fit, Fit)])
+    expected = np.sqrt(0.1**2 * (parts**2).sum() + ((off * parts.sum(axis=0)) ** 2).sum())
+    assert walls.std() == pytest.approx(expected, rel=0.1)
     assert np.ptp(simulate(graph, Change(speedup=10), {}, draws=50).wall) == 0
     assert np.ptp(simulate(graph, Change(), own, draws=50).wall) == 0
 

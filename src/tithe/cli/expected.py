@@ -1,20 +1,22 @@
 """What a replay is expected to take: from flags, or from what the record has of its endpoint. Told before the replay, not after."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from tithe.audit import Endpoint
 from tithe.cli.changes import optional_seconds
+from tithe.cli.evidence import endpoint_times, task_graph
 from tithe.cli.profiles import read_profile
 from tithe.core import attributes as at
 from tithe.core.errors import UsageError
 from tithe.net.client import endpoint_url
 from tithe.net.guard import is_loopback
+from tithe.report.figures import counted
 from tithe.trace import Store, TaskRecord
-from tithe.trace.tree import build_tree
-from tithe.whatif import Change, Forecast, Graph, ReplayOptions, forecast, graph_of, known_endpoint
+from tithe.whatif import CallTimes, Change, Forecast, Graph, ReplayOptions, forecast, known_endpoint
 
 # The newest tasks that are looked through for calls to the endpoint.
 _MOST_TASKS = 500
@@ -54,15 +56,28 @@ def expectation(
     store: Store, recorded: TaskRecord, given: Change | None, options: ReplayOptions
 ) -> Forecast | str:
     """The forecast of a replay, or why there is none. Raises `UsageError` where flags ask for one that cannot be."""
-    graph = _graph(recorded)
+    graph = task_graph(recorded)
+    own = endpoint_times(store, [graph])
     if given is not None:
-        return forecast(graph, given, options, source="what the flags say of the endpoint")
+        source = "what the flags say of the endpoint" + _scattering(own)
+        return forecast(graph, given, options, source=source, own=own)
     try:
         profile = known_endpoint(_earlier(store, options), options.model, _names(options))
-        calls = "the calls that were recorded of it before"
-        return forecast(graph, Change(profile=profile), options, source=calls)
+        calls = f"{_counted(profile.times)} that were recorded of it before"
+        return forecast(graph, Change(profile=profile), options, source=calls, own=own)
     except UsageError as error:
         return f"No projection to compare with, for {error.message.rstrip('.')}. --ttft and --tps, or --profile, give one."
+
+
+def _scattering(own: Mapping[str, CallTimes]) -> str:
+    """What the scatter around a flag's times stands on."""
+    known = [_counted(times) for times in own.values() if times.fits]
+    return f", and for how calls scatter on {' and '.join(known)} as recorded" if known else ""
+
+
+def _counted(times: CallTimes) -> str:
+    calls = max(fit.n for fit in times.fits)
+    return f"{counted(calls, 'call')} of {counted(times.tasks or 0, 'task')}"
 
 
 def named(options: ReplayOptions, endpoint: Endpoint) -> ReplayOptions:
@@ -85,11 +100,7 @@ def _earlier(store: Store, options: ReplayOptions) -> list[Graph]:
     """The newest tasks of the record with a call to the endpoint."""
     ids = [task.id for task in store.tasks(limit=_MOST_TASKS)]
     return [
-        _graph(record)
+        task_graph(record)
         for record in store.task_records(ids)
         if any(span.attributes.get(at.SERVER) == options.server for span in record.spans)
     ]
-
-
-def _graph(record: TaskRecord) -> Graph:
-    return graph_of(build_tree(record.spans), task=record.id, name=record.name or record.id[:8])

@@ -16,6 +16,7 @@ from tithe.cli.profiles import Evaluated, read_evaluated, read_profile
 from tithe.cli.units import Share, Whole, seconds_of
 from tithe.core.errors import UsageError
 from tithe.report.figures import counted, seconds
+from tithe.report.task import plain
 from tithe.whatif import BUDGETS, VERIFY_TOKENS, Beside, Fit, Plan, Profile, plan_budgets
 
 _NAMED = {"voice": (0,), "interactive": (1,), "browser": (2,), "code": (3, 4)}
@@ -175,7 +176,7 @@ def _notes(planned: Plan, evaluated: Evaluated | None) -> Sequence[str]:
             if not isinstance(law, Beside)
         ]
     if planned.profile is not None:
-        notes += _beyond(planned, planned.profile)
+        notes = [*map(plain, planned.profile.times.doubts), *notes, *_beyond(planned, planned.profile)]
     if planned.success is None:
         notes.append(
             "Success is not known, so this is time alone: give --success (the chance that a step is right) and --steps, or an "

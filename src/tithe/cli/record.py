@@ -166,7 +166,9 @@ async def _recorded(command: Sequence[str], asked: _Asked, attendant: Attendant)
         upstream = asked.upstream
         if upstream == EMBEDDED:
             upstream = (await stack.enter_async_context(embedded_endpoint())).url
-        where = routes(environment, upstream)
+        # The embedded endpoint has another port each time, and is one endpoint all the same.
+        called = EMBEDDED if asked.upstream == EMBEDDED else None
+        where = routes(environment, upstream, called)
         if upstream is not None and is_loopback(URL(upstream).host or ""):
             # The library asks for a key, and an endpoint on this machine seldom does.
             environment = {"OPENAI_API_KEY": "none", **environment}

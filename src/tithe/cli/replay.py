@@ -1,5 +1,6 @@
 """`tithe replay`: a recorded task's shape, run for real against an endpoint, and recorded as any task is."""
 
+import math
 import sys
 from typing import Annotated
 
@@ -9,12 +10,15 @@ from rich.console import Console
 
 from tithe.audit import Endpoint
 from tithe.cli.consent import is_loopback
+from tithe.cli.evidence import task_graph
 from tithe.cli.expected import Expected, expectation, named
 from tithe.cli.loop import run_command
 from tithe.cli.paper import show
 from tithe.cli.progress import CallProgress
+from tithe.cli.selection import meant
 from tithe.cli.store import Db, record_path
 from tithe.cli.target import EMBEDDED, Wanted, endpoint_key, open_target
+from tithe.cli.waits import Waits, tell_waits
 from tithe.core import Anchor, Backend, SystemClock
 from tithe.core.errors import EndpointError, UsageError
 from tithe.ledger import Account, make_account
@@ -26,7 +30,6 @@ from tithe.whatif import Change, Checked, Forecast, Replayed, ReplayOptions, che
 from tithe.whatif import replay as replay_task
 
 _Switch = Parameter(negative=())
-_MOST = 1000.0
 
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +58,7 @@ def replay(
     *,
     model: str | None = None,
     api_key: str | None = None,
-    tools: str = "x1",
-    people: str = "zero",
-    retries: Annotated[bool, _Switch] = False,
+    waits: Annotated[Waits, Parameter(name="*")] = Waits(),  # noqa: B008 - frozen
     expected: Annotated[Expected, Parameter(name="*")] = Expected(),  # noqa: B008 - frozen
     timeout: float = 120.0,
     db: Db = None,
@@ -69,7 +70,7 @@ def replay(
     Parameters
     ----------
     task
-        The task: its id, a beginning of it that no other has, or last.
+        The task: its id, a beginning of it that no other has, or last: the last that is no replay.
     url
         The endpoint's base URL, such as http://127.0.0.1:8383/v1, or the word embedded for the one that is
         started for it.
@@ -77,12 +78,8 @@ def replay(
         The model to ask for. Without it, the endpoint's only one.
     api_key
         The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY.
-    tools
-        How long tools take, over what they took: x1, x0.5, or zero.
-    people
-        How long waits for people take, over what they took: zero, unless asked.
-    retries
-        Let failed attempts and what was waited after them take as long as they did. Otherwise they are left out.
+    waits
+        What becomes of what lies between the calls.
     expected
         The endpoint as it is expected to be: the projection that the replay is held against.
     timeout
@@ -94,12 +91,16 @@ def replay(
     yes
         Do not ask before an endpoint that is not on this machine is called.
     """
-    options = _options(tools, people, retries=retries)
+    options = waits.options()
+    if not 0 < timeout < math.inf:
+        raise UsageError(
+            f"--timeout is {timeout:g}; give the seconds of silence, above 0, after which a call is given up."
+        )
     given = expected.change()
     path = record_path(db)
     # A record that is not there is not made: there would be no task in it.
     with Store.open(path, write=path.exists()) as store:
-        recorded = store.task(task)
+        recorded = store.task(meant(store, task))
         account = make_account(recorded)
         _check(account, url, yes=yes)
         wanted = Wanted(url=None if url == EMBEDDED else url, model=model, key=api_key or endpoint_key())
@@ -113,29 +114,9 @@ def replay(
 def _fail_if_ended(done: Replayed) -> None:
     if done.failure is not None:
         raise EndpointError(
-            f"The replay ended after {counted(done.made, 'call')} of {done.calls}: {done.failure.message} What there was "
+            f"The replay ended after {counted(done.made, 'call')} of {done.calls}: {done.failure.message.rstrip('.')}. What there was "
             f"until then is recorded as {done.record.id}."
         ) from done.failure
-
-
-def _options(tools: str, people: str, *, retries: bool) -> ReplayOptions:
-    """How to replay, before it is known which model there is."""
-    return ReplayOptions(
-        model="", tools=_scale(tools, "--tools"), people=_scale(people, "--people"), retries=retries
-    )
-
-
-def _scale(text: str, flag: str) -> float:
-    """What x0.5, 0.5 or zero say."""
-    if text == "zero":
-        return 0.0
-    try:
-        scale = float(text.removeprefix("x"))
-    except ValueError:
-        scale = -1.0
-    if not 0 <= scale <= _MOST:
-        raise UsageError(f"{flag} is {text!r}; give a factor from x0 to x{_MOST:g}, such as x0.5, or zero.")
-    return scale
 
 
 def _check(account: Account, url: str, *, yes: bool) -> None:
@@ -149,7 +130,10 @@ def _check(account: Account, url: str, *, yes: bool) -> None:
 def _confirm(url: str, account: Account, notes: Console) -> None:
     """Say what the replay will cost, and ask. Raises `UsageError` when there is no yes."""
     sizes = f"{tokens(account.input_tokens)} prompt tokens and {tokens(account.output_tokens)} generated ones"
-    estimate = f"Replaying this at {url} takes {account.calls + 3:,} calls, with about {sizes} as recorded."
+    estimate = (
+        f"Replaying this at {url} takes {counted(account.calls, 'call')}, with about {sizes} as recorded; before them go 3 to 5 short ones, "
+        "which find how many tokens words have there and what fields it takes."
+    )
     if not sys.stdin.isatty():
         raise UsageError(f"{estimate} Say --yes to go on.")
     notes.print(f"{estimate}\nGo on? [y/N] ", end="", markup=False, highlight=False)
@@ -169,6 +153,7 @@ async def _replayed(
     async with open_target(wanted, timeout_s=timeout_s) as target:
         options = named(msgspec.structs.replace(options, model=target.endpoint.model), target.endpoint)
         made = expectation(store, recorded, given, options)
+        tell_waits(task_graph(recorded), options)
         return await _kept(store, recorded, target.backend, options), target.endpoint, made
 
 
@@ -220,7 +205,15 @@ def _give(account: Account, done: Replayed, endpoint: Endpoint, made: Forecast |
     notes = (
         f"Replayed with {endpoint.model} at {endpoint.url}, and recorded as {done.record.id}.",
         *done.notes,
-        *((made,) if isinstance(made, str) else ()),
-        *(() if ended else ("It did not end, so no projection is held against it.",)),
+        *((made,) if isinstance(made, str) and ended else ()),
+        *(() if ended else (_broken_off(done),)),
     )
-    show(lambda console: print_replay(account, replayed, notes, console, projection))
+    part = None if ended else (done.made, done.calls)
+    show(lambda console: print_replay(account, replayed, notes, console, projection, part=part))
+
+
+def _broken_off(done: Replayed) -> str:
+    return (
+        f"It broke off after {counted(done.made, 'call')} of {done.calls}: what stands beside the whole recorded task is a part of it, and no "
+        "projection is held against that."
+    )

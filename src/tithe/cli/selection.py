@@ -1,5 +1,6 @@
 """Which of the record's tasks a command is about."""
 
+import sys
 from collections.abc import Callable
 
 import msgspec
@@ -15,6 +16,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     ids: tuple[str, ...]
 
 
+REPLAY = "replay"
+"""The source of what `tithe replay` records."""
 # What a group can be named by, and what of a task is held against it.
 _BY: dict[str, Callable[[TaskSummary], str | None]] = {
     "name": lambda task: task.name,
@@ -40,6 +43,34 @@ def group(store: Store, named: str) -> Group:
             f"There is no task of {by} {value!r} in the record. `tithe tasks` lists those that there are."
         )
     return Group(name=f"{by} {value}", ids=ids)
+
+
+def last_not_replayed(store: Store) -> tuple[str, int]:
+    """The whole id of the newest task with a call that is no replay of another, and how many replays are newer. Where all are replays, it is
+    the last of them.
+
+    Raises:
+        UsageError: there is no task.
+    """
+    newer = 0
+    for task in store.tasks():
+        if task.source != REPLAY and task.calls:
+            return task.id, newer
+        newer += task.source == REPLAY
+    return store.find("last"), 0
+
+
+def meant(store: Store, named: str) -> str:
+    """A task's name as a projection or a replay takes it: `last` is the last that was not replayed from another, for a replay is the answer
+    to a projection. What it passes over is told on stderr.
+    """
+    if named != "last":
+        return named
+    found, newer = last_not_replayed(store)
+    if newer:
+        replays = "the newest task is a replay" if newer == 1 else f"the newest {newer} tasks are replays"
+        sys.stderr.write(f"The last task that is no replay is {found}; {replays}.\n")
+    return found
 
 
 def narrowed(store: Store, *, name: str | None, source: str | None, since: float | None) -> list[str] | None:

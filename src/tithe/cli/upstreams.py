@@ -57,8 +57,9 @@ class Routes(NamedTuple):
         return {variable: proxy + path for variable, path in self.bases.items()}
 
 
-def routes(environment: Mapping[str, str], upstream: str | None = None) -> Routes:
+def routes(environment: Mapping[str, str], upstream: str | None = None, called: str | None = None) -> Routes:
     """Where requests go: to `upstream`, or wherever the environment's variables say, or where they usually go.
+    `called`: what the record is to call `upstream`.
 
     Raises `UsageError` for what is not a URL.
     """
@@ -67,7 +68,7 @@ def routes(environment: Mapping[str, str], upstream: str | None = None) -> Route
         if upstream is not None:
             if vendor.name in _COMMON:
                 for variable in vendor.variables:
-                    _add(found, vendor.name, variable, _common(upstream, vendor.name))
+                    _add(found, vendor.name, variable, _common(upstream, vendor.name), called)
             continue
         told = {
             name: environment[name].strip() for name in vendor.variables if environment.get(name, "").strip()
@@ -80,12 +81,12 @@ def routes(environment: Mapping[str, str], upstream: str | None = None) -> Route
     return found
 
 
-def _add(found: Routes, vendor: str, variable: str, base: URL) -> None:
+def _add(found: Routes, vendor: str, variable: str, base: URL, called: str | None = None) -> None:
     origin = str(base.origin())
     name, number = vendor, 2
     while name in found.upstreams and found.upstreams[name].origin != origin:
         name, number = f"{vendor}{number}", number + 1
-    found.upstreams[name] = Upstream(origin=origin, through=through(base))
+    found.upstreams[name] = Upstream(origin=origin, through=through(base), called=called)
     found.bases[variable] = f"/{name}{base.raw_path.rstrip('/')}"
 
 

@@ -8,14 +8,14 @@ import msgspec
 from cyclopts import Parameter
 
 from tithe.cli.changes import Changes, Described
+from tithe.cli.evidence import endpoint_times, task_graph
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
-from tithe.cli.selection import group
+from tithe.cli.selection import group, meant
 from tithe.cli.store import Db, record_path
 from tithe.core.errors import UsageError
 from tithe.trace import Store
-from tithe.trace.tree import build_tree
-from tithe.whatif import Graph, compiled, described_graph, graph_of, own_call_times, project
+from tithe.whatif import CallTimes, Graph, compiled, described_graph, project
 
 
 def whatif(
@@ -31,7 +31,8 @@ def whatif(
     Parameters
     ----------
     tasks
-        The tasks: an id, a beginning of it, last, or name:NAME, session:ID, recording:N, source:SOURCE. The last one when left out.
+        The tasks: an id, a beginning of it, last, or name:NAME, session:ID, recording:N, source:SOURCE. The last one when left out; the last
+        is the last that is no replay.
     changes
         What is to be different.
     described
@@ -48,12 +49,11 @@ def whatif(
         raise UsageError("--steps describes a task; name recorded tasks, or describe one, not both.")
     if html is not None:
         check_writable(html, "--html")
-    graphs = (
-        [described_graph(description)]
+    graphs, own = (
+        ([described_graph(description)], {})
         if description is not None
         else recorded(tasks or ("last",), record_path(db))
     )
-    own = own_call_times(graphs)
     found = project(graphs, change, own)
     unwritten: UsageError | None = None
     if html is not None:
@@ -71,12 +71,10 @@ def whatif(
         raise unwritten
 
 
-def recorded(named: tuple[str, ...], path: Path) -> list[Graph]:
-    """The graphs of recorded tasks. Raises `UsageError` for one that is not there."""
+def recorded(named: tuple[str, ...], path: Path) -> tuple[list[Graph], dict[str, CallTimes]]:
+    """The graphs of recorded tasks, and what the record has of their endpoints' call times. Raises `UsageError` for a task that is not
+    there."""
     with Store.open(path, write=False) as store:
-        ids = list(dict.fromkeys(id_ for one in named for id_ in group(store, one).ids))
-        return [
-            graph_of(build_tree(record.spans), task=record.id, name=record.name or record.id[:8])
-            for record in store.task_records(ids)
-            if record.spans
-        ]
+        ids = list(dict.fromkeys(id_ for one in named for id_ in group(store, meant(store, one)).ids))
+        graphs = [task_graph(record) for record in store.task_records(ids) if record.spans]
+        return graphs, endpoint_times(store, graphs)

@@ -11,8 +11,10 @@ from tithe.trace.grouping import Placement
 SOURCE = "proxy"
 
 
-def request_attributes(request: SeenRequest, placement: Placement, server: str) -> dict[str, Any]:
-    """What is known when an attempt starts. `server` is the host that it goes to."""
+def request_attributes(
+    request: SeenRequest, placement: Placement, server: str, port: int | None
+) -> dict[str, Any]:
+    """What is known when an attempt starts. `server` and `port` are where it goes to."""
     return _reported(
         {
             **request.attributes,
@@ -22,6 +24,7 @@ def request_attributes(request: SeenRequest, placement: Placement, server: str) 
             names.CONVERSATION: request.session,
             names.SESSION_FROM: request.session_from,
             names.SERVER: server or None,
+            names.SERVER_PORT: port,
             names.SOURCE: SOURCE,
             names.API: request.api,
             names.HAS_TOOLS: request.has_tools,

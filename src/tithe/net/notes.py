@@ -65,14 +65,14 @@ class Notebook:
 class AttemptNotes:
     """What is seen of one attempt, told as it happens: `sent`, `head`, `piece` and so on, `ended`.
 
-    `started` is when the request came, in `perf_counter` seconds.
+    `server` is the host and the port that it goes to; `started` is when the request came, in `perf_counter` seconds.
     """
 
     def __init__(
         self,
         notebook: Notebook,
         api: Api,
-        server: str,
+        server: tuple[str, int | None],
         headers: Mapping[str, str],
         body: bytes,
         started: float,
@@ -127,7 +127,7 @@ class AttemptNotes:
     def _opened(self, request: SeenRequest) -> None:
         notebook = self._notebook
         placement = self._placement = notebook.grouper.place(request)
-        attributes = request_attributes(request, placement, self._server)
+        attributes = request_attributes(request, placement, *self._server)
         span = self._span = Span(
             id=new_id(),
             trace=placement.task,

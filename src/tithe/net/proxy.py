@@ -133,7 +133,7 @@ class Proxy:
                 return await self._take(self._telemetry, name, request, target, body)
             upstream = self._upstream(name)
             notes = (
-                AttemptNotes(self._notebook, api, upstream.host, request.headers, body, came_at)
+                AttemptNotes(self._notebook, api, upstream.server, request.headers, body, came_at)
                 if api is not None
                 else None
             )

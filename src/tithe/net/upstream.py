@@ -41,15 +41,21 @@ LONGEST_LINE = 64 * 1024
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
-    """Where requests go: `origin` is a URL's scheme, host and port; `through` the URL of an HTTP proxy on the way."""
+    """Where requests go: `origin` is a URL's scheme, host and port; `through` the URL of an HTTP proxy on the way.
+    `called`: what the record is to call it in place of its host and port.
+    """
 
     origin: str
     through: str | None = None
+    called: str | None = None
 
     @property
-    def host(self) -> str:
-        """The host, without its port."""
-        return URL(self.origin).host or ""
+    def server(self) -> tuple[str, int | None]:
+        """What the record is to call it: host and port; without a port of its own that of its scheme."""
+        if self.called is not None:
+            return self.called, None
+        url = URL(self.origin)
+        return url.host or "", url.port
 
 
 class UpstreamClient:

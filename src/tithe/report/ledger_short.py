@@ -26,6 +26,7 @@ from tithe.report.ledger_words import (
     title,
 )
 from tithe.report.outcome import command_end, outcome_sentences
+from tithe.trace.tree import TOOLS_ALONE
 
 _INDENT = 2
 # So many tasks are told one by one; of more there is a table.
@@ -38,7 +39,7 @@ def print_short(
     ledgers: Sequence[tuple[Ledger, Diagnosis | None]], console: Console, *, command: str = "tithe ledger"
 ) -> None:
     """Print what was recorded, in a few lines a task. `command`: what is typed to see the ledger of one."""
-    alone = [ledger for ledger, _ in ledgers if ledger.tools and not ledger.models]
+    alone = [ledger for ledger, _ in ledgers if TOOLS_ALONE in ledger.notes]
     told = [one for one in ledgers if one[0] not in alone] if len(alone) < len(ledgers) else ledgers
     if len(told) > ONE_BY_ONE:
         _print_table([ledger for ledger, _ in told], console, command)

@@ -21,8 +21,11 @@ def outcome_headline(outcome: Outcome) -> tuple[Headline, ...]:
     told = outcome_sentences(outcome)
     if not told:
         return ()
-    failed = outcome.failed is not None or outcome.error is not None
-    ended = {"running": "still running", "killed": "cut off"}.get(outcome.recorder, "ended")
+    given_up = outcome.failed is not None and outcome.failed.error == HUNG_UP
+    failed = (outcome.failed is not None and not given_up) or outcome.error is not None
+    ended = {"running": "still running", "killed": "cut off"}.get(
+        outcome.recorder, "given up" if given_up else "ended"
+    )
     return (
         Headline(
             about=OUTCOME,
@@ -51,7 +54,9 @@ def signal_name(number: int) -> str:
 def _wrong(outcome: Outcome) -> list[str]:
     told: list[str] = []
     if outcome.failed is not None:
-        told.append(f"The task failed: its last call{_failure(outcome.failed)}.")
+        given_up = outcome.failed.error == HUNG_UP
+        what = "The task ended in its last call" if given_up else "The task failed: its last call"
+        told.append(f"{what}{_failure(outcome.failed)}.")
     if outcome.error is not None:
         told.append(f"The agent reports that the task failed: {visible(outcome.error, 60)}.")
     others = outcome.calls_failed - (outcome.failed is not None)
@@ -72,7 +77,7 @@ def _failure(call: FailedCall) -> str:
         tried = f" in the last of {call.attempts} attempts" if call.attempts > 1 else ""
         return f"{where} got {got}{tried}, and no further attempt followed"
     if call.error == HUNG_UP:
-        return f"{where} was given up by the agent before an answer came"
+        return f"{where or ','} which was given up by the agent before an answer came"
     tried = f", after {call.attempts} attempts" if call.attempts > 1 else ""
     return f"{where} brought no answer ({error or 'abandoned'}){tried}"
 
@@ -81,7 +86,9 @@ def _unseen(outcome: Outcome) -> list[str]:
     told: list[str] = []
     if outcome.unanswered:
         names = ", ".join(visible(name, 60) for name in dict.fromkeys(outcome.unanswered))
-        told.append(f"Its last answer asks for {names}; nothing followed, and no result was seen.")
+        ended = "with nothing after it, as agents end whose last tool takes the answer"
+        after = {"running": "whose result has not come yet", "killed": "the last thing that was seen"}
+        told.append(f"Its last answer asks for {names}, {after.get(outcome.recorder, ended)}.")
     if outcome.recorder == "running":
         told.append("Its recording still runs.")
     elif outcome.recorder == "killed":

@@ -21,14 +21,18 @@ def print_replay(
     notes: Sequence[str],
     console: Console,
     projection: Checked | None = None,
+    *,
+    part: tuple[int, int] | None = None,
 ) -> None:
-    """What was recorded and replayed side by side, with the projection in between and its errors, and what has to be known of it."""
+    """What was recorded and replayed side by side, with the projection in between and its errors, and what has to be known of it.
+    `part`: (answered, all) calls of a replay that broke off."""
     name = recorded.name or recorded.task[:8]
     words = "recorded, and replayed" if projection is None else "recorded, projected, and replayed"
+    replayed_head = "replayed" if part is None else f"replayed, {part[0]} of {part[1]} calls"
     console.print(Text(f"\n{name}: {words}\n", style="bold"), highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("bucket")
-    heads = ("recorded", "replayed", "difference") if projection is None else _PROJECTED
+    heads = ("recorded", replayed_head, "difference") if projection is None else _PROJECTED
     for head in heads:
         table.add_column(head, justify="right")
     rows = _rows(recorded, replayed) if projection is None else _projected(recorded, projection, replayed)
@@ -43,11 +47,16 @@ def print_replay(
 
 def _verdict(projection: Checked, replayed: Account) -> str:
     wall = projection.projected.wall
-    where = "inside" if projection.inside else "outside"
+    if wall.ends is None or projection.inside is None:
+        held = "it has no interval, for too few calls of the endpoint were recorded to tell how they scatter"
+    else:
+        where = "inside" if projection.inside else "outside"
+        low, high = map(seconds, wall.ends)
+        held = f"the replayed {seconds(replayed.wall_s)} are {where} its 80 % interval, {low} to {high}"
     return (
         f"The projection stands on {projection.source}. It is {100 * abs(projection.error):.1f} % "
-        f"{'too long' if projection.error >= 0 else 'too short'}; the replayed {seconds(replayed.wall_s)} are {where} its 80 % "
-        f"interval, {seconds(wall.low)} to {seconds(wall.high)}. Buckets are means, the wall clock is the median."
+        f"{'too long' if projection.error >= 0 else 'too short'}; {held}. "
+        f"Buckets are means, the wall clock is the median."
     )
 
 

@@ -11,7 +11,7 @@ from tithe.report.figures import NOTHING, counted, number, seconds, tokens
 from tithe.report.tables import calm_table
 from tithe.report.task import plain
 from tithe.trace.buckets import BUCKETS
-from tithe.whatif import Beside, FitQuality, Projected, Projection
+from tithe.whatif import Beside, FitQuality, Interval, Projected, Projection
 
 _INDENT = 2
 _MOST_TASKS, _LONGEST_NAME = 20, 32
@@ -47,18 +47,20 @@ def headline(found: Projection) -> str:
     """Before and projected, with the interval, in a sentence."""
     [first, *more] = found.tasks
     what = plain(first.name) if not more else counted(len(found.tasks), "task")
-    wall = found.wall
-    spread = (
-        f" (80 % of draws {seconds(wall.low)} to {seconds(wall.high)})"
-        if wall.high - wall.low > 1e-3 * wall.p50
-        else ""
+    spread = f" ({told})" if (told := spread_told(found.wall)) else ""
+    return f"{what}: {seconds(found.before_s)} before, {seconds(found.wall.mean)} projected{spread}{faster(found)}."
+
+
+def spread_told(wall: Interval) -> str:
+    """The interval in words; nothing where there is none."""
+    return (
+        f"80 % of draws {seconds(wall.ends[0])} to {seconds(wall.ends[1])}" if wall.ends is not None else ""
     )
-    return f"{what}: {seconds(found.before_s)} before, {seconds(wall.p50)} projected{spread}{faster(found)}."
 
 
 def faster(found: Projection) -> str:
     """How many times as fast, as the end of a sentence; nothing where it is not."""
-    times = found.before_s / found.wall.p50 if found.wall.p50 > 0 else 0.0
+    times = found.before_s / found.wall.mean if found.wall.mean > 0 else 0.0
     return f", {number(times)} times as fast" if times > 1.005 else ""
 
 
@@ -71,8 +73,8 @@ def _ledgers(found: Projection) -> Table:
         difference = (after or 0.0) - (before or 0.0)
         table.add_row(
             bucket,
-            number(before) if before is not None else NOTHING,
-            number(after) if after is not None else NOTHING,
+            bounded(found, bucket, before),
+            bounded(found, bucket, after),
             signed(difference),
         )
     table.add_section()
@@ -85,6 +87,13 @@ def _ledgers(found: Projection) -> Table:
     return table
 
 
+def bounded(found: Projection, bucket: str, value: float | None, scale: float = 1.0) -> str:
+    """A bucket's figure, as an upper bound where it is one."""
+    if value is None:
+        return NOTHING
+    return f"≤ {number(value * scale)}" if bucket in found.outside else number(value * scale)
+
+
 def signed(difference: float) -> str:
     """A change with its sign; nothing where there is none."""
     if abs(difference) < _SAME:
@@ -95,14 +104,14 @@ def signed(difference: float) -> str:
 def _by_task(tasks: tuple[Projected, ...]) -> Table:
     table = calm_table("task", "id", "calls", "before", "projected", "80 %\nfrom", "to", "floor")
     table.columns[0].no_wrap = False  # where it is narrow a name takes two lines, and no figure is cut
-    for task in sorted(tasks, key=lambda one: one.wall.p50 - one.before_s)[:_MOST_TASKS]:
+    for task in sorted(tasks, key=lambda one: one.wall.mean - one.before_s)[:_MOST_TASKS]:
         table.add_row(
             Text(plain(task.name)[:_LONGEST_NAME]),
             plain(task.task[:8]),
             f"{task.calls:,}",
             *(
-                seconds(value)
-                for value in (task.before_s, task.wall.p50, task.wall.low, task.wall.high, task.floor_s)
+                seconds(value) if value is not None else NOTHING
+                for value in (task.before_s, task.wall.mean, task.wall.low, task.wall.high, task.floor_s)
             ),
         )
     if len(tasks) > _MOST_TASKS:
@@ -114,6 +123,13 @@ def floor_told(found: Projection) -> Iterator[str]:
     """What sets the floor, in a sentence."""
     if found.floor_s > 0:
         times = found.before_s / found.floor_s
+        if set(found.outside) & set(found.floor):
+            yield (
+                f"The floor is at most {seconds(found.floor_s)} ({_parts(found.floor)}): what is left when inference takes no time. Some of it "
+                f"was seen from outside, so that is an upper bound: an endpoint that takes no time makes it {number(times)} times as fast as "
+                "before, or more."
+            )
+            return
         yield (
             f"The floor is {seconds(found.floor_s)} ({_parts(found.floor)}): what is left when inference takes no time. However fast "
             f"the endpoint, at most {number(times)} times as fast as before."
@@ -150,9 +166,14 @@ def fits_told(fits: tuple[FitQuality, ...]) -> Iterator[str]:
             for size, (low, high) in fit.ranges.items()
         )
         yield (
-            f"{name}: {_prices(fit)}. Off by {100 * fit.error:.1f} % (median of {counted(fit.n, 'call')}; "
-            f"tokens {ranges})." + (f" {'; '.join(fit.notes)}." if fit.notes else "")
+            f"{name}: {_prices(fit)}. Off by {100 * fit.error:.1f} %, each call told from the others (median of "
+            f"{counted(fit.n, 'call')}{_of_tasks(fit)}; tokens {ranges})."
+            + (f" {'; '.join(fit.notes)}." if fit.notes else "")
         )
+
+
+def _of_tasks(fit: FitQuality) -> str:
+    return "" if fit.tasks is None else f" of {counted(fit.tasks, 'task')}"
 
 
 def _law(beside: Beside) -> str:
@@ -189,5 +210,5 @@ def _put(console: Console, table: Table) -> None:
 
 def _lines(console: Console, lines: Iterator[str] | tuple[str, ...]) -> None:
     for line in lines:
-        console.print(Padding(Text(line, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
+        console.print(Padding(Text(plain(line), style="dim"), (0, 0, 0, _INDENT)), highlight=False)
     console.print()

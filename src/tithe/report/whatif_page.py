@@ -61,9 +61,9 @@ def _facts(found: Projection, change: Change) -> Iterator[Fact]:
     yield Fact(name="Calls", value=f"{sum(task.calls for task in found.tasks):,}")
     yield Fact(name="Changed", value=", ".join(_changes(change)) or "nothing")
     yield Fact(name="Before", value=seconds(found.before_s))
-    yield Fact(name="Projected, median", value=seconds(found.wall.p50))
-    if found.wall.high > found.wall.low:
-        yield Fact(name="80 % of draws", value=f"{seconds(found.wall.low)} to {seconds(found.wall.high)}")
+    yield Fact(name="Projected", value=seconds(found.wall.mean))
+    if found.wall.ends is not None:
+        yield Fact(name="80 % of draws", value=" to ".join(map(seconds, found.wall.ends)))
 
 
 def _changes(change: Change) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _changes(change: Change) -> Iterator[str]:
 
 
 def _headlines(found: Projection) -> Iterator[Headline]:
-    times = found.before_s / found.wall.p50 if found.wall.p50 > 0 else 0.0
+    times = found.before_s / found.wall.mean if found.wall.mean > 0 else 0.0
     if times > 1.005:
         outcome, good = f"{number(times)} times as fast", True
     elif 0 < times < 0.995:

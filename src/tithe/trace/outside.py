@@ -3,7 +3,7 @@
 An answer asked for tools, and the next request of the same line brings their results: whatever the agent did to have
 them, it did in between. So each of those tools ran no sooner than the answer's end and no later than the request, and
 the whole of that time is an upper bound on its own. A tool that the agent reported itself, by its call's id or in that
-time, needs no such guess and gets none. Of several tools of one answer each has the whole of that time as its bound; whether
+time, needs no such guess and gets none; where it reported some of an answer's tools and not the others, these have it. Of several tools of one answer each has the whole of that time as its bound; whether
 they ran at once or one after the other is not seen (`told_together`).
 
 An answer that asked for nothing, although it had tools to ask for, is the end of a turn. Where the next request goes on
@@ -86,6 +86,7 @@ class _Line:
             for child in holder.children
             if child.kind not in LINES and child.kind != "call"
         ]
+        self._tools = list({id(one): one for one in others if one.kind == "tool"}.values())
         spans = sorted({id(one): (one.start, one.end) for one in others}.values())
         self._starts = [start for start, _ in spans]
         self._latest_ends = list(accumulate((end for _, end in spans), max))
@@ -103,11 +104,33 @@ class _Line:
         if results:
             names = dict(asked or ())
             tools = [(one, names.get(one) or "tool") for one in results if one not in self._reported]
-            if tools and not self._covered(before.end, after.start):
+            if tools and self._covered(before.end, after.start):
+                tools = self._unreported(tools, frozenset(results), before.end, after.start)
+            if tools:
                 self._add_tools(tools, before, after, holder)
         elif asked == [] and told.get(at.HAS_TOOLS) and "user" in (told.get(at.NEW_ROLES) or ()):
             if not self._covered(before.end, after.start):
                 _hang(holder, [_made("user", "user", f"{after.span.id}-user", before, after, {})])
+
+    def _unreported(
+        self, tools: list[tuple[str, str]], results: frozenset[str], start: float, end: float
+    ) -> list[tuple[str, str]]:
+        """Those of an answer's tools that nobody reported, where others of them were; none where that cannot be told by name."""
+        beside = [
+            tool.span.attributes
+            for tool in self._tools
+            if tool.start < end and tool.end > start and not tool.made
+        ]
+        if not beside:
+            return []  # what was reported is no tool, and the agent's account of that time
+        names = [told.get(at.TOOL_NAME) for told in beside if told.get(at.TOOL_CALL_ID) not in results]
+        left: list[tuple[str, str]] = []
+        for id_, name in tools:
+            if name in names:
+                names.remove(name)
+            else:
+                left.append((id_, name))
+        return left if len(names) < len(left) else []
 
     def _add_tools(self, tools: list[tuple[str, str]], before: Node, after: Node, holder: Node) -> None:
         branches = [branch for branch in self._branches if _began_in(branch, before, after)]

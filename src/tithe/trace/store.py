@@ -24,7 +24,7 @@ from tithe.trace.schema import connect, transaction, translated
 from tithe.trace.summaries import TaskSummary, read_summaries
 from tithe.trace.writer import SpanWriter, read_content
 
-LAST = "last"  # names the newest task that has a call, or the newest where none has
+LAST = "last"  # names the newest task that has a call or was reported as one, or the newest where none was
 
 
 class Store:
@@ -243,7 +243,7 @@ class Store:
             newest = (
                 run(
                     """SELECT id FROM tasks WHERE EXISTS (
-                    SELECT 1 FROM spans WHERE task = tasks.number AND kind IN ('call', 'attempt'))
+                    SELECT 1 FROM spans WHERE task = tasks.number AND kind IN ('task', 'call', 'attempt'))
                 ORDER BY started DESC, number DESC LIMIT 1"""
                 ).fetchone()
                 or run("SELECT id FROM tasks ORDER BY started DESC, number DESC LIMIT 1").fetchone()

@@ -29,7 +29,7 @@ from tithe.trace.outside import add_what_ran_between
 # Sources that report what an agent did beside its calls, so that what lies between two reports is the framework's.
 _INSTRUMENTED = frozenset(("api", "otlp", "import:otlp", "import:openai-agents", "import:langfuse"))
 # What is said of a task that holds tool runs alone.
-_TOOLS_ALONE = (
+TOOLS_ALONE = (
     "No call of a model is in this task: its tools ran outside of any task that Tithe knows, and no one task's calls lie around "
     "them. Put `with task(...)` around the agent's run."
 )
@@ -70,7 +70,7 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
     instrumented = any(node.span.attributes.get(at.SOURCE) in _INSTRUMENTED for node in nodes.values())
     notes = mended.told(len(opened))
     if root.made and all(node.kind == "tool" for node in nodes.values()):
-        notes = (*notes, _TOOLS_ALONE)
+        notes = (*notes, TOOLS_ALONE)
     return TaskTree(root, instrumented=instrumented, finished=not opened, notes=notes)
 
 
@@ -225,7 +225,11 @@ def _made_root(nodes: dict[str, Node]) -> Node:
 
 
 def _house(root: Node, homeless: list[Node]) -> None:
-    """Put what has no parent under the innermost span that may hold it."""
+    """Put what has no parent under the innermost span that may hold it.
+
+    A tool without a parent may hold what ran in it, and no other such tool: they are of threads that ran beside each other.
+    """
+    strays: set[int] = set()
     holders = sorted(
         (
             node
@@ -240,12 +244,15 @@ def _house(root: Node, homeless: list[Node]) -> None:
         if node.made and node.kind == "branch":
             _reach_around(node)
         fits = (
-            (one for one in holders if one.start <= node.start and node.end <= one.end)
-            if holders
-            else iter(())
+            one
+            for one in holders
+            if one.start <= node.start
+            and node.end <= one.end
+            and not (node.kind == "tool" and id(one) in strays)
         )
         next(fits, root).children.append(node)
         if node.kind == "tool" and not node.made:
+            strays.add(id(node))
             insort(holders, node, key=lambda one: one.length)
 
 

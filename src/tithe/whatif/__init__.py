@@ -2,11 +2,11 @@
 
 from tithe.whatif.answers import VERIFY_TOKENS
 from tithe.whatif.beside import Beside
-from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times
+from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times, source_of
 from tithe.whatif.change import Cache, Change
 from tithe.whatif.described import Description, described_graph
 from tithe.whatif.fit import Fit, NoFit
-from tithe.whatif.forecast import Checked, Forecast, as_replayed, check, forecast, known_endpoint
+from tithe.whatif.forecast import Checked, Forecast, as_replayed, check, forecast, known_endpoint, slept
 from tithe.whatif.graph import Call, Graph, Segment, Work, graph_of
 from tithe.whatif.plan import BUDGETS, MOST_STEPS, BudgetPlan, Plan, Row, plan_budgets
 from tithe.whatif.profile import Capacity, Level, Profile
@@ -15,7 +15,7 @@ from tithe.whatif.projection import FitQuality, Interval, Knob, Projected, Proje
 from tithe.whatif.prompt_shape import CallShape, MessageShape, Run, call_shapes
 from tithe.whatif.replay import Replayed, replay
 from tithe.whatif.replay_run import ReplayOptions
-from tithe.whatif.simulate import Simulated, simulate
+from tithe.whatif.simulate import Simulated, draws_for, simulate
 
 __all__ = [
     "BUDGETS",
@@ -60,6 +60,7 @@ __all__ = [
     "check",
     "compiled",
     "described_graph",
+    "draws_for",
     "fit_call_times",
     "forecast",
     "graph_of",
@@ -70,4 +71,6 @@ __all__ = [
     "replay",
     "run",
     "simulate",
+    "slept",
+    "source_of",
 ]

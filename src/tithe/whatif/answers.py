@@ -9,10 +9,13 @@ enough to tell. A cache that is warm or cold in place of what it was scales the 
 Candidates are drawn apart and the slowest is waited for. An attempt fails with the chance p, by itself: so
 often as floor(log u / log p) with u uniform (the inverse of the geometric distribution), and takes what the
 call that answers takes. Every use of chance has a generator of its own, so that two changes meet the same luck and differ by the
-change alone (common random numbers).
+change alone (common random numbers); tasks have their own. What a fit may have wrong (`Fit.location`) is one factor for all calls of a draw
+that are told from it, in all tasks: it does not average out.
 """
 
+import functools
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -54,14 +57,15 @@ class Answers(NamedTuple):
 
 
 class Luck:
-    """Random factors, from a seed and what they are for."""
+    """Random factors, from a seed, the number of the task, and what they are for."""
 
-    def __init__(self, draws: int, seed: int) -> None:
+    def __init__(self, draws: int, seed: int, task: int = 0) -> None:
         self.draws = draws
         self._seed = seed
+        self._task = task
 
     def _generator(self, use: int, candidate: int) -> np.random.Generator:
-        return np.random.Generator(np.random.SFC64((self._seed, use, candidate)))
+        return np.random.Generator(np.random.SFC64((self._seed, self._task, use, candidate)))
 
     def factors(self, fit: Fit, count: int, use: int, candidate: int = 0) -> Floats:
         return fit.factors[self._places(fit, count, use, candidate)]
@@ -69,7 +73,8 @@ class Luck:
     def seconds(self, fit: Fit, expected: Floats, use: int, candidate: int) -> Floats:
         """Times by draw and call: those expected, times a factor, and with the stalls that were seen."""
         places = self._places(fit, len(expected), use, candidate)
-        return expected * fit.factors[places] + np.asarray(fit.stalls)[places]
+        off = _off(self.draws, self._seed, use, fit.location)
+        return off * expected * fit.factors[places] + np.asarray(fit.stalls)[places]
 
     def _places(self, fit: Fit, count: int, use: int, candidate: int) -> NDArray[np.intp]:
         return self._generator(use, candidate).integers(0, fit.n, size=(self.draws, count))
@@ -86,6 +91,20 @@ class Luck:
         )
         uniform = 1.0 - (strata + generator.random((self.draws, count))) / self.draws
         return np.minimum(np.floor(np.log(uniform) / np.log(chance)), MOST_FAILURES)
+
+
+def _known(seconds: Floats) -> Floats:
+    """Nothing where something is not reported."""
+    return np.where(np.isnan(seconds), 0.0, seconds)
+
+
+@functools.lru_cache(maxsize=256)
+def _off(draws: int, seed: int, use: int, deviation: float) -> Floats:
+    """By draw, by what factor a fit is off: lognormal, spread evenly over chance, and 1 on average."""
+    even = [NormalDist().inv_cdf((place + 0.5) / draws) for place in range(draws)]
+    order = np.random.Generator(np.random.SFC64((seed, use))).permutation(draws)
+    found = np.exp(deviation * np.asarray(even)[order])
+    return (found / found.mean())[:, None]
 
 
 def answers(
@@ -106,8 +125,8 @@ def answers(
     whole = whole / change.speedup
     known = ~np.isnan(ttft)
     first = np.where(known, ttft, 0.0)
-    rest = np.where(known, np.nan_to_num(decode), 0.0)
-    one = np.where(known, 0.0, np.nan_to_num(whole))
+    rest = np.where(known, _known(decode), 0.0)
+    one = np.where(known, 0.0, _known(whole))
     total = first + rest + one
     retry = _retries(table, change, luck, nudge, total)
     validation = np.zeros((1, len(table.calls)))
@@ -115,7 +134,7 @@ def answers(
         validation = np.where(table.answered, changed.check(first, rest) * 1.0, 0.0)
     # The queue is a part of the TTFT as long as that is the recorded one.
     with np.errstate(invalid="ignore", divide="ignore"):
-        waiting = np.where(changed.replaced | (table.ttft <= 0), 0.0, np.nan_to_num(table.queue / table.ttft))
+        waiting = np.where(changed.replaced | (table.ttft <= 0), 0.0, _known(table.queue / table.ttft))
     apart = ~table.in_one | changed.replaced
     return Answers(
         queue=np.where(apart, first * waiting, 0.0),
@@ -302,7 +321,7 @@ class _Changed:
                 "uncached tokens": table.decoded,
             }
             expected = fit.seconds(sizes) + VERIFY_TOKENS * rate.prices["decoded tokens"]
-            return np.nan_to_num(expected / self._change.speedup)[None, :]
+            return _known(expected / self._change.speedup)[None, :]
         with np.errstate(invalid="ignore", divide="ignore"):
             per_token = rest / table.decoded
         per_token = np.where(np.isfinite(per_token), per_token, 0.0)

@@ -14,7 +14,12 @@ from tithe.whatif.table import Table
 
 def assumptions(tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes]) -> tuple[str, ...]:
     """A sentence each."""
-    said = ["The agent does the same: as many steps, the same prompts, answers of the same length."]
+    used = [change.profile.times] if change.profile is not None else []
+    if change.profile is None and change != Change():
+        sources = {source for table in tables for source in table.sources}
+        used = [times for source, times in sorted(own.items()) if source in sources]
+    said = [doubt for times in used for doubt in times.doubts]
+    said.append("The agent does the same: as many steps, the same prompts, answers of the same length.")
     if change.tools == 1 and not change.parallel_tools:
         said.append("Tools, framework and people take what they took.")
     said += _endpoint(tables, change, own)

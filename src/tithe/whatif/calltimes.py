@@ -28,6 +28,10 @@ ALL_ALONE = "no call ran beside another of its task"
 """Why concurrency is not known where there was none."""
 
 
+BADLY_KNOWN = 0.25
+"""A fit that is off by more than this in the median is warned of."""
+
+
 class CallSample(msgspec.Struct, frozen=True, kw_only=True):
     """A call that was answered. Seconds and tokens; None is "not reported". `decoded`: tokens after the first.
 
@@ -63,7 +67,7 @@ class CallSample(msgspec.Struct, frozen=True, kw_only=True):
 class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
     """The fitted times of one model at one endpoint, which `name` says. `whole` is fitted where the parts were not seen.
 
-    `ttft_beside`, `decode_beside`: what other calls do to each.
+    `ttft_beside`, `decode_beside`: what other calls do to each. `tasks`: of how many recorded tasks the calls are; None: of an audit.
     """
 
     name: str
@@ -72,10 +76,21 @@ class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
     whole: Fit | NoFit
     ttft_beside: Beside | NoFit = NoFit(_TTFT_BESIDE, ALL_ALONE)
     decode_beside: Beside | NoFit = NoFit(_DECODE_BESIDE, ALL_ALONE)
+    tasks: int | None = None
 
     @property
     def fits(self) -> tuple[Fit, ...]:
         return tuple(fit for fit in (self.ttft, self.decode, self.whole) if isinstance(fit, Fit))
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """A sentence on each fit that is so far off that what stands on it tells little."""
+        used = self.fits if isinstance(self.ttft, NoFit) else (self.ttft, self.decode)
+        return tuple(
+            f"Badly known: {fit.what} of {self.name} is off by {100 * fit.error:.0f} % in the median, so that what stands on it is a guess."
+            for fit in used
+            if isinstance(fit, Fit) and fit.error > BADLY_KNOWN
+        )
 
     def slower(self, part: Part, others: Floats) -> Floats:
         """How many times as long a part takes beside so many others, as far as that is known; else 1."""
@@ -89,7 +104,11 @@ class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fit_call_times(
-    name: str, samples: Sequence[CallSample], *, rounds: Sequence[CallSample] = ()
+    name: str,
+    samples: Sequence[CallSample],
+    *,
+    rounds: Sequence[CallSample] = (),
+    tasks: int | None = None,
 ) -> CallTimes:
     """The call times of samples of one model at one endpoint. `rounds`: calls by one agent and by several at once, which are alike
     otherwise: where there are any, they alone tell what concurrency does, and `samples` what calls alone take.
@@ -111,6 +130,7 @@ def fit_call_times(
         whole=_on_prompt("whole", wholes, [one.total_s or 0.0 for one in wholes], with_decode=True),
         ttft_beside=ttft_beside,
         decode_beside=decode_beside,
+        tasks=tasks,
     )
 
 
@@ -206,22 +226,37 @@ def _on_prompt(
     if with_decode:
         sizes["decoded tokens"] = [float(one.decoded or 0) for one in samples]
     fit = fit_times(what, sizes, times)
-    if isinstance(fit, NoFit) and fit.reason.endswith("twice as many") and "cached tokens" in sizes:
-        # Fewer prices, where the samples are few.
+    together = _together(fit) if "cached tokens" in sizes else None
+    if together is not None:
         sizes["prompt tokens"] = [float(one.prompt or 0) for one in samples]
         del sizes["cached tokens"], sizes["uncached tokens"]
         fit = fit_times(what, sizes, times)
+        if isinstance(fit, Fit):
+            fit = msgspec.structs.replace(fit, notes=(together, *fit.notes))
     return fit
+
+
+def _together(fit: Fit | NoFit) -> str | None:
+    """Why tokens in the cache and outside have to have one price; None: they need not."""
+    if isinstance(fit, NoFit):
+        few = fit.reason.endswith("twice as many")
+        return "cached and uncached tokens: one price, since the samples are few" if few else None
+    if fit.prices.get("cached tokens", 0.0) > fit.prices.get("uncached tokens", 0.0):
+        return "cached and uncached tokens: one price, for what is cached would cost more than what is not"
+    return None
 
 
 def own_call_times(graphs: Iterable[Graph]) -> dict[str, CallTimes]:
     """The call times of recorded tasks themselves, by `source_of` each call."""
     samples: dict[str, list[CallSample]] = defaultdict(list)
+    tasks: dict[str, int] = defaultdict(int)
     for graph in graphs:
-        for call in graph.calls:
-            if call.answered and graph.task != "described":
-                samples[source_of(call)].append(CallSample.of(call))
-    return {name: fit_call_times(name, found) for name, found in samples.items()}
+        calls = [call for call in graph.calls if call.answered and graph.task != "described"]
+        for call in calls:
+            samples[source_of(call)].append(CallSample.of(call))
+        for source in {source_of(call) for call in calls}:
+            tasks[source] += 1
+    return {name: fit_call_times(name, found, tasks=tasks[name]) for name, found in samples.items()}
 
 
 def source_of(call: Call) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from tithe.core.errors import UsageError
 from tithe.trace.buckets import BUCKETS, Bucket
-from tithe.whatif.calltimes import CallSample, fit_call_times, own_call_times
+from tithe.whatif.calltimes import CallSample, CallTimes, fit_call_times, own_call_times
 from tithe.whatif.change import Change
 from tithe.whatif.graph import Call, Graph, Segment, Work
 from tithe.whatif.profile import Profile
@@ -31,22 +31,30 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """A forecast against the replay. Seconds.
 
     `error`: the projected median over the replayed wall clock, less 1. `errors`: projected mean less replayed, by bucket. `inside`: the
-    replayed wall clock lies in the 80 % interval.
+    replayed wall clock lies in the 80 % interval; None: it has none.
     """
 
     projected: Projected
     source: str
     error: float
     errors: dict[str, float]
-    inside: bool
+    inside: bool | None
 
 
-def forecast(graph: Graph, change: Change, options: ReplayOptions, *, source: str) -> Forecast:
-    """What a replay of `graph` takes under `change`, whose tools are those of `options`.
+def forecast(
+    graph: Graph,
+    change: Change,
+    options: ReplayOptions,
+    *,
+    source: str,
+    own: Mapping[str, CallTimes] | None = None,
+) -> Forecast:
+    """What a replay of `graph` takes under `change`, whose tools are those of `options`. `own`: the call times of the endpoints that it was
+    recorded at, from all that is known of them; None: from the task alone.
 
     Raises `UsageError` where `project` does.
     """
-    own = own_call_times([graph])
+    own = own_call_times([graph]) if own is None else own
     change = msgspec.structs.replace(change, tools=options.tools)
     [projected] = project([as_replayed(graph, options)], change, own).tasks
     return Forecast(projected=projected, source=source)
@@ -64,12 +72,12 @@ def check(made: Forecast, wall: Mapping[Bucket, float], wall_s: float) -> Checke
             for bucket in BUCKETS
             if after.get(bucket) or wall.get(bucket)
         },
-        inside=interval.low <= wall_s <= interval.high,
+        inside=interval.holds(wall_s),
     )
 
 
 def as_replayed(graph: Graph, options: ReplayOptions) -> Graph:
-    """The graph of what a replay does: people scaled, and failed attempts left out unless they are replayed. Tools are as recorded."""
+    """The graph of what a replay does: people and gaps scaled, and failed attempts left out unless they are replayed. Tools are as recorded."""
     segments = tuple(
         Segment(segment.after, tuple(_work(work, options) for work in segment.works))
         for segment in graph.segments
@@ -78,27 +86,39 @@ def as_replayed(graph: Graph, options: ReplayOptions) -> Graph:
 
 
 def _work(work: Work, options: ReplayOptions) -> Work:
-    if work.bucket == "user":
-        work = msgspec.structs.replace(work, seconds=work.seconds * options.people)
+    if work.bucket != "tool":
+        work = msgspec.structs.replace(work, seconds=options.takes(work.bucket, work.seconds))
     if work.call is None or options.retries:
         return work
     call: Call = msgspec.structs.replace(work.call, failures=0, failed_s=0.0, backoff_s=0.0)
     return msgspec.structs.replace(work, call=call)
 
 
+def slept(graph: Graph, options: ReplayOptions) -> dict[Bucket, float]:
+    """Seconds that a replay waits beside its calls, by bucket; what runs at once is counted for each."""
+    found: dict[Bucket, float] = {}
+    for work in (work for segment in graph.segments for work in segment.works if work.call is None):
+        found[work.bucket] = found.get(work.bucket, 0.0) + options.takes(work.bucket, work.seconds)
+    return found
+
+
 def known_endpoint(graphs: Iterable[Graph], model: str, names: Sequence[str]) -> Profile:
     """An endpoint as the record knows it: fitted to the calls of `model` that were made to any of `names`, the first of which it is
     called by. Raises `UsageError`: there are none, or too few to fit.
     """
-    samples = [
-        CallSample.of(call)
-        for graph in graphs
-        for call in graph.calls
-        if call.answered and call.model == model and call.endpoint in names
-    ]
+    samples: list[CallSample] = []
+    tasks = 0
+    for graph in graphs:
+        found = [
+            CallSample.of(call)
+            for call in graph.calls
+            if call.answered and call.model == model and call.endpoint in names
+        ]
+        samples += found
+        tasks += bool(found)
     name = f"{model} at {names[0]}"
     if not samples:
         raise UsageError(f"no call to {name} was recorded before")
-    profile = Profile(name=name, times=fit_call_times(name, samples))
+    profile = Profile(name=name, times=fit_call_times(name, samples, tasks=tasks))
     profile.check()
     return profile

@@ -58,6 +58,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self.ttft_s is not None or self.whole_s is not None
 
 
+REPLAY_ENDED = "replay_ended"
+"""The error of a replay's spans that were open when a call of it failed."""
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Something that took time. `seconds` in `bucket`; of a call, what of it is neither waiting for the answer nor a failure.
 
@@ -78,13 +82,17 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """A task to time again. `wall_s` is what it took, or takes by its description. `notes` say what was mended in its record."""
+    """A task to time again. `wall_s` is what it took, or takes by its description. `outside`: buckets of
+    which some was seen from outside only, so that its seconds are upper bounds. `broken`: it is a replay that ended before its end.
+    `notes` say what was mended in its record."""
 
     task: str
     name: str
     wall_s: float
     segments: tuple[Segment, ...]
     notes: tuple[str, ...] = ()
+    outside: tuple[Bucket, ...] = ()
+    broken: bool = False
 
     @property
     def calls(self) -> list[Call]:
@@ -101,6 +109,15 @@ def graph_of(tree: TaskTree, *, task: str, name: str) -> Graph:
         wall_s=tree.root.length,
         segments=_joined(building.after, building.works, end),
         notes=tree.notes,
+        broken=tree.root.span.error == REPLAY_ENDED,
+        outside=tuple(
+            {
+                bucket: None
+                for node in walk(tree.root)
+                if at.SEEN in node.span.attributes
+                for _, _, bucket, _ in own_slices(node)
+            }
+        ),
     )
 
 

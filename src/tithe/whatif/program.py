@@ -28,7 +28,7 @@ from tithe.whatif.answers import STILL, Answers, Luck, Nudge, answers
 from tithe.whatif.calltimes import CallTimes
 from tithe.whatif.change import Change
 from tithe.whatif.graph import Graph
-from tithe.whatif.simulate import DRAWS, by_segment
+from tithe.whatif.simulate import by_segment, draws_for
 from tithe.whatif.table import Table
 
 CANDIDATES = 5
@@ -149,22 +149,24 @@ def compiled(
     change: Change,
     own: Mapping[str, CallTimes],
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
 ) -> Program:
     """Tasks as they are projected, as a program. All is as for `project`, which refuses what cannot be projected."""
     tables = [Table(graph, own) for graph in graphs]
-    asked = [_Asked.of(table, change, own, Luck(draws, seed)) for table in tables]
+    draws = draws_for(len(graphs)) if draws is None else draws
+    lucks = [Luck(draws, seed, number) for number in range(len(tables))]
+    asked = [_Asked.of(table, change, own, luck) for table, luck in zip(tables, lucks, strict=True)]
     share = _share(tables, change) if any(one.failing.any() for one in asked) else 0.0
     tasks = tuple(
         TaskProgram(
             name=graph.name,
             segments=_stretches(table, one, change, fails=share > 0),
-            slower=_slower(table, change, own, Luck(draws, seed)),
+            slower=_slower(table, change, own, luck),
         )
-        for graph, table, one in zip(graphs, tables, asked, strict=True)
+        for graph, table, one, luck in zip(graphs, tables, asked, lucks, strict=True)
     )
-    ttft, rate = _typical(tables, change, own, Luck(draws, seed))
+    ttft, rate = _typical(tables, change, own, lucks)
     return Program(
         tasks=tasks,
         ttft_s=ttft,
@@ -275,12 +277,12 @@ def _slower(table: Table, change: Change, own: Mapping[str, CallTimes], luck: Lu
 
 
 def _typical(
-    tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes], luck: Luck
+    tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes], lucks: Sequence[Luck]
 ) -> tuple[float | None, float | None]:
     """The TTFT and the decode rate of the median call: those that were given, or else of all draws and calls."""
     firsts: list[Floats] = []
     rates: list[Floats] = []
-    for table in tables:
+    for table, luck in zip(tables, lucks, strict=True):
         lone = _alone(change)
         whole, no_first, no_rest = (
             _seconds(answers(table, lone, own, luck, nudge))

@@ -8,8 +8,9 @@ tenth of what the knob turns, so that knobs can be held against each other at an
 nine tenths of their time, a tenth fewer failures. Two are turned wholly or not at all: tools of one answer at once, and a warm cache.
 Both sides meet the same luck, so the difference is the knob's alone.
 
-The interval is of 80 %: a tenth of the draws lie below it and a tenth above. It has in it what calls scatter by and how many
-attempts fail, and nothing of what the fit may have wrong.
+The interval is of 80 %: a tenth of the draws lie below it and a tenth above. It has in it what calls scatter by, how many
+attempts fail, and how far the fit may be off as a whole, by how few calls told it (fit.py). Where all draws are alike nothing tells how calls
+scatter, and there is no interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 from tithe.core.errors import UsageError
 from tithe.core.statistics import Floats
-from tithe.trace.buckets import BUCKETS
+from tithe.trace.buckets import BUCKETS, Bucket
 from tithe.whatif.answers import Nudge
 from tithe.whatif.assumptions import assumptions
 from tithe.whatif.beside import Beside
@@ -28,22 +29,33 @@ from tithe.whatif.change import Change
 from tithe.whatif.fit import Fit, NoFit
 from tithe.whatif.graph import Graph
 from tithe.whatif.sharing import measured_error
-from tithe.whatif.simulate import DRAWS, Simulated, seconds_of, simulate
+from tithe.whatif.simulate import DRAWS, Simulated, draws_for, seconds_of, simulate
 from tithe.whatif.table import Table
 
 _LOW, _HIGH = 0.1, 0.9
 _NOTCH = 0.9
+# Both sides of a notch meet the same luck, so that few draws tell it. Of many tasks some are tried, evenly from among them, for all.
+_KNOB_DRAWS, _KNOB_TASKS = 100, 200
 # What saves less than this is not told as a saving.
 _NOTHING_S = 1e-9
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds: the median of the draws, their mean, and the 80 % interval."""
+    """Seconds: the median of the draws, their mean, and the 80 % interval; None where there is no scatter that one could be told from."""
 
     p50: float
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def holds(self, seconds: float) -> bool | None:
+        """Whether a time lies in the interval; None: there is none."""
+        return None if self.ends is None else self.ends[0] <= seconds <= self.ends[1]
 
 
 class Knob(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +67,8 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """How well the times that a projection stands on are fitted. `error`: median |fitted / measured - 1|; None: not fitted.
+    """How well the times that a projection stands on are fitted. `error`: median |told / measured - 1|, each told
+    from the others; None: not fitted. `tasks`: of how many recorded tasks the calls are; None: of an audit.
 
     `beside`: what it is about is not a price of tokens, but of other calls under way.
     """
@@ -64,6 +77,7 @@ class FitQuality(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     n: int
     error: float | None
+    tasks: int | None = None
     prices: dict[str, float] = {}
     ranges: dict[str, tuple[float, float]] = {}
     beside: Beside | None = None
@@ -91,6 +105,7 @@ class Projected(msgspec.Struct, frozen=True, kw_only=True):
 class Projection(msgspec.Struct, frozen=True, kw_only=True):
     """One task or several, each under the same change. The totals are over all; `wall` is of their sum.
 
+    `outside`: the buckets that were seen from outside only, so that all that is told of them, and the floor, are upper bounds.
     `sharing`: (agents, simulated, measured seconds of a call) for each level of the profile's audit, where agents share it.
     """
 
@@ -103,6 +118,7 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     knobs: tuple[Knob, ...]
     assumptions: tuple[str, ...]
     fits: tuple[FitQuality, ...]
+    outside: tuple[Bucket, ...] = ()
     sharing: tuple[tuple[int, float, float], ...] = ()
 
     @property
@@ -115,21 +131,23 @@ def project(
     change: Change,
     own: Mapping[str, CallTimes],
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
 ) -> Projection:
-    """Project tasks. `own` is `own_call_times` of all that was recorded of their endpoints.
+    """Project tasks. `own` is `own_call_times` of all that was recorded of their endpoints. `draws`: of each; None: as `draws_for` has it.
 
     Raises:
         UsageError: the change cannot be, there is no task with a call, or the calls tell too little for it.
     """
     change.check()
     _check_calls(graphs)
+    draws = draws_for(len(graphs)) if draws is None else draws
     tables = [Table(graph, own) for graph in graphs]
     _check_tokens(tables, change)
     _check_cache(tables, change, own)
     found = [
-        _one(graph, table, change, own, draws, seed) for graph, table in zip(graphs, tables, strict=True)
+        _one(graph, table, change, own, draws, seed, task)
+        for task, (graph, table) in enumerate(zip(graphs, tables, strict=True))
     ]
     walls = sum((_spread(one.wall, draws) for _, one in found), np.zeros(draws))
     tasks = tuple(task for task, _ in found)
@@ -141,8 +159,9 @@ def project(
         after=_summed([task.after for task in tasks]),
         floor=_summed([task.floor for task in tasks]),
         knobs=_knobs(tables, change, own, draws, seed),
-        assumptions=assumptions(tables, change, own),
+        assumptions=(*assumptions(tables, change, own), *_few_draws(draws, len(graphs)), *_broken(graphs)),
         fits=_qualities(change, own, {source for table in tables for source in table.sources}),
+        outside=tuple(bucket for bucket in BUCKETS if any(bucket in graph.outside for graph in graphs)),
         sharing=tuple(measured_error(change.profile))
         if change.agents > 1 and change.profile is not None
         else (),
@@ -185,7 +204,7 @@ def _check_cache(tables: Sequence[Table], change: Change, own: Mapping[str, Call
     if not any(
         times.knows_cache() for source, times in own.items() if any(source in t.sources for t in tables)
     ):
-        reasons = sorted({fit.reason for times in own.values() if isinstance(fit := times.ttft, NoFit)})
+        reasons = sorted({reason for times in own.values() for reason in _no_cache(times)})
         raise UsageError(
             f"--cache {change.cache} needs what a cached token costs, and the recorded calls do not tell it: "
             + ("; ".join(reasons) if reasons else "cached tokens are not reported, or hardly vary")
@@ -193,11 +212,41 @@ def _check_cache(tables: Sequence[Table], change: Change, own: Mapping[str, Call
         )
 
 
+def _broken(graphs: Sequence[Graph]) -> tuple[str, ...]:
+    count = sum(graph.broken for graph in graphs)
+    if not count:
+        return ()
+    which = "The task is a replay" if len(graphs) == 1 else f"{count} of {len(graphs)} tasks are replays"
+    return (f"{which} that broke off: what it is projected to take is of that part alone.",)
+
+
+def _few_draws(draws: int, tasks: int) -> tuple[str, ...]:
+    if draws >= DRAWS:
+        return ()
+    knobs = " What knobs are worth is told from some of them." if tasks > _KNOB_TASKS else ""
+    return (
+        f"Each of {tasks:,} tasks is drawn {draws} times: enough for all of them together, few for one's own interval.{knobs}",
+    )
+
+
+def _no_cache(times: CallTimes) -> tuple[str, ...]:
+    """Why a fit does not tell what a cached token costs, as far as it says."""
+    if isinstance(times.ttft, NoFit):
+        return (times.ttft.reason,)
+    return tuple(note for note in times.ttft.notes if "cached tokens" in note)
+
+
 def _one(
-    graph: Graph, table: Table, change: Change, own: Mapping[str, CallTimes], draws: int, seed: int
+    graph: Graph,
+    table: Table,
+    change: Change,
+    own: Mapping[str, CallTimes],
+    draws: int,
+    seed: int,
+    task: int,
 ) -> tuple[Projected, Simulated]:
     before = simulate(table, Change(), own, draws=1)
-    after = simulate(table, change, own, draws=draws, seed=seed)
+    after = simulate(table, change, own, draws=draws, seed=seed, task=task)
     return Projected(
         task=graph.task,
         name=graph.name,
@@ -228,8 +277,11 @@ def _floor(table: Table, change: Change) -> dict[str, float]:
 
 
 def _interval(walls: Floats) -> Interval:
-    low, middle, high = np.quantile(walls, (_LOW, 0.5, _HIGH))
-    return Interval(p50=float(middle), mean=float(walls.mean()), low=float(low), high=float(high))
+    low, middle, high = (float(one) for one in np.quantile(walls, (_LOW, 0.5, _HIGH)))
+    alike = np.ptp(walls) <= _NOTHING_S + 1e-12 * middle
+    return Interval(
+        p50=middle, mean=float(walls.mean()), low=None if alike else low, high=None if alike else high
+    )
 
 
 def _spread(walls: Floats, draws: int) -> Floats:
@@ -247,12 +299,14 @@ def _summed(accounts: Sequence[dict[str, float]]) -> dict[str, float]:
 def _knobs(
     tables: Sequence[Table], change: Change, own: Mapping[str, CallTimes], draws: int, seed: int
 ) -> tuple[Knob, ...]:
-    draws = min(draws, 100)
+    draws = min(draws, _KNOB_DRAWS)
+    chosen = range(0, len(tables), 1 + (len(tables) - 1) // _KNOB_TASKS)
+    tables, of_all = [tables[place] for place in chosen], len(tables) / len(chosen)
 
     def mean(changed: Change, nudge: Nudge) -> float:
         return sum(
-            float(simulate(table, changed, own, draws=draws, seed=seed, nudge=nudge).wall.mean())
-            for table in tables
+            float(simulate(table, changed, own, draws=draws, seed=seed, task=task, nudge=nudge).wall.mean())
+            for task, table in zip(chosen, tables, strict=True)
         )
 
     replace = msgspec.structs.replace
@@ -270,7 +324,8 @@ def _knobs(
         tried.append(("warm cache", "each prompt's repeated part", replace(change, cache="warm"), Nudge()))
     base = mean(change, Nudge())
     found = [
-        Knob(name=name, notch=notch, saves_s=base - mean(one, nudge)) for name, notch, one, nudge in tried
+        Knob(name=name, notch=notch, saves_s=of_all * (base - mean(one, nudge)))
+        for name, notch, one, nudge in tried
     ]
     return tuple(
         sorted((knob for knob in found if knob.saves_s > _NOTHING_S), key=lambda knob: -knob.saves_s)
@@ -287,7 +342,9 @@ def _qualities(change: Change, own: Mapping[str, CallTimes], sources: set[str]) 
     named = [(change.profile.name, change.profile.times)] if change.profile is not None else []
     named += [(source, times) for source, times in sorted(own.items()) if source in sources]
     crowded = change.agents > 1 or change.candidates > 1
-    return tuple(_quality(name, fit) for name, times in named for fit in _told(times, crowded=crowded))
+    return tuple(
+        _quality(name, fit, times.tasks) for name, times in named for fit in _told(times, crowded=crowded)
+    )
 
 
 def _told(times: CallTimes, *, crowded: bool) -> tuple[Fit | Beside | NoFit, ...]:
@@ -299,7 +356,7 @@ def _told(times: CallTimes, *, crowded: bool) -> tuple[Fit | Beside | NoFit, ...
     return (times.ttft, times.decode, *told)
 
 
-def _quality(source: str, fit: Fit | Beside | NoFit) -> FitQuality:
+def _quality(source: str, fit: Fit | Beside | NoFit, tasks: int | None) -> FitQuality:
     if isinstance(fit, NoFit):
         return FitQuality(source=source, what=fit.what, n=0, error=None, notes=(fit.reason,))
     if isinstance(fit, Beside):
@@ -311,6 +368,7 @@ def _quality(source: str, fit: Fit | Beside | NoFit) -> FitQuality:
         what=fit.what,
         n=fit.n,
         error=fit.error,
+        tasks=tasks,
         prices=fit.prices,
         ranges={name: (one.low, one.high) for name, one in fit.ranges.items()},
         notes=told + fit.notes,

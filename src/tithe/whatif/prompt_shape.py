@@ -110,6 +110,9 @@ class _Shapes:
         self._usual_answer = usual_answer
         self._last: dict[str, str] = {}  # by line: its latest call
         self._parts: dict[str, Sequence[Part]] = {}
+        self._answers: dict[
+            str, dict[int, str]
+        ] = {}  # by call: the places of earlier calls' answers among its parts
         self._known: dict[str, float] = {}  # tokens of the runs of parts seen so far
 
     def add(self, call: Node, line: str, parts: Sequence[Part]) -> None:
@@ -127,7 +130,7 @@ class _Shapes:
             tail = Run(f"tail/{own}", max(1.0, tokens - blocked))
             messages, source = (MessageShape(role="user", runs=(*blocks, tail)),), "blocks"
         elif parts:
-            messages = self._of_parts(line, parts, reported_in)
+            messages = self._of_parts(own, before, parts, reported_in)
             tokens = reported_in if reported_in is not None else round(sum(one.tokens for one in messages))
             source = "parts"
         else:
@@ -148,13 +151,18 @@ class _Shapes:
         self._last[line] = own
         self._parts[own] = parts
 
-    def _of_parts(self, line: str, parts: Sequence[Part], tokens: int | None) -> tuple[MessageShape, ...]:
-        before = self._last.get(line)
+    def _of_parts(
+        self, own: str, before: str | None, parts: Sequence[Part], tokens: int | None
+    ) -> tuple[MessageShape, ...]:
         earlier = self._parts.get(before, ()) if before is not None else ()
         digests = [part.digest for part in parts]
-        goes_on = bool(earlier) and digests[: len(earlier)] == [part.digest for part in earlier]
-        new_places = range(len(earlier), len(parts))
-        answer = next((place for place in new_places if parts[place].role == "assistant"), None)
+        answers: dict[int, str] = {}
+        if before is not None and earlier and digests[: len(earlier)] == [part.digest for part in earlier]:
+            new_places = range(len(earlier), len(parts))
+            newest = next((place for place in new_places if parts[place].role == "assistant"), None)
+            # An answer stays what it was: another text in its place would break the prefix there.
+            answers = self._answers.get(before, {}) | ({newest: before} if newest is not None else {})
+        self._answers[own] = answers
         runs = [_pieces(part) for part in parts]
         # A piece may stand several times in one prompt.
         new = [(key, size) for pieces in runs for key, size in pieces if key not in self._known]
@@ -168,7 +176,7 @@ class _Shapes:
             MessageShape(
                 role=_role(part),
                 runs=tuple(Run(key, self._known[key]) for key, _ in pieces),
-                answer_of=before if goes_on and place == answer else None,
+                answer_of=answers.get(place),
             )
             for place, (part, pieces) in enumerate(zip(parts, runs, strict=True))
         )

@@ -1,9 +1,9 @@
 """A recorded task's shape, run for real against an endpoint.
 
 What is kept of the task: its calls in the order and with the dependence of the ledger's timing (a span waits for all that
-had ended when it began, ledger/retime.py), their prompts' lengths and common prefixes (prompt_shape.py), their answers'
+had ended when it began, trace/timing.py), their prompts' lengths and common prefixes (prompt_shape.py), their answers'
 lengths, and what lay between: tools, checks and the framework's own time are slept, tools scaled if asked. What is not:
-waiting for people, unless asked; failed attempts and backoff, unless asked, since an endpoint can't be made to fail again.
+waiting for people, unless asked; gaps that nothing accounts for, beyond a length; failed attempts and backoff, unless asked, since an endpoint can't be made to fail again.
 
 An answer's length is bounded by `max_tokens`, and forced by `min_tokens` where the endpoint takes that field (vLLM, SGLang
 and the embedded endpoint do). What came shorter all the same is counted and told.
@@ -25,6 +25,8 @@ from tithe.whatif.prompt_shape import CallShape, call_shapes
 from tithe.whatif.replay_prompts import ReplayPrompts
 from tithe.whatif.replay_run import ReplayOptions, ReplayRun, Script
 from tithe.whatif.survey import Ground, survey
+
+_WORTH_TELLING_S = 0.05  # of gaps that were left out
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +84,7 @@ async def replay(
     )
     name = _name(record)
     run = ReplayRun(backend, clock, options, script, name=name, recorder=recorder, on_call=on_call)
-    await run.task(tree.root)
+    await run.task(tree)
     return Replayed(
         record=TaskRecord(
             id=run.trace,
@@ -108,8 +110,9 @@ def _notes(run: ReplayRun, shapes: Mapping[str, CallShape], ground: Ground) -> t
     """What a reader has to know of how the replay was made, a sentence each."""
     assumed = {what: sum(what in one.assumed for one in shapes.values()) for what in ("prompt", "answer")}
     short = [come / wanted for wanted, come in run.lengths if come < wanted]
+    rest = "; the rest with words of the same lengths" if run.replayed_content < run.asked else ""
     told = [
-        (run.replayed_content, "made with the recorded messages; the rest with words of the same lengths."),
+        (run.replayed_content, f"made with the recorded messages{rest}."),
         (
             run.unread_content,
             "whose recorded request cannot be read as Chat Completions: replayed with words.",
@@ -124,6 +127,8 @@ def _notes(run: ReplayRun, shapes: Mapping[str, CallShape], ground: Ground) -> t
     notes = [f"{count} {'call' if count == 1 else 'calls'} {says}" for count, says in told if count]
     if run.people_s and not run.options.people:
         notes.append(f"{run.people_s:.1f} s of waiting for people were not waited again.")
+    if run.cut_s >= _WORTH_TELLING_S:
+        notes.append(f"{run.cut_s:,.1f} s of gaps that nothing accounts for were left out.")
     if run.failed and not run.options.retries:
         notes.append(f"{run.failed} failed {'attempt' if run.failed == 1 else 'attempts'} left out.")
     if not ground.calibration.reported:

@@ -1,10 +1,11 @@
 """A replay under way: the task's tree walked in its own order, its calls made, what lies between them slept.
 
 Inside one span what began later waits for all that had ended when it began, and then for as long as it did in the record
-(ledger/retime.py has the theory). So what ran at once runs at once, and a slower call holds up what came after it.
+(trace/timing.py has the theory). So what ran at once runs at once, and a slower call holds up what came after it.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -12,20 +13,25 @@ import msgspec
 from tithe.core import Backend, Clock, Recorder, Request, Sampling, Span, new_id
 from tithe.core import attributes as at
 from tithe.core.errors import InvalidRequest, TitheError
+from tithe.trace.buckets import Bucket
 from tithe.trace.node import LINES, Node, answer_of, answering, failures, walk
+from tithe.trace.phases import own_slices
+from tithe.trace.timing import name_gap
+from tithe.trace.tree import TaskTree
+from tithe.whatif.graph import REPLAY_ENDED
 from tithe.whatif.hearing import Heard, hear
 from tithe.whatif.prompt_shape import CallShape
 from tithe.whatif.replay_prompts import Answer, ReplayPrompts, recorded_request
 from tithe.whatif.survey import Ground
 
 _COPIED = (at.TOOL_NAME, at.TOOL_CALL_ID, at.TOOL_TYPE, at.BUCKET, at.SEEN, at.SPECULATIVE, at.AGENT_NAME)
-_CUT = "replay_ended"  # the error of a span that was open when a call failed
 
 
 class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a task is replayed.
 
-    `tools` and `people`: how long tools and waits for people take, over what they took. `retries`: failed attempts and
+    `tools` and `people`: how long tools and waits for people take, over what they took. `gaps`: the same for each gap that
+    nothing accounts for (unattributed), which then takes at most `longest_gap_s` seconds. `retries`: failed attempts and
     backoff take as long as they did. `server` and `port`: what the record is to call the endpoint.
     """
 
@@ -34,7 +40,21 @@ class ReplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     tools: float = 1.0
     people: float = 0.0
+    gaps: float = 1.0
+    longest_gap_s: float = math.inf
     retries: bool = False
+
+    def takes(self, bucket: Bucket, seconds: float) -> float:
+        """What a replay makes of some time between or beside calls that was in this bucket, in seconds."""
+        match bucket:
+            case "tool":
+                return seconds * self.tools
+            case "user":
+                return seconds * self.people
+            case "unattributed":
+                return min(seconds * self.gaps, self.longest_gap_s)
+            case _:
+                return seconds
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +74,8 @@ class _Ended(Exception):
 class ReplayRun:
     """One replay. `spans` is what it recorded, `failure` what ended it, `lengths` (recorded, come) of its answers' tokens.
 
-    `made` of `calls` calls were answered. `failed` attempts and `people_s` seconds of waits for people are in the record.
+    `made` of `calls` calls were answered, and `asked` were begun. `failed` attempts and `people_s` seconds of waits for
+    people are in the record; `cut_s` seconds of gaps that nothing accounts for were left out.
 
     `name` is what its task is called.
     """
@@ -81,15 +102,19 @@ class ReplayRun:
         self.spans: dict[str, Span] = {}
         self.failure: TitheError | None = None
         self.calls = 0
+        self.asked = 0
         self.made = 0
         self.failed = 0
         self.people_s = 0.0
+        self.cut_s = 0.0
         self.lengths: list[tuple[int, int]] = []
+        self._instrumented = False
         self.replayed_content = 0
         self.unread_content = 0
 
-    async def task(self, root: Node) -> None:
+    async def task(self, tree: TaskTree) -> None:
         """Run the task to its end, or until a call fails."""
+        root, self._instrumented = tree.root, tree.instrumented
         nodes = list(walk(root))
         self.calls = sum(node.kind == "call" and self._asks(node) for node in nodes)
         self.people_s = sum(node.length for node in nodes if node.kind == "user")
@@ -102,14 +127,14 @@ class ReplayRun:
     async def _play(self, node: Node, parent: str | None) -> float:
         """Replay a span and what is under it; when it ended."""
         span = self._begin(node, parent)
-        error: str | None = _CUT
+        error: str | None = REPLAY_ENDED
         try:
             if node.kind == "call":
                 await self._call(node, span)
             elif node.children:
                 await self._children(node, node.children, span)
             else:
-                await self._until(span.start + node.length * self._scale(node))
+                await self._until(span.start + self._own(node, node.length))
             error = None if node.kind == "call" and self._asks(node) else node.span.error
         finally:
             self._end(span, error)
@@ -122,15 +147,15 @@ class ReplayRun:
         async with asyncio.TaskGroup() as group:
             for child in ordered:
                 before = [
-                    (other.end, task)
+                    (other, task)
                     for other, task in zip(ordered, playing, strict=False)
                     if other.end <= child.start
                 ]
-                gap = child.start - max((end for end, _ in before), default=node.start)
-                tasks = [task for _, task in before]
-                playing.append(group.create_task(self._after(tasks, gap * self._between(node), child, own)))
-        last = max(child.end for child in ordered)
-        await self._until(max(task.result() for task in playing) + (node.end - last) * self._between(node))
+                last = max((other for other, _ in before), key=lambda other: other.end, default=None)
+                gap = self._gap(node, last, child)
+                playing.append(group.create_task(self._after([task for _, task in before], gap, child, own)))
+        last = max(ordered, key=lambda child: child.end)
+        await self._until(max(task.result() for task in playing) + self._gap(node, last, None))
 
     async def _after(
         self, before: Sequence["asyncio.Task[float]"], gap: float, child: Node, own: Span
@@ -165,12 +190,13 @@ class ReplayRun:
                 whole = self._begin(answered, span.id)
         if not self._asks(node):
             return
+        self.asked += 1
         try:
             recorded = self._recorded(node)
             heard = await self._ask(node, recorded)
         except BaseException:
             if whole is not span:
-                self._end(whole, _CUT)
+                self._end(whole, REPLAY_ENDED)
             raise
         self._keep(whole, heard)
         if whole is not span:
@@ -223,15 +249,27 @@ class ReplayRun:
         )
         self._script.prompts.heard(node.span.id, shape, answer, of_ours=of_ours)
 
-    def _scale(self, node: Node) -> float:
-        """What becomes of a span's own time."""
-        if node.kind == "tool":
-            return self.options.tools
-        return self.options.people if node.kind == "user" else 1.0
+    def _own(self, node: Node, seconds: float) -> float:
+        """What becomes of some of a span's own time."""
+        slices = own_slices(node)
+        if node.kind in ("call", "attempt") or not slices:
+            return seconds
+        return self._taken("tool" if node.kind == "tool" else slices[0][2], seconds)
 
-    def _between(self, node: Node) -> float:
-        """What becomes of the time between what is inside a span: of a line it is the framework's, and stays."""
-        return 1.0 if node.kind in LINES else self._scale(node)
+    def _gap(self, holder: Node, before: Node | None, after: Node | None) -> float:
+        """What becomes of the time between two spans inside another, or between one and the holder's own beginning or end."""
+        start = before.end if before is not None else holder.start
+        seconds = (after.start if after is not None else holder.end) - start
+        if holder.kind not in LINES:
+            return self._own(holder, seconds)
+        bucket, _ = name_gap(holder, before, after, instrumented=self._instrumented)
+        return self._taken(bucket, seconds)
+
+    def _taken(self, bucket: Bucket, seconds: float) -> float:
+        taken = self.options.takes(bucket, seconds)
+        if bucket == "unattributed":
+            self.cut_s += max(0.0, seconds - taken)
+        return taken
 
     async def _until(self, instant: float) -> None:
         while (left := instant - self._clock.now()) > 0:

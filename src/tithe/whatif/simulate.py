@@ -19,6 +19,13 @@ from tithe.whatif.graph import Graph
 from tithe.whatif.table import PLACE, Table
 
 DRAWS = 400
+# Of many tasks their sum is asked, whose draws are as many; one task's own interval is then told from fewer.
+_ALL_DRAWS, _FEWEST_DRAWS = 20_000, 20
+
+
+def draws_for(tasks: int) -> int:
+    """How many draws each of so many tasks is given."""
+    return max(_FEWEST_DRAWS, min(DRAWS, _ALL_DRAWS // max(1, tasks)))
 
 
 class Simulated(NamedTuple):
@@ -35,9 +42,11 @@ def simulate(
     *,
     draws: int = DRAWS,
     seed: int = 0,
+    task: int = 0,
     nudge: Nudge = STILL,
 ) -> Simulated:
-    """Time a task again. `own`: the call times of recorded tasks (`own_call_times`), which some changes need."""
+    """Time a task again. `own`: the call times of recorded tasks (`own_call_times`), which some changes need. `task`: its number, where
+    there are several: each meets its own luck."""
     own = own or {}
     table = graph if isinstance(graph, Table) else Table(graph, own)
     fixed = table.fixed + change.tools * (
@@ -45,7 +54,7 @@ def simulate(
     )
     if not table.calls:
         return timed(table, fixed[None, :, :])
-    found = answers(table, change, own, Luck(draws, seed), nudge)
+    found = answers(table, change, own, Luck(draws, seed, task), nudge)
     return timed(table, by_segment(table, fixed, found))
 
 

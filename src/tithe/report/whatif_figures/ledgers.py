@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from tithe.report.buckets import LOOKS, PARTS
 from tithe.report.drawing import Row, Stacks
-from tithe.report.figures import NOTHING, TimeUnit, number, seconds
+from tithe.report.figures import TimeUnit, number, seconds
 from tithe.report.ledger_rows import unit_of
 from tithe.report.page import Figure, Panel, Table
-from tithe.report.whatif import faster, floor_told, signed
+from tithe.report.whatif import bounded, faster, floor_told, signed
 from tithe.trace.buckets import BUCKETS
 from tithe.whatif import Projection
 
@@ -20,7 +20,7 @@ def ledgers_figure(found: Projection) -> Figure:
     wall = found.wall
     return Figure(
         anchor=ANCHOR,
-        title=f"{seconds(found.before_s)} before, {seconds(wall.p50)} projected{faster(found)}",
+        title=f"{seconds(found.before_s)} before, {seconds(wall.mean)} projected{faster(found)}",
         panels=(
             Panel(
                 title="The wall clock, by bucket",
@@ -45,11 +45,11 @@ def ledgers_figure(found: Projection) -> Figure:
 
 def _draws(found: Projection) -> str:
     wall = found.wall
-    if wall.high - wall.low <= 1e-3 * wall.p50:
+    if wall.ends is None:
         return "Nothing is known that scatters, so the projection has no interval: its mean is its median."
     return (
-        f"The projection is {seconds(wall.p50)} in the median of its draws; 80 % of them take {seconds(wall.low)} to {seconds(wall.high)}. "
-        f"Bars and table are of their mean, {seconds(wall.mean)}, since only means of buckets sum to the wall clock's."
+        f"The projection is the mean of its draws, {seconds(wall.mean)}, since only means of buckets sum to the wall clock's. Their median is "
+        f"{seconds(wall.p50)}, and 80 % of them take {seconds(wall.ends[0])} to {seconds(wall.ends[1])}."
     )
 
 
@@ -67,12 +67,12 @@ def _row(name: str, account: Mapping[str, float], total_s: float, unit: TimeUnit
 
 
 def _table(found: Projection, unit: TimeUnit) -> Table:
-    def cells(name: str, before: float | None, after: float | None) -> tuple[str, ...]:
-        told = (NOTHING if value is None else number(value * unit.scale) for value in (before, after))
+    def cells(name: str, before: float | None, after: float | None, bucket: str = "") -> tuple[str, ...]:
+        told = (bounded(found, bucket, value, unit.scale) for value in (before, after))
         return (name, *told, signed(((after or 0.0) - (before or 0.0)) * unit.scale))
 
     rows = [
-        cells(LOOKS[bucket].name, found.before.get(bucket), found.after.get(bucket))
+        cells(LOOKS[bucket].name, found.before.get(bucket), found.after.get(bucket), bucket)
         for bucket in BUCKETS
         if bucket in found.before or bucket in found.after
     ]

@@ -8,6 +8,7 @@ from tithe.report.figures import counted, seconds
 from tithe.report.ledger_rows import unit_of
 from tithe.report.ledger_words import visible
 from tithe.report.page import Figure, Panel
+from tithe.report.whatif import spread_told
 from tithe.trace.buckets import BUCKETS
 from tithe.whatif import Interval, Program, Projection, Settings, run
 
@@ -120,9 +121,8 @@ def _accounts(found: Projection) -> Iterator[Account]:
 
 
 def _spread(wall: Interval) -> str:
-    if wall.high - wall.low <= 1e-3 * wall.p50:
-        return ""
-    return f"median {seconds(wall.p50)}, 80 % of draws {seconds(wall.low)} to {seconds(wall.high)}"
+    told = spread_told(wall)
+    return f"median {seconds(wall.p50)}, {told}" if told else ""
 
 
 def _caption(found: Projection, program: Program) -> Iterator[str]:
