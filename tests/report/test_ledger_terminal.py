@@ -271,6 +271,14 @@ def test_models_with_long_names_keep_their_figures_and_what_had_to_go_is_said():
     assert "For want of width" not in show(ledger, width=200)
 
 
+def test_steps_of_a_branch_are_said_to_be_in_the_step_that_holds_it_too():
+    ledger = proxied(4)
+    branch = msgspec.structs.replace(ledger.steps[1], line="helper")
+    told = "rows may sum to more than the wall clock"
+    assert told in words(show(msgspec.structs.replace(ledger, steps=(*ledger.steps, branch))))
+    assert told not in words(show(ledger))
+
+
 def test_many_tasks_are_a_table_with_what_they_sum_to():
     ledgers = [proxied(steps) for steps in range(3, 30)]
     out = short(*ledgers)

@@ -136,10 +136,14 @@ def _print_steps(console: Console, ledger: Ledger) -> None:
             rows.append((f"... {index - before - 1:,} more ...",))
         rows.append(cells.rows[index])
     folded = Cells(title=cells.title, heads=cells.heads, rows=tuple(rows))
-    some = len(kept) < len(ledger.steps)
-    _print_cells(
-        console, folded, *(["Shown are the first, the last, and those that take most."] if some else [])
-    )
+    notes: list[str] = []
+    if len(kept) < len(ledger.steps):
+        notes.append("Shown are the first, the last, and those that take most.")
+    if any(row.line is not None for row in ledger.steps):
+        notes.append(
+            "A branch's steps are in the step that holds it too: rows may sum to more than the wall clock."
+        )
+    _print_cells(console, folded, *notes)
 
 
 def _print_cells(console: Console, cells: Cells, *notes: str) -> None:
