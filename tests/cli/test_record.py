@@ -352,6 +352,24 @@ async def test_listening_tells_where_and_ends_by_ctrl_c(tithe: Tithe) -> None:
     assert task["name"] == "OpenAI/Python, m"
 
 
+async def test_what_listening_prints_to_export_has_the_agents_own_spans_too(tithe: Tithe) -> None:
+    agent = "from tithe import trace\n" + ASK + "with trace.task('mend'):\n    " + CALL % "first"
+    async with ScriptedServer(completion()) as server:
+        process = await tithe.start("--listen", "--port", "0", "--upstream", server.url)
+        assert process.stdout is not None
+        said = (await process.stdout.readuntil(b"Ctrl-C ends it.")).decode()
+        exports = "".join(line for line in said.splitlines(keepends=True) if "export " in line)
+        shell = await asyncio.create_subprocess_exec(
+            *("sh", "-c", f'{exports}\nexec "$@"', "sh", PYTHON, "-c", agent),
+            env={**os.environ, "OPENAI_API_KEY": KEY},
+        )
+        assert await shell.wait() == 0
+        process.send_signal(signal.SIGINT)
+        out, _ = await process.communicate()
+    assert "recorded 1 task " in out.decode()
+    assert "mend" in out.decode()
+
+
 async def test_listening_to_nothing_is_told_so(tithe: Tithe) -> None:
     process = await tithe.start("--listen", "--port", "0")
     assert process.stdout is not None

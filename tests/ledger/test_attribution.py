@@ -250,3 +250,15 @@ def test_a_sub_agents_inference_is_inference(tools: int, branches: int) -> None:
     assert inference == pytest.approx(1 + 7 + 1)
     assert ledger.saves_s["decode"] > 6
     assert ledger.bucket_s("tool") + ledger.bucket_s("overhead") == pytest.approx(2)
+
+
+def test_a_call_that_failed_with_its_only_attempt_is_marked_and_one_that_was_answered_is_not():
+    spans = [
+        span("c1", "call", 0, 2, request_model="m"),
+        span("a1", "attempt", 0, 1, "c1", error="http_503"),
+        span("a2", "attempt", 1, 2, "c1"),
+        span("c2", "call", 2, 3, request_model="m"),
+        span("a3", "attempt", 2, 3, "c2", error="http_503"),
+    ]
+    bars = {bar.id: bar.error for bar in make_ledger(record(*spans)).bars if bar.kind == "call"}
+    assert bars == {"c1": None, "c2": "http_503"}

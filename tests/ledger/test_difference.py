@@ -143,6 +143,29 @@ def test_where_one_side_does_not_report_cached_tokens_all_prompt_tokens_are_coun
     assert (tokens.a, tokens.b) == (1000.0, 1000.0)
 
 
+def test_calls_that_failed_are_no_faster_calls_and_have_no_tokens_taken_for_zero():
+    failing = span("c0", "call", 0.0, 0.4, request_model="m", source="api", error="http_503")
+    base = loop(2, ttft=0.5, decode=1.0, output=20)
+    for make in (make_ledger, make_account):
+        found = difference(make(record(*base)), make(record(failing)))
+        adds_up(found)
+        calls, failed = part(found, "calls"), part(found, "retries and failures")
+        assert (calls.more.a, calls.more.b) == (2.0, 0.0)
+        assert (calls.change_s.value, calls.each.change_s.value) == pytest.approx((-3.0, 0.0))
+        decode = next(one for one in found.buckets if one.name == "decode")
+        assert [(one.a, one.b) for one in decode.within if one.factor == "tokens"] == [(20.0, None)]
+        assert (failed.more.a, failed.more.b, failed.more.change_s.value) == (0.0, 1.0, pytest.approx(0.4))
+
+
+def test_tokens_a_call_are_those_of_the_calls_that_were_answered():
+    failing = span("f", "call", 4.0, 4.5, "t", request_model="m", source="api", error="http_503")
+    base = loop(2, ttft=0.5, decode=1.0, output=20)
+    found = difference(make_ledger(record(*base)), make_ledger(record(*base, failing)))
+    adds_up(found)
+    decode = next(one for one in found.buckets if one.name == "decode")
+    assert [(one.a, one.b) for one in decode.within if one.factor == "tokens"] == [(20.0, 20.0)]
+
+
 def test_tools_that_run_at_once_are_hidden_and_not_faster():
     def task(*starts: float) -> Ledger:
         call = span("c", "call", 0, 1, "t", request_model="m", source="api")
@@ -153,6 +176,22 @@ def test_tools_that_run_at_once_are_hidden_and_not_faster():
     adds_up(found)
     assert found.change_s.value == pytest.approx(-2.0)
     assert seconds(part(found, "tools")) == pytest.approx({"count": 0, "each": -2.0, "speed": 0, "overlap": -2.0}, abs=1e-9)  # fmt: skip
+
+
+def test_tools_seen_from_outside_are_bounds_of_which_no_share_of_work_or_overlap_is_told():
+    def task(length: float, *, outside: bool) -> list[Span]:
+        seen = {"seen": "outside"} if outside else {"source": "api"}
+        call = span("c", "call", 0, 1, "t", request_model="m", source="api")
+        tools = [span(f"u{n}", "tool", 1, 1 + length, "t", tool_name="search", **seen) for n in range(2)]
+        return [span("t", "task", 0, 1 + length, source="api"), call, *tools]
+
+    for make in (make_ledger, make_account):
+        found = difference(make(record(*task(2.0, outside=True))), make(record(*task(1.0, outside=False))))
+        adds_up(found)
+        for tools in (part(found, "tools"), *(found.tools or ())):
+            assert (tools.a_outside, tools.b_outside) == (True, False)
+            assert seconds(tools) == pytest.approx({"count": 0, "each": -1.0, "speed": -1.0})
+        assert not part(found, "calls").a_outside
 
 
 def test_a_tool_may_be_called_like_a_figure_and_each_is_told_once():

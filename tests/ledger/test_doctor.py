@@ -57,6 +57,22 @@ def call(number: int, parts: tuple[Part, ...], *, task: str = "t", **told: Any) 
     )
 
 
+def test_one_call_is_too_few_for_a_price_and_is_one() -> None:
+    assert (
+        fitted([(1000, 0.5)]).unknown
+        == f"1 call tells its first token and uncached tokens; it takes {FEWEST}"
+    )
+
+
+def test_no_more_is_lost_than_was_paid_for() -> None:
+    before = prompt(("user", LONG), system=f"{LONG} It is 10:00:01.")
+    after = prompt(("user", LONG), system=f"{LONG} It is 10:00:07.")
+    # The later prompt says of itself that it has ten times the tokens, of the same text.
+    first = call(1, before, input_tokens=1000, output_tokens=20)
+    [found] = diagnose("t", [first, call(2, after, input_tokens=10_000)]).breaks
+    assert found.lost_tokens == 1020
+
+
 HISTORY: tuple[tuple[PartRole, str], ...] = (
     ("user", "Mend the failing test. " + LONG[:400]),
     ("assistant", "I read the file first. " + LONG[:300]),

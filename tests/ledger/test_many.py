@@ -23,6 +23,20 @@ def test_shares_are_of_all_wall_clocks_together_and_a_bucket_nobody_has_is_left_
     assert found.buckets[1].p50.value == 3.0
 
 
+def test_what_a_task_does_not_report_is_not_counted_as_zero():
+    told = [account(10.0, decode=4.0, tool=6.0), account(5.0, decode=5.0)]
+    untold = account(20.0, inference=8.0, unattributed=12.0)
+    some = msgspec.structs.replace(account(9.0, decode=1.0, unattributed=8.0), tools=1)
+    by_name = {one.name: one for one in many_tasks([*told, untold, some]).buckets}
+    assert {name: one.tasks for name, one in by_name.items()} == {
+        "inference": 4, "decode": 3, "tool": 3, "unattributed": 4,
+    }  # fmt: skip
+    assert by_name["decode"].p50.value == 4.0  # of 4, 5 and 1
+    assert by_name["tool"].p50.value == 0.0  # of 6, 0 and 0
+    assert by_name["inference"].p50.value == 0.0
+    assert by_name["tool"].share == 6.0 / 44.0
+
+
 def test_p95_takes_twenty_tasks():
     accounts = [account(float(n), decode=float(n)) for n in range(1, 21)]
     assert many_tasks(accounts[:19]).wall.p95 is None

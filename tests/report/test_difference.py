@@ -2,9 +2,11 @@
 
 import re
 
+import msgspec
 from rich.console import Console
 
 from tithe.ledger import Account, Difference, difference
+from tithe.ledger.outcome import Outcome
 from tithe.report import print_difference
 from tithe.report.difference import headline
 
@@ -61,6 +63,23 @@ def test_a_group_whose_interval_holds_zero_is_not_said_to_differ():
         "The interval holds zero: that there is a difference is not shown."
     )
     assert "not shown" not in headline(difference(a, [account(decode=5 + 0.1 * n) for n in range(8)]))
+
+
+def test_a_side_that_ended_badly_is_not_told_as_faster_without_saying_so():
+    broke_off = msgspec.structs.replace(account(calls=2), outcome=Outcome(error="TimeoutError"))
+    told = "B takes 3.00 s less, 6.00 s against 9.00 s (B ended badly): 2 fewer calls"
+    assert headline(difference(account(), broke_off)).startswith(told)
+    assert "on the mean (of B 1 ended badly)" in headline(difference([account()] * 2, [account(), broke_off]))
+
+
+def test_bounds_are_marked_and_not_said_to_be_faster():
+    seen = [msgspec.structs.replace(one, outside=("tool",)) for one in (account(tool=1.0), account(tool=0.5))]
+    found = difference(*seen)
+    assert headline(found).endswith(": tool runs each ≤ 500 ms against ≤ 1.00 s (-1.50 s, from outside).")
+    out = printed(found)
+    assert re.search(r"tools +3 +≤ 3.00 +≤ 1.50 +-1.50", out)
+    assert "≤: seen from outside, so an upper bound" in out
+    assert "≤" not in printed(difference(account(tool=1.0), account(tool=0.5)))
 
 
 def test_the_tables_fit_80_columns_with_intervals_and_cut_nothing():

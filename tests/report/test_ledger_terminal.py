@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tithe.core.statistics import median, quantile
-from tithe.ledger import BUCKETS, Diagnosis, Ledger, ManyTasks, Spread
+from tithe.ledger import BUCKETS, Account, Diagnosis, Ledger, ManyTasks, Spread, many_tasks
 from tithe.report.buckets import LOOKS
 from tithe.report.ledger_bars import in_time, stacked
 from tithe.report.ledger_rows import kept_steps, step_cells
@@ -257,6 +257,28 @@ def test_a_few_tasks_are_told_in_a_few_lines_each():
     assert short() == ""
 
 
+def test_models_with_long_names_keep_their_figures_and_what_had_to_go_is_said():
+    ledger = proxied(4)
+    [model] = ledger.models
+    names = ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20260112")
+    models = tuple(msgspec.structs.replace(model, name=name) for name in names)
+    out = show(msgspec.structs.replace(ledger, models=models))
+    table = out.partition("By model")[2].partition("Waterfall")[0]
+    heads = " ".join(table.partition("─")[0].split())
+    assert [head for head in ("failed", "busy", "output", "saves") if head not in heads] == []
+    assert "".join(line[2:14] for line in table.splitlines()[5:11]).replace(" ", "").startswith(names[0])
+    assert "For want of width without attempts, of them cached." in words(table)
+    assert "For want of width" not in show(ledger, width=200)
+
+
+def test_steps_of_a_branch_are_said_to_be_in_the_step_that_holds_it_too():
+    ledger = proxied(4)
+    branch = msgspec.structs.replace(ledger.steps[1], line="helper")
+    told = "rows may sum to more than the wall clock"
+    assert told in words(show(msgspec.structs.replace(ledger, steps=(*ledger.steps, branch))))
+    assert told not in words(show(ledger))
+
+
 def test_many_tasks_are_a_table_with_what_they_sum_to():
     ledgers = [proxied(steps) for steps in range(3, 30)]
     out = short(*ledgers)
@@ -268,8 +290,15 @@ def test_many_tasks_are_a_table_with_what_they_sum_to():
 
 def test_a_percentile_that_the_tasks_do_not_reach_is_a_dash():
     walls = [10.0 + place for place in range(8)]
-    spread = Spread(name="wall", p50=median(walls), p95=None, total=sum(walls), share=1.0)
-    decode = Spread(name="decode", p50=median(walls), p95=quantile(walls, 0.9), total=sum(walls), share=0.4)
+    spread = Spread(name="wall", p50=median(walls), p95=None, total=sum(walls), tasks=len(walls), share=1.0)
+    decode = Spread(
+        name="decode",
+        p50=median(walls),
+        p95=quantile(walls, 0.9),
+        total=sum(walls),
+        tasks=len(walls),
+        share=0.4,
+    )
     many = ManyTasks(accounts=(), wall=spread, buckets=(decode,), steps=spread)
     out = io.StringIO()
     print_many(many, Console(file=out, width=80, no_color=True))
@@ -277,3 +306,19 @@ def test_a_percentile_that_the_tasks_do_not_reach_is_a_dash():
     row = next(line for line in lines if line.strip().startswith("wall clock"))
     assert row.split()[2:] == ["13.5", "[11.0", "16.0]", "-", "108", "100", "%"]
     assert next(line for line in lines if line.strip().startswith("decode")).rstrip().endswith("40 %")
+
+
+def test_many_tasks_say_which_buckets_some_of_them_do_not_report():
+    told = Account(
+        task="t", name="n", started=None, wall_s=1000.0, wall={"decode": 1.0, "overhead": 999.0}, busy={}, steps=1, calls=1,
+        retries=0, tools=0, input_tokens=None, cached_tokens=None, output_tokens=None,
+    )  # fmt: skip
+    untold = msgspec.structs.replace(told, wall={"inference": 1000.0})
+    printed = [io.StringIO(), io.StringIO()]
+    for accounts, out in zip(([told, told, untold], [told, told]), printed, strict=True):
+        print_many(many_tasks(accounts), Console(file=out, width=80, no_color=True))
+    some, all_ = (" ".join(out.getvalue().split()) for out in printed)
+    assert "Tasks that p50 and p95 are over, where fewer: decode: 2." in some
+    assert "decode 1.00" in some
+    assert "<1 %" in some
+    assert "Not every task" not in all_

@@ -41,7 +41,7 @@ def test_a_task_is_a_row_with_what_was_not_reported_said_so():
     lines = shown(TASK)
     assert lines[1].split() == "task started name wall calls tools failed in out".split()
     assert lines[3].split() == "4bf92f35 2023-11-14 fix bug 12.3 s 20 18 3 1,234,567 n/r".split()
-    assert "1 task, all from proxy." in lines[-1]
+    assert "1 task, all recorded by proxy." in lines[-1]
 
 
 def test_today_s_tasks_have_a_time_and_this_year_s_a_day():
@@ -91,6 +91,7 @@ def test_a_command_that_ended_badly_is_told_beside_its_tasks():
         changed(exit_status=3),
         changed(id="a" * 16, exit_status=139, signal=11),
         changed(id="b" * 16, exit_status=0),
+        width=100,
     )
     assert lines[3].endswith("exit 3")
     assert lines[4].endswith("SIGSEGV")
@@ -98,11 +99,20 @@ def test_a_command_that_ended_badly_is_told_beside_its_tasks():
     assert "end: how the command ended" in "\n".join(lines)
 
 
+def test_a_name_is_told_before_tokens_on_a_narrow_terminal():
+    lines = shown(changed(name="resolve_ticket.py", exit_status=3))
+    assert max(map(len, lines)) <= 80
+    row = next(line for line in lines if "resolve_ticket.py" in line)
+    assert row.endswith("exit 3")
+    assert "For want of width without tokens out, tokens in." in "\n".join(lines)
+    assert "For want of width" not in "\n".join(shown(changed(name="resolve_ticket.py"), width=120))
+
+
 def test_a_long_name_is_cut_and_a_wicked_one_is_text():
     wicked = changed(name="[red]x[/] \x1b[2J\nnext " + "long " * 30)
-    lines = shown(wicked)
+    lines = shown(wicked, width=100)
     assert len(lines) == len(shown(TASK))
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= 100
     assert "\x1b" not in "".join(lines)
     assert "[red]x" in "".join(lines)
     assert "1,234,567" in "".join(lines)

@@ -49,6 +49,35 @@ def test_a_call_and_its_attempts_are_not_counted_twice(store, recording, span) -
     assert task.finished
 
 
+def test_what_two_instrumentations_tell_is_counted_once(store, recording, span) -> None:
+    once = [
+        span("c1", kind="call", start=101.0, end=105.0, error="x", attributes={INPUT: 10, OUTPUT: 3}),
+        span("t1", kind="tool", start=105.0, end=106.0, error="exit_1"),
+    ]
+    store.add(recording, once)
+    [before] = store.tasks()
+    again = [
+        span("c2", kind="call", parent="c1", start=101.1, end=104.9, error="x",
+             attributes={INPUT: 10, OUTPUT: 3, "tithe.tool_results": ["a", "b"], "tithe.duplicate_of": "c1"}),
+        span("t2", kind="tool", start=105.1, end=105.9, error="exit_1", attributes={"tithe.duplicate_of": "t1"}),
+    ]  # fmt: skip
+    store.add(recording, again)
+    assert store.tasks() == [before]
+    assert [(one.id, one.kind) for one in store.task("last").spans] == [
+        ("c1", "call"), ("t1", "tool"), ("c2", "call"), ("t2", "tool"),
+    ]  # fmt: skip
+
+
+def test_an_answer_that_the_agent_left_is_no_failure_and_one_that_had_not_begun_is(
+    store, recording, span
+) -> None:
+    left = span("a", error="client_closed", attributes={"tithe.first_token_s": 0.1})
+    store.add(recording, [left])
+    assert store.tasks()[0].errors == 0
+    store.add(recording, [span("b", error="client_closed")])
+    assert store.tasks()[0].errors == 1
+
+
 def test_attempts_that_hang_under_something_else_than_a_call_are_calls_by_themselves(
     store, recording, span
 ) -> None:
@@ -63,6 +92,18 @@ def test_attempts_that_hang_under_something_else_than_a_call_are_calls_by_themse
     )
     [task] = store.tasks()
     assert (task.calls, task.attempts, task.input_tokens) == (3, 3, 7)
+
+
+def test_a_source_finds_what_it_told_of_in_another_ones_recording(store, recording, span) -> None:
+    sources = {"seen": ("proxy", "api"), "alone": ("proxy", "proxy"), "named": ("proxy", "otlp")}
+    for trace, told in sources.items():
+        spans = [
+            span(f"{trace}{place}", trace=trace, attributes={"tithe.source": source})
+            for place, source in enumerate(told)
+        ]
+        store.add(recording, spans)
+    found = {source: {task.id for task in store.tasks(source=source)} for source in ("api", "otlp", "ap")}
+    assert found == {"api": {"seen"}, "otlp": {"named"}, "ap": set()}
 
 
 def test_what_no_call_reported_is_none(store, recording, span) -> None:

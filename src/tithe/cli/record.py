@@ -204,9 +204,7 @@ async def _listen(made: Recording, asked: _Asked) -> None:
         sys.stdout.write(msgspec.json.encode({**ready, "variables": made.variables}).decode() + "\n")
     elif not asked.quiet:
         exports = "".join(
-            f"  export {variable}={value}\n"
-            for variable, value in made.variables.items()
-            if value.startswith(made.url)
+            f"  export {variable}={shlex.quote(value)}\n" for variable, value in made.variables.items()
         )
         sys.stdout.write(
             f"Tithe records what passes through {made.url}, into {made.db}.\n\n{exports}\nCtrl-C ends it.\n"

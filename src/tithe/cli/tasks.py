@@ -40,7 +40,7 @@ def tasks(
     text
         Only tasks with this in their name or session; case does not matter.
     source
-        Only tasks from this source: proxy, otlp, api, server or import:FORMAT.
+        Only tasks that this source told something of: proxy, otlp, api, server or import:FORMAT.
     since
         Only tasks that started since then: 90s, 30m, 2h, 3d or 1w ago, or a date (2026-05-01, 2026-05-01T14:30).
     limit

@@ -199,6 +199,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """The short form of a ledger, for many tasks: seconds on the wall clock and busy, by bucket.
 
+    `failed`: how many of its calls ended without an answer.
+
     `outside`: the buckets of which some was seen from outside only, so that their times are upper bounds.
     """
 
@@ -215,17 +217,20 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int | None
     cached_tokens: int | None
     output_tokens: int | None
+    failed: int = 0
     outside: tuple[Bucket, ...] = ()
     outcome: Outcome = Outcome()
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure over many tasks; None where there are too few for that percentile. `outside`: it is an upper bound."""
+    """One figure over many tasks; None where there are too few for that percentile. `tasks`: how many report it. `outside`: it is an
+    upper bound."""
 
     name: str
     p50: Estimate | None
     p95: Estimate | None
     total: float
+    tasks: int
     share: float | None = None
     outside: bool = False
 

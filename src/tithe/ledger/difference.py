@@ -1,9 +1,12 @@
 """What changed between two tasks, or two groups of tasks: more of something, or slower ones.
 
-Each bucket's change is split by factors.py: calls for the buckets in which a task waits for a model, runs for tools, retries
-for what failed. Prefill goes by the prompt's uncached tokens (where a side does not report the cached ones, by all of them),
+Each bucket's change is split by factors.py: calls that were answered for the buckets in which a task waits for a model, runs
+for tools, attempts without an answer for what failed. Prefill goes by the prompt's uncached tokens (where a side does not report the cached ones, by all of them),
 decode, and answers whose time is not told apart, by the output's. What has no units (overhead, user, unattributed, ...) changes as a whole.
 All parts sum to the change of the wall clock, to rounding.
+
+Tools that were seen from outside have upper bounds for seconds. How much of a bound was work, and how much of that ran at once,
+nobody saw: such a change is split into more and each alone, and its seconds are marked.
 
 Groups are compared by their means over tasks, since means add up and medians don't: a group is then one task with the mean of
 every figure, whose seconds a unit are all seconds over all units. Intervals are bootstrap intervals (core/statistics.py): each
@@ -23,7 +26,7 @@ from tithe.ledger.factors import Factor, Link, Share, split
 from tithe.ledger.many import names_of
 from tithe.trace.buckets import BUCKETS, INFERENCE, Bucket
 
-Unit = Literal["call", "tool run", "retry"]
+Unit = Literal["call", "tool run", "failed attempt"]
 Tokens = Literal["uncached", "input", "output"]
 Tasks = Ledger | Account | Sequence[Ledger] | Sequence[Account]
 
@@ -31,7 +34,7 @@ Tasks = Ledger | Account | Sequence[Ledger] | Sequence[Account]
 UNITS: dict[Bucket, Unit] = {
     **dict.fromkeys((bucket for bucket in BUCKETS if bucket in INFERENCE), "call"),
     "tool": "tool run",
-    "retry": "retry",
+    "retry": "failed attempt",
 }
 # The tokens that a bucket's time goes by; the first that both sides report.
 _TOKENS: dict[Bucket, tuple[Tokens, ...]] = {
@@ -63,7 +66,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the wall clock: its seconds a task on both sides, and the change from A to B.
 
     `more` and `each` sum to the change, `within` to `each`. Where there is nothing to count by they are None and empty.
-    `tokens` are those that `within` counts (None: none, or of several buckets).
+    `tokens` are those that `within` counts (None: none, or of several buckets). `a_outside`, `b_outside`: some of that side's
+    was seen from outside only, so that its seconds are an upper bound, and the change is that of bounds.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens | None = None
     a_s: float
     b_s: float
+    a_outside: bool = False
+    b_outside: bool = False
     change_s: Estimate
     more: Effect | None = None
     each: Effect | None = None
@@ -125,7 +131,7 @@ def difference(a: Tasks, b: Tasks, *, names: tuple[str, str] = ("A", "B"), seed:
         )
         for name, group, mean in zip(names, groups, means, strict=True)
     ]
-    both = _Both(means[0], means[1], fewest)
+    both = _Both(means[0], means[1], fewest, [_outside(group) for group in groups])
     whole = all(isinstance(task, Ledger) for group in groups for task in group)
     return Difference(
         a=sides[0],
@@ -141,8 +147,15 @@ def difference(a: Tasks, b: Tasks, *, names: tuple[str, str] = ("A", "B"), seed:
 class _Both:
     """The means of both sides, of all tasks and of each resample."""
 
-    def __init__(self, a: Mapping[_Name, Floats], b: Mapping[_Name, Floats], n: int) -> None:
+    def __init__(
+        self,
+        a: Mapping[_Name, Floats],
+        b: Mapping[_Name, Floats],
+        n: int,
+        outside: Sequence[frozenset[_Name]],
+    ) -> None:
         self._a, self._b, self._n = a, b, n
+        self._outside = outside
         self._none = np.zeros_like(next(iter(a.values())))
 
     def change(self, names: Iterable[_Name]) -> Floats:
@@ -162,7 +175,11 @@ class _Both:
         units: dict[Unit | None, list[Bucket]] = {}
         for bucket in self.used(BUCKETS):
             units.setdefault(UNITS.get(bucket), []).append(bucket)
-        plurals: dict[Unit, str] = {"call": "calls", "tool run": "tools", "retry": "retries and failures"}
+        plurals: dict[Unit, str] = {
+            "call": "calls",
+            "tool run": "tools",
+            "failed attempt": "retries and failures",
+        }
         found: list[Change] = []
         for unit, name in plurals.items():
             if unit in units:
@@ -180,7 +197,7 @@ class _Both:
                 name,
                 unit,
                 [(what, name, "wall")],
-                self._links([(what, name, figure) for figure in (*counted, "busy", "wall")]),
+                self._links(self._seen([(what, name, figure) for figure in (*counted, "busy", "wall")])),
                 "output" if "output" in counted else None,
             )
             for name in names
@@ -193,7 +210,12 @@ class _Both:
             return {}
         tokens = self._tokens(bucket)
         counted = [(unit,)] if tokens is None else [(unit,), (bucket, tokens)]
-        return self._links([*counted, (bucket, "busy"), (bucket, "wall")])
+        return self._links(self._seen([*counted, (bucket, "busy"), (bucket, "wall")]))
+
+    def _seen(self, names: list[_Name]) -> list[_Name]:
+        """The chain without the work in it, where a side's seconds are bounds of what nobody saw."""
+        bounds = any(names[-1] in outside for outside in self._outside)
+        return [names[0], names[-1]] if bounds else names
 
     def _tokens(self, bucket: Bucket) -> Tokens | None:
         """What both sides report of the tokens that the bucket's time goes by."""
@@ -227,8 +249,8 @@ class _Both:
         return found
 
     def _links(self, names: Sequence[_Name]) -> dict[Factor, Share]:
-        """The split of a chain of figures: units, tokens if there are four, busy and wall seconds."""
-        factors: tuple[Factor, ...] = ("count", *_WITHIN) if len(names) == 4 else ("count", *_WITHIN[1:])
+        """The split of a chain of figures: units, tokens if there are four, busy seconds if they are told, and wall seconds."""
+        factors: tuple[Factor, ...] = ("count", *_WITHIN[len(_WITHIN) - len(names) + 1 :])
         return split(
             [
                 Link(factor, self._of(self._a, name), self._of(self._b, name))
@@ -251,6 +273,8 @@ class _Both:
             tokens=tokens if "tokens" in effects else None,
             a_s=sum(_point(self._a, wall) for wall in walls),
             b_s=sum(_point(self._b, wall) for wall in walls),
+            a_outside=any(wall in self._outside[0] for wall in walls),
+            b_outside=any(wall in self._outside[1] for wall in walls),
             change_s=bootstrapped_estimate(self.change(walls), self._n),
             more=effects.get("count"),
             each=effects.get("each"),
@@ -277,6 +301,16 @@ def _means(rows: Sequence[_Figures], seed: int, fewest: int) -> dict[_Name, Floa
     return {name: means[:, place] for place, name in enumerate(names)}
 
 
+def _outside(tasks: Iterable[Ledger | Account]) -> frozenset[_Name]:
+    """The wall seconds that are upper bounds."""
+    found = set[_Name]()
+    for task in tasks:
+        found |= {(bucket, "wall") for bucket in task.outside}
+        if isinstance(task, Ledger):
+            found |= {("tool", tool.name, "wall") for tool in task.tools if tool.outside}
+    return frozenset(found)
+
+
 def _figures(task: Ledger | Account) -> _Figures:
     return _of_ledger(task) if isinstance(task, Ledger) else _of_account(task)
 
@@ -285,9 +319,9 @@ def _of_account(account: Account) -> _Figures:
     found: _Figures = {
         ("wall",): account.wall_s,
         ("step",): account.steps,
-        ("call",): account.calls,
+        ("call",): account.calls - account.failed,
         ("tool run",): account.tools,
-        ("retry",): account.retries,
+        ("failed attempt",): account.retries + account.failed,
     }
     tokens = _tokens(account.input_tokens, account.cached_tokens, account.output_tokens)
     for bucket in BUCKETS:
@@ -296,14 +330,15 @@ def _of_account(account: Account) -> _Figures:
 
 
 def _of_ledger(ledger: Ledger) -> _Figures:
+    answered = [model for model in ledger.models if model.failed < model.calls]
+    calls = sum(model.calls - model.failed for model in answered)
     found: _Figures = {
         ("wall",): ledger.wall_s,
         ("step",): len(ledger.steps),
-        ("call",): sum(model.calls for model in ledger.models),
+        ("call",): calls,
         ("tool run",): sum(tool.runs for tool in ledger.tools),
-        ("retry",): sum(max(model.attempts - model.calls, 0) for model in ledger.models),
+        ("failed attempt",): sum(max(model.attempts, model.calls) for model in ledger.models) - calls,
     }
-    answered = [model for model in ledger.models if model.failed < model.calls]
     tokens = _tokens(
         _total(model.input_tokens for model in answered),
         _total(model.cached_tokens for model in answered),
@@ -315,7 +350,7 @@ def _of_ledger(ledger: Ledger) -> _Figures:
     for model in ledger.models:
         told = {"call": model.calls, "busy": model.busy_s, "wall": model.wall_s}
         found |= {("model", model.name, figure): value for figure, value in told.items()}
-        found["model", model.name, "output"] = _reported(model.output_tokens, model.busy_s)
+        found["model", model.name, "output"] = _reported(model.output_tokens, model.calls - model.failed)
     for tool in ledger.tools:
         told = {"tool run": tool.runs, "busy": tool.busy_s, "wall": tool.wall_s}
         found |= {("tool", tool.name, figure): value for figure, value in told.items()}
@@ -335,16 +370,14 @@ def _tokens(prompt: int | None, cached: int | None, output: int | None) -> dict[
 
 
 def _add(found: _Figures, bucket: Bucket, wall: float, busy: float, tokens: dict[str, int | None]) -> None:
-    busy = max(busy, 0.0)
-    if not wall and not busy:
-        return
-    found |= {(bucket, "wall"): wall, (bucket, "busy"): busy}
+    """A bucket's seconds, and the tokens that its time goes by: those are the calls', whether they took any of it or not."""
+    found |= {(bucket, "wall"): wall, (bucket, "busy"): max(busy, 0.0)}
     for name in _TOKENS.get(bucket, ()):
-        found[bucket, name] = _reported(tokens[name], busy)
+        found[bucket, name] = _reported(tokens[name], found["call",])
 
 
-def _reported(tokens: int | None, busy: float) -> float:
-    """Tokens of a task; zero, not missing, for one that spent no time on any."""
+def _reported(tokens: int | None, calls: float) -> float:
+    """Tokens of a task; zero, not missing, for one that no call was answered in."""
     if tokens is not None:
         return tokens
-    return math.nan if busy > 0 else 0.0
+    return math.nan if calls > 0 else 0.0

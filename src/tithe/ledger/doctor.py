@@ -137,7 +137,7 @@ def _break(
         if earlier.task != call.task and not _is_ours_in_another_form(parting, found):
             return None
         size = parting.lost(shared.any, all_of_it=found.whole)
-        lost = _lost(call, size, shared)
+        lost = _at_most_paid(_lost(call, size, shared), earlier)
         enough = size >= LEAST_TOKENS * _CHARACTERS if lost is None else lost >= LEAST_TOKENS
         if size > 0 and enough:
             return _told(call, earlier, parting.new.place, found, lost, shared, prices)
@@ -158,6 +158,13 @@ def _lost(call: PromptedCall, size: int, shared: SharedPrefix) -> int | None:
         return call.tokens(size)
     paid = call.tokens(shared.any.size + size)
     return None if paid is None else max(0, paid - call.cached_tokens)
+
+
+def _at_most_paid(lost: int | None, earlier: PromptedCall) -> int | None:
+    """No more than the earlier call's prompt and answer had: tokens of characters are estimates, and by this call's own density."""
+    if lost is None or earlier.input_tokens is None:
+        return lost
+    return min(lost, earlier.input_tokens + (earlier.output_tokens or 0))
 
 
 def _nearest(call: PromptedCall, before: Sequence[PromptedCall]) -> Parting | None:
@@ -182,7 +189,7 @@ def _other_model(
     if parting.earlier.task != call.task:
         return None
     common = sum(part.size for part in call.parts[: parting.at]) - shared.any.size
-    lost = call.tokens(max(common, 0))
+    lost = _at_most_paid(call.tokens(max(common, 0)), parting.earlier)
     if lost is None or lost < LEAST_TOKENS:
         return None
     found = Found(

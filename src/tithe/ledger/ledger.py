@@ -10,7 +10,7 @@ from tithe.ledger.breaks import Diagnosis
 from tithe.ledger.outcome import outcome_of
 from tithe.ledger.retime import Removal, saving, without
 from tithe.ledger.tables import attempts as attempts_of
-from tithe.ledger.tables import model_rows, step_rows, tool_rows, total
+from tithe.ledger.tables import failed, model_rows, step_rows, tool_rows, total
 from tithe.ledger.tax import Tax
 from tithe.ledger.waterfall import bars
 from tithe.trace.buckets import BUCKETS, Bucket
@@ -85,6 +85,7 @@ def make_account(record: TaskRecord) -> Account:
         input_tokens=total(one.get(at.INPUT_TOKENS) for one in told),
         cached_tokens=total(one.get(at.CACHE_READ_TOKENS) for one in told),
         output_tokens=total(one.get(at.OUTPUT_TOKENS) for one in told),
+        failed=sum(failed(call) for call in calls),
         outside=tuple({bucket: None for bucket, _ in _seen_from_outside(attribution)}),
         outcome=outcome_of(record, attribution),
     )

@@ -1,7 +1,8 @@
 """Many tasks at once: what is usual of a figure, what is rare, and where all their time went together.
 
 A bucket's percentiles are over tasks, of its seconds on each one's wall clock, and a task without it counts as zero: its p50 is
-that of a task, not of those that had it. Percentiles of buckets don't add up to the percentile of the wall clock; their
+that of a task, not of those that had it. But where a task has time that was not told apart, a bucket that it may lie in is not
+reported and no zero: such a task is left out of that bucket's percentiles, which then tell of how many tasks they are. Percentiles of buckets don't add up to the percentile of the wall clock; their
 shares of all wall clocks together do add up to 1.
 
 Intervals are by order statistics (core/statistics.py): with thousands of tasks they are exact, and cost a sort.
@@ -12,7 +13,13 @@ from collections.abc import Sequence
 
 from tithe.core.statistics import order_quantile, order_tail
 from tithe.ledger.account import Account, Ledger, ManyTasks, Spread
-from tithe.trace.buckets import BUCKETS, Bucket
+from tithe.trace.buckets import BUCKETS, INFERENCE, Bucket
+
+# What time may be that is not told apart.
+_MAY_BE: dict[Bucket, frozenset[Bucket]] = {
+    "inference": INFERENCE,
+    "unattributed": frozenset(("tool", "user", "validation", "overhead")),
+}
 
 
 def many_tasks(accounts: Sequence[Account]) -> ManyTasks:
@@ -30,13 +37,22 @@ def many_tasks(accounts: Sequence[Account]) -> ManyTasks:
         buckets=tuple(
             _spread(
                 bucket,
-                [account.wall.get(bucket, 0.0) for account in accounts],
+                [account.wall.get(bucket, 0.0) for account in accounts if _tells(account, bucket)],
                 total,
                 outside=bucket in outside,
             )
             for bucket in used
         ),
         steps=_spread("steps", [float(account.steps) for account in accounts]),
+    )
+
+
+def _tells(account: Account, bucket: Bucket) -> bool:
+    """Whether a task reports a bucket: has seconds in it, or none that may be of it."""
+    if account.wall.get(bucket) or (bucket == "tool" and account.tools):
+        return True
+    return not any(
+        account.wall.get(whole) and bucket in parts for whole, parts in _MAY_BE.items() if whole != bucket
     )
 
 
@@ -52,6 +68,7 @@ def _spread(name: str, values: Sequence[float], of: float | None = None, *, outs
         p50=order_quantile(values, 0.5),
         p95=order_tail(values, 0.95),
         total=total,
+        tasks=len(values),
         share=total / of if of else None,
         outside=outside,
     )

@@ -28,7 +28,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 def fitted(calls: Sequence[tuple[int, float]]) -> Price:
     """The price that calls tell: (uncached tokens, seconds to first token) of each."""
     if len(calls) < FEWEST:
-        return _refused(f"{len(calls)} calls tell their first token and uncached tokens; it takes {FEWEST}")
+        told = "1 call tells its" if len(calls) == 1 else f"{len(calls)} calls tell their"
+        return _refused(f"{told} first token and uncached tokens; it takes {FEWEST}")
     kept = sorted(calls)[:: max(1, len(calls) // _MOST_PAIRED)]
     tokens = np.asarray([count for count, _ in kept], dtype=np.float64)
     times = np.asarray([seconds for _, seconds in kept], dtype=np.float64)

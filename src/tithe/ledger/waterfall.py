@@ -8,7 +8,7 @@ from tithe.ledger.account import Bar, Slice
 from tithe.ledger.attribution import Attribution
 from tithe.ledger.retime import slack
 from tithe.ledger.tables import model_name, tool_name
-from tithe.trace.node import LINES, Node, teller
+from tithe.trace.node import LINES, Node, answer_of, teller
 from tithe.trace.outside import told_together
 
 _TOLD = (
@@ -80,7 +80,7 @@ class _Rows:
             slack_s=self._slack.get(id(node)),
             first_token_s=began + first - self._zero if first is not None else None,
             outside=at.SEEN in node.span.attributes,
-            error=node.span.error,
+            error=_error(node),
             unended=not node.made and node.span.end is None,
             step=step,
             told=tuple((name, _words(told[key])) for name, key in _TOLD if key in told),
@@ -101,6 +101,13 @@ def _name(node: Node) -> str:
     if node.kind == "attempt":
         return f"attempt, {node.span.error}" if node.span.error else "attempt"
     return tool_name(node) if node.kind == "tool" else node.span.name
+
+
+def _error(node: Node) -> str | None:
+    """What went wrong: of a call without an answer also what its last attempt says, which has no row where it is alone."""
+    if node.kind == "call" and node.span.error is None and answer_of(node) is None:
+        return teller(node).span.error
+    return node.span.error
 
 
 def _words(value: object) -> str:

@@ -13,12 +13,12 @@ from rich.text import Text
 from tithe.core.statistics import Estimate
 from tithe.ledger.difference import Change, Difference, Effect, Side
 from tithe.report.figures import NOTHING, TimeUnit, counted, number, seconds
-from tithe.report.ledger_words import name_list
+from tithe.report.ledger_words import bound, name_list
 from tithe.report.tables import calm_table
 from tithe.report.task import plain
 
 _INDENT = 2
-_PLURALS = {"call": "calls", "tool run": "tool runs", "retry": "retries"}
+_PLURALS = {"call": "calls", "tool run": "tool runs", "failed attempt": "failed attempts"}
 _TOKENS = {"uncached": "uncached prompt tokens", "input": "prompt tokens", "output": "output tokens"}
 # Of all that was added and taken away, what is less than this share is not named in the sentence.
 _NAMED_FROM = 0.01
@@ -53,7 +53,7 @@ def headline(found: Difference) -> str:
     """The change in a sentence, its greatest causes first. They sum to it with the rest that is named last."""
     change = found.change_s
     mean = " on the mean" if found.a.tasks > 1 or found.b.tasks > 1 else ""
-    sides = f"{seconds(found.b.wall_s)} against {seconds(found.a.wall_s)}{mean}"
+    sides = f"{seconds(found.b.wall_s)} against {seconds(found.a.wall_s)}{mean}{_badly(found)}"
     interval = ""
     if change.low is not None and change.high is not None:
         interval = f" [{_signed(change.low)} {_signed(change.high)}]"
@@ -73,6 +73,16 @@ def headline(found: Difference) -> str:
     if change.low is not None and change.high is not None and change.low <= 0 <= change.high:
         doubt = " The interval holds zero: that there is a difference is not shown."
     return f"B takes {seconds(abs(change.value))} {more}{interval}, {sides}: {', '.join(words)}.{doubt}"
+
+
+def _badly(found: Difference) -> str:
+    """Which side's wall clock was cut short by a failure: it is not faster for that."""
+    told = [
+        f"{letter} ended badly" if side.tasks == 1 else f"of {letter} {side.failed:,} ended badly"
+        for letter, side in (("A", found.a), ("B", found.b))
+        if side.failed
+    ]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _causes(parts: Sequence[Change]) -> Iterator[tuple[float, float, str]]:
@@ -110,6 +120,15 @@ def _each(unit: str, part: Change) -> str:
     if effect is None or effect.a is None or effect.b is None:
         return ""
     change = effect.b - effect.a
+    if part.a_outside or part.b_outside:
+        # The difference of two bounds is no bound: that they got faster was not seen.
+        a, b = (
+            f"{bound(outside)}{seconds(value)}"
+            for value, outside in ((effect.a, part.a_outside), (effect.b, part.b_outside))
+        )
+        return (
+            f"{_PLURALS[unit]} each {b} against {a} ({_signed_seconds(effect.change_s.value)}, from outside)"
+        )
     told = [
         one
         for one in part.within
@@ -198,8 +217,8 @@ def _cells(change: Change, name: str, unit: TimeUnit, *, counts: bool = True) ->
     return (
         Text(plain(name)),
         _pair(more) if more is not None and counts else "",
-        number(change.a_s * unit.scale),
-        number(change.b_s * unit.scale),
+        f"{bound(change.a_outside)}{number(change.a_s * unit.scale)}",
+        f"{bound(change.b_outside)}{number(change.b_s * unit.scale)}",
         _change(change.change_s, unit),
         _signed(more.change_s.value * unit.scale) if more is not None else NOTHING,
         _signed(each.change_s.value * unit.scale) if each is not None else NOTHING,
@@ -218,7 +237,12 @@ def _factors_table(found: Difference) -> Table:
             continue
         name, scale = _factor(change, effect)
         write = _count if effect.factor == "count" else number
-        a, b = (write(one * scale) if one is not None else NOTHING for one in (effect.a, effect.b))
+        a, b = (
+            f"{bound(outside and effect.factor != 'count')}{write(one * scale)}"
+            if one is not None
+            else NOTHING
+            for one, outside in ((effect.a, change.a_outside), (effect.b, change.b_outside))
+        )
         table.add_row(name, a, b, _change(effect.change_s, unit))
     return table
 
@@ -257,6 +281,11 @@ def _notes(found: Difference) -> Iterator[str]:
         "By more: the change in how many, at the mean of both sides' seconds each. By slower: the change in seconds each, at "
         "the mean of how many. Together they are B - A; waits for parallel work are counted once."
     )
+    if any(part.a_outside or part.b_outside for part in found.parts):
+        yield (
+            "≤: seen from outside, so an upper bound. A change of bounds is no bound: what the framework did beside the tools "
+            "may be all of it."
+        )
     if found.a.tasks == found.b.tasks == 1:
         yield "Two single tasks: what differs may be chance. Groups of tasks have intervals."
         return

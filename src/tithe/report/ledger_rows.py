@@ -38,7 +38,10 @@ def unit_of(values: Iterable[float | None]) -> TimeUnit:
 
 
 def _time(value: float | None, unit: TimeUnit, missing: str = NOTHING) -> str:
-    return number(value * unit.scale) if value is not None else missing
+    if value is None:
+        return missing
+    written = number(value * unit.scale)
+    return "<0.001" if written == "0" and value > 0 else written  # what is little is not none
 
 
 def _bounded(value: float | None, unit: TimeUnit, *, outside: bool) -> str:

@@ -21,6 +21,8 @@ from tithe.report.ledger_words import (
     findings,
     inference_seconds,
     name_list,
+    of_all,
+    reported_by,
     title,
 )
 from tithe.report.outcome import command_end, outcome_sentences
@@ -178,7 +180,9 @@ def print_many(many: ManyTasks, console: Console) -> None:
     ]
     table = fitting(Cells(title="", heads=heads, rows=tuple(rows), total=True), width)
     console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
+    some = reported_by(many)
     notes = [
+        *([some] if some is not None else []),
         f"Steps a task: p50 {interval(many.steps.p50)}, p95 {interval(many.steps.p95)}, {many.steps.total:,.0f} in all.",
         "Figures: value [95 % interval over tasks, by order statistics]; a p95 takes 20 tasks.",
         *(["≤: some of it was seen from outside, so an upper bound."] if outside else []),
@@ -201,6 +205,6 @@ def _bucket_name(name: str) -> str:
 
 
 def _spread(name: str, one: Spread, scale: float) -> tuple[str, ...]:
-    share = percent(one.share, 1.0) if one.share is not None else NOTHING
+    share = of_all(one.share, 1.0) if one.share is not None else NOTHING
     figures = (interval(one.p50, scale), interval(one.p95, scale), number(one.total * scale), share)
     return (name, *(f"{bound(one.outside)}{figure}" if figure != NOTHING else figure for figure in figures))

@@ -43,17 +43,18 @@ _MOST_FINDINGS = 5
 _SPARE = (
     "of them cached",
     "attempts",
-    "failed",
     "from outside",
     "longest",
     "busy",
     "output tokens",
+    "failed",
     "length",
     "TTFT",
 )
 # Columns of names, which may be cut: to this at first, and to that where nothing else is left to give.
 _NAMES = ("bucket", "avoidable", "step", "tools", "tool", "model", "task", "a task")
 _FAIR_NAME, _LEAST_NAME = 30, 12
+_FOLDED = "model"  # names that their ends tell apart: they go on below before a column goes
 _BETWEEN = 2
 BOUND = "≤: seen from outside, so an upper bound"
 
@@ -135,17 +136,24 @@ def _print_steps(console: Console, ledger: Ledger) -> None:
             rows.append((f"... {index - before - 1:,} more ...",))
         rows.append(cells.rows[index])
     folded = Cells(title=cells.title, heads=cells.heads, rows=tuple(rows))
-    some = len(kept) < len(ledger.steps)
-    _print_cells(
-        console, folded, *(["Shown are the first, the last, and those that take most."] if some else [])
-    )
+    notes: list[str] = []
+    if len(kept) < len(ledger.steps):
+        notes.append("Shown are the first, the last, and those that take most.")
+    if any(row.line is not None for row in ledger.steps):
+        notes.append(
+            "A branch's steps are in the step that holds it too: rows may sum to more than the wall clock."
+        )
+    _print_cells(console, folded, *notes)
 
 
 def _print_cells(console: Console, cells: Cells, *notes: str) -> None:
     console.print(Text(cells.title, style="bold"))
     table = fitting(cells, console.width - _INDENT)
     console.print(Padding(table, (0, 0, 0, _INDENT)), highlight=False)
-    _indented(console, [Text(note, style="dim") for note in notes])
+    there = {column.header for column in table.columns}
+    gone = [head.partition(" (")[0] for head in cells.heads if _broken(head) not in there]
+    want = [f"For want of width without {', '.join(gone)}."] if gone else []
+    _indented(console, [Text(note, style="dim") for note in (*notes, *want)])
     console.print()
 
 
@@ -169,13 +177,20 @@ def fitting(cells: Cells, width: int) -> Table:
             if kept < now:
                 cut[place] = kept
 
-    shorten(_FAIR_NAME)
+    folded = cells.heads[0] == _FOLDED
+    shorten(_LEAST_NAME if folded else _FAIR_NAME)
     for spare in _SPARE:
         if over() <= 0:
             break
         columns = [place for place in columns if not cells.heads[place].startswith(spare)]
     shorten(_LEAST_NAME)
     table = calm_table(*(heads[place] for place in columns))
+    if folded and 0 in cut:
+        table.columns[0].no_wrap, table.columns[0].overflow, table.columns[0].width = (
+            False,
+            "fold",
+            cut.pop(0),
+        )
     if cells.heads[columns[-1]] == "tools":
         table.columns[-1].justify = "left"
     for number, row in enumerate(cells.rows):
@@ -194,6 +209,7 @@ def _broken(head: str) -> str:
     return (
         head.replace(" tokens", "\ntokens")
         .replace(" (", "\n(")
+        .replace(" p50", "\np50")
         .replace("of them ", "of them\n")
         .replace("from ", "from\n")
     )

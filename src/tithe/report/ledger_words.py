@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tithe.ledger import BUCKETS, INFERENCE, Break, Bucket, Diagnosis, Ledger, TaxItem, ToolRow
+from tithe.ledger import BUCKETS, INFERENCE, Break, Bucket, Diagnosis, Ledger, ManyTasks, TaxItem, ToolRow
 from tithe.report.buckets import LOOKS
 from tithe.report.figures import counted, percent, seconds
 from tithe.report.headline import Headline
@@ -84,6 +84,20 @@ def of_all(part: float, whole: float) -> str:
 def bound(outside: bool) -> str:
     """What stands before a figure that was seen from outside, and so is an upper bound."""
     return "≤ " if outside else ""
+
+
+def reported_by(many: ManyTasks) -> str | None:
+    """Which buckets' percentiles are over some of the tasks only, since the others don't report them."""
+    names: dict[int, list[str]] = defaultdict(list)
+    for one in many.buckets:
+        if one.tasks < len(many.accounts):
+            names[one.tasks].append(next(look.name for bucket, look in LOOKS.items() if bucket == one.name))
+    told = "; ".join(f"{', '.join(of)}: {count:,}" for count, of in names.items())
+    return (
+        f"Not every task reports every bucket. Tasks that p50 and p95 are over, where fewer: {told}."
+        if told
+        else None
+    )
 
 
 def kind_name(bucket: Bucket, detail: str | None) -> str:

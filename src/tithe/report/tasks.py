@@ -1,6 +1,6 @@
 """The tasks of a record as a list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -15,6 +15,15 @@ from tithe.trace import SILENT_S, TaskSummary
 
 _SHORTEST_ID = 8
 _LONGEST_NAME = 28
+_FAIR_NAME = 16  # of a longer name, what a narrow terminal shows
+_BETWEEN = 2
+_WORDS = ("started", "name", "end", "source")
+_SPARE = (
+    "tokens\nout",
+    "tokens\nin",
+    "source",
+    "tools",
+)  # what it does without for that, the first to go first
 _INDENT = 2
 _UNFINISHED = {"running": "running", "killed": "cut off"}
 
@@ -24,36 +33,63 @@ def print_tasks(tasks: Sequence[TaskSummary], console: Console, *, more: bool = 
 
     `more`: there are older ones that were not asked for.
     """
-    digits = _telling([task.id for task in tasks])
     sources = list(dict.fromkeys(task.source for task in tasks))
     ends = [_end(task) for task in tasks]
-    heads = ["task", "started", "name", "wall", "calls", "tools", "failed", "tokens\nin", "tokens\nout"]
-    spare = (["end"] if any(ends) else []) + (["source"] if len(sources) > 1 else [])
-    table = calm_table(*heads, *spare)
-    for left in (1, 2, *range(len(heads), len(heads) + len(spare))):
-        table.columns[left].justify = "left"
-    # Where the terminal is narrow, names alone give way.
-    table.columns[2].no_wrap = False
-    table.columns[2].max_width = _LONGEST_NAME
-    for task, end in zip(tasks, ends, strict=True):
-        row = [
-            plain(task.id[:digits]),
-            _date(task.started),
-            plain(task.name or task.session or ""),
-            seconds(task.wall_s) + ("" if task.finished else "+"),
-            f"{task.calls:,}",
-            f"{task.tools:,}",
-            f"{task.errors:,}",
-            tokens(task.input_tokens),
-            tokens(task.output_tokens),
-        ]
+    columns = _columns(tasks, ends, sources)
+    gone = _spared(columns, console.width)
+    table = calm_table(*(head for head in columns if head not in gone))
+    for column in table.columns:
+        if column.header in _WORDS:
+            column.justify = "left"
+        if column.header == "name":  # the last to be cut, on a terminal that is too narrow for the rest
+            column.no_wrap = False
+            column.max_width = _LONGEST_NAME
+    for row in zip(*(cells for head, cells in columns.items() if head not in gone), strict=True):
         # As text, not as markup: a name is somebody else's.
-        cells = [*row, *([end] if any(ends) else []), *([task.source] if len(sources) > 1 else [])]
-        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
     console.print(table, highlight=False)
     console.print()
-    for note in _notes(tasks, sources, ends, more):
+    for note in _notes(tasks, sources, ends, gone, more=more):
         console.print(Padding(Text(note, style="dim"), (0, 0, 0, _INDENT)), highlight=False)
+
+
+def _columns(
+    tasks: Sequence[TaskSummary], ends: Sequence[str], sources: Sequence[str]
+) -> dict[str, list[str]]:
+    """The cells of each column, by its head."""
+    digits = _telling([task.id for task in tasks])
+    columns = {
+        "task": [plain(task.id[:digits]) for task in tasks],
+        "started": [_date(task.started) for task in tasks],
+        "name": [plain(task.name or task.session or "") for task in tasks],
+        "wall": [seconds(task.wall_s) + ("" if task.finished else "+") for task in tasks],
+        "calls": [f"{task.calls:,}" for task in tasks],
+        "tools": [f"{task.tools:,}" for task in tasks],
+        "failed": [f"{task.errors:,}" for task in tasks],
+        "tokens\nin": [tokens(task.input_tokens) for task in tasks],
+        "tokens\nout": [tokens(task.output_tokens) for task in tasks],
+    }
+    if any(ends):
+        columns["end"] = list(ends)
+    if len(sources) > 1:
+        columns["source"] = [task.source for task in tasks]
+    return columns
+
+
+def _spared(columns: Mapping[str, Sequence[str]], width: int) -> tuple[str, ...]:
+    """The columns that have to go for names to be told."""
+    wide = {
+        head: max(Text(cell).cell_len for cell in (*head.split("\n"), *cells))
+        for head, cells in columns.items()
+    }
+    wide["name"] = min(wide["name"], _FAIR_NAME)
+    gone: list[str] = []
+    for head in _SPARE:
+        if sum(wide.values()) + _BETWEEN * (len(wide) - 1) <= width:
+            break
+        if wide.pop(head, None) is not None:
+            gone.append(head)
+    return tuple(gone)
 
 
 def _end(task: TaskSummary) -> str:
@@ -64,13 +100,22 @@ def _end(task: TaskSummary) -> str:
 
 
 def _notes(
-    tasks: Sequence[TaskSummary], sources: Sequence[str], ends: Sequence[str], more: bool
+    tasks: Sequence[TaskSummary],
+    sources: Sequence[str],
+    ends: Sequence[str],
+    gone: Sequence[str],
+    *,
+    more: bool,
 ) -> list[str]:
     notes = [
-        f"{counted(len(tasks), 'task')}" + (f", all from {sources[0]}" if len(sources) == 1 else "") + "."
+        f"{counted(len(tasks), 'task')}"
+        + (f", all recorded by {sources[0]}" if len(sources) == 1 else "")
+        + "."
     ]
     if more:
         notes.append("There are older ones: --limit 0 lists all.")
+    if gone:
+        notes.append(f"For want of width without {', '.join(head.replace(chr(10), ' ') for head in gone)}.")
     if not all(task.finished for task in tasks):
         notes.append("+: its end was not seen.")
     if _UNFINISHED["running"] in ends:

@@ -82,7 +82,12 @@ def failures(call: Node) -> int:
 
 def had_enough(attempt: Node) -> bool:
     """Whether an attempt ended because the agent hung up in the midst of its answer."""
-    return attempt.span.error == HUNG_UP and at.FIRST_TOKEN in attempt.span.attributes
+    return was_left(attempt.span)
+
+
+def was_left(span: Span) -> bool:
+    """Whether the agent hung up on an answer that had begun."""
+    return span.error == HUNG_UP and at.FIRST_TOKEN in span.attributes
 
 
 def walk(node: Node) -> Iterable[Node]:

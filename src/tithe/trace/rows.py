@@ -10,6 +10,7 @@ import msgspec
 
 from tithe.core.attributes import (
     CONVERSATION,
+    DUPLICATE_OF,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     RELATION,
@@ -20,6 +21,7 @@ from tithe.core.attributes import (
 )
 from tithe.core.errors import UsageError
 from tithe.core.span import Span
+from tithe.trace.node import was_left
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Span)
@@ -27,8 +29,15 @@ _VERSION = re.compile(r"/v?\d.*")
 _AGAIN = ("retry", "repeat")  # relations of requests that bring nothing for the first time
 
 
+DUPLICATE = "duplicate"
+
+
 class SpanRow(NamedTuple):
-    """What the store keeps of a span; `began` and `ended` in seconds since the epoch, so that clocks compare."""
+    """What the store keeps of a span; `began` and `ended` in seconds since the epoch, so that clocks compare.
+
+    A span that tells of the same thing as another is a `duplicate` here, whatever its kind, and tells a list nothing; its body is
+    whole.
+    """
 
     id: str
     trace: str
@@ -62,14 +71,14 @@ def row_of(span: Span, offset: float) -> SpanRow:
         )
     results: Any = told.get(TOOL_RESULTS)
     session = told.get(CONVERSATION)
-    return SpanRow(
+    row = SpanRow(
         id=span.id,
         trace=span.trace,
         kind=span.kind,
         call=span.id if span.kind == "call" else (span.parent or span.id) if span.kind == "attempt" else None,
         began=span.start + offset,
         ended=None if span.end is None else span.end + offset,
-        failed=span.error is not None,
+        failed=span.error is not None and not was_left(span),
         input=_count(told.get(INPUT_TOKENS)),
         output=_count(told.get(OUTPUT_TOKENS)),
         results=len(cast("list[Any]", results))
@@ -80,6 +89,9 @@ def row_of(span: Span, offset: float) -> SpanRow:
         session=session if isinstance(session, str) else None,
         body=body,
     )
+    if told.get(DUPLICATE_OF) is None:
+        return row
+    return row._replace(kind=DUPLICATE, call=None, failed=False, input=None, output=None, results=0)
 
 
 def _called(told: Mapping[str, Any]) -> str | None:

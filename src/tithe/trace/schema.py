@@ -4,7 +4,8 @@
                  and `heard` is then when it last said that it lives; `exit_status` and `signal` are the command's that it ran
     tasks        one row a trace: where it came from, and what a list shows without reading its spans; `called` is what its
                  requests say of who sends them, for want of a name
-    spans        one row a span: `body` is the whole span (MessagePack), the other columns are copies for lists
+    spans        one row a span: `body` is the whole span (MessagePack), the other columns are copies for lists, where one that is told elsewhere is of
+                 kind `duplicate`
     placed       spans that were moved to another task or parent after they were recorded; a later record of them stays there
     nodes        prompts as a trie: a node is a part of a prompt after all the parts before it
     prompts      which node a span's prompt ends in

@@ -177,6 +177,7 @@ class Store:
         """The newest tasks first.
 
         Args:
+            source: only those with a span from this source, or of a recording from it.
             since: only those that started at this instant or later, in seconds since the epoch.
             recording: only those that it has a span of.
             text: only those with it in their name or session; case does not matter.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from tithe.core.attributes import SOURCE
 from tithe.trace.recorder import SILENT_S, STATE, Recorder
 
 
@@ -15,8 +16,8 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
     `started` is in seconds since the epoch, `wall_s` from its first span's start to its last one's end (or start, while
     that is open). `calls` counts logical calls, `attempts` their HTTP requests (a call without attempts is one). `tools`
     are tool runs that were reported or, if there are more of those, tool results that requests brought. `errors` are
-    attempts and tool runs that failed. Tokens are None where no call reported any. `finished`: its end was seen, or
-    that of its recording; `recorder`: whether what writes that still lives.
+    attempts and tool runs that failed; an answer that the agent hung up on once it had begun is none. What is told twice is counted once. Tokens are None where no call reported any. `finished`: its end was seen, or
+    that of its recording; `source`: that of the recording that has it first; `recorder`: whether what writes that still lives.
     `exit_status` is that of the command that the task ran in, as a shell has it, and `signal` the one that ended it; None
     where there was none, or it has not ended.
     """
@@ -48,7 +49,8 @@ WITH chosen AS (
         tasks.recording, tasks.started, recordings.finished IS NOT NULL AS over, recordings.exit_status,
         recordings.signal, {STATE} AS recorder
     FROM tasks JOIN recordings ON recordings.number = tasks.recording
-    WHERE (:source IS NULL OR recordings.source = :source) AND (:since IS NULL OR tasks.started >= :since)
+    WHERE (:source IS NULL OR recordings.source = :source OR EXISTS (
+            SELECT 1 FROM spans WHERE spans.task = tasks.number AND instr(body, :told))) AND (:since IS NULL OR tasks.started >= :since)
         AND (:recording IS NULL OR tasks.number IN (SELECT task FROM spans WHERE spans.recording = :recording))
         AND (:text IS NULL OR instr(folded(coalesce(tasks.name, recordings.name, tasks.called, '')), folded(:text))
             OR instr(folded(coalesce(tasks.session, '')), folded(:text)))
@@ -91,6 +93,8 @@ def read_summaries(
     )  # SQLite's own knows ASCII alone
     asked = {
         "source": source,
+        # As it stands in a span's body; only asked of tasks whose recording is of another source.
+        "told": None if source is None else msgspec.msgpack.encode(SOURCE) + msgspec.msgpack.encode(source),
         "since": since,
         "recording": recording,
         "text": text,

@@ -60,6 +60,16 @@ def conversation():
     ]
 
 
+def test_a_tool_without_a_logged_duration_is_an_upper_bound_since_a_person_may_have_been_asked(imported):
+    found = imported("claude-code", *conversation())
+    tools = of_kind(found.tasks[0].spans, "tool")
+    assert {tool.name: tool.attributes.get("tithe.seen") for tool in tools} == {
+        "Bash": "outside",
+        "Glob": None,
+    }
+    assert "permission prompts included" in found.notes[0]
+
+
 def test_an_answer_in_several_records_is_one_call_and_its_usage_counts_once(imported):
     [task] = imported("claude-code", *conversation()).tasks
     first, second, third = of_kind(task.spans, "call")

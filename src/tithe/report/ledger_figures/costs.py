@@ -21,7 +21,7 @@ def costs_figure(ledger: Ledger) -> Figure:
         values=tuple(value * unit.scale for value in values),
         told=tuple(
             f"{LOOKS[bucket].name}: {bound(bucket in ledger.outside)}{number(value * unit.scale)} {unit.name}, "
-            f"{of_all(value, ledger.wall_s)}"
+            f"{bound(bucket in ledger.outside)}{of_all(value, ledger.wall_s)}"
             for bucket, value in zip(BUCKETS, values, strict=True)
         ),
         end=seconds(ledger.wall_s),

@@ -8,7 +8,8 @@ No format is promised; this is what is found in them:
 
 - One answer is several records, a content block each, with one `message.id` and its usage repeated: it counts once.
 - When a request was sent is not told. A call begins with the last record that it answers (logged.py).
-- A tool runs from its `tool_use` to its `tool_result`; the last `durationMs` of that, where the result has it. A tool that
+- A tool runs from its `tool_use` to its `tool_result`; the last `durationMs` of that, where the result has it. Without one
+  that time has the permission prompt in it, and is marked as seen from outside: an upper bound. A tool that
   asks a person, or that a person refused, is waiting for that person.
 - `input_tokens` leaves out what was read from and written to the cache; `gen_ai.usage.input_tokens` is all three.
 - Failed attempts are `system` records (`api_error`) with a wait; a call that failed for good is `isApiErrorMessage`.
@@ -40,7 +41,11 @@ from tithe.trace.formats.source import (
 
 NAME = "claude-code"
 SAYS = "Claude Code session logs (.jsonl)"
-LACKS = "not reported: when a request was sent (taken: the record that it answers), the first token, retries within the client"
+LACKS = (
+    "not reported: when a request was sent (taken: the record that it answers), "
+    "how long a tool ran where no duration is logged (taken: from record to record, permission prompts included, an upper bound), "
+    "the first token, retries within the client"
+)
 _ASKS = frozenset(("AskUserQuestion", "ExitPlanMode"))
 # What the client writes on a person's behalf.
 _NOT_SAID = ("[Request interrupted", "<local-command-", "<bash-std", "<task-notification", "<system-reminder")

@@ -28,7 +28,11 @@ from tithe.trace.formats.source import Source, count, fields, instant, left_out,
 
 NAME = "codex"
 SAYS = "Codex session logs (rollout-*.jsonl)"
-LACKS = "not reported: when a request was sent (taken: the record that it answers), the first token"
+LACKS = (
+    "not reported: when a request was sent (taken: the record that it answers), "
+    "how long a tool ran where no duration is logged (taken: from record to record, permission prompts included, an upper bound), "
+    "the first token"
+)
 _TYPES = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")
 _ASKS = frozenset(("function_call", "custom_tool_call", "local_shell_call"))
 _TOKENS = (

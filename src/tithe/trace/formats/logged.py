@@ -218,6 +218,8 @@ class Line:
         if end is not None and tool.took is not None:
             start = min(max(start, end - tool.took), end)
         told = {at.TOOL_CALL_ID: own} | ({at.TOOL_NAME: tool.name} if tool.kind == "tool" else {})
+        if tool.kind == "tool" and tool.took is None:
+            told[at.SEEN] = "outside"  # from record to record, with whatever a person was asked first
         return Draft(
             id=tool.id,
             kind="user" if tool.kind == "user" else "tool",

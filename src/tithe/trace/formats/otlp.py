@@ -18,8 +18,10 @@ from tithe.trace.formats.imported import NS, Imported, ImportedTask
 from tithe.trace.formats.source import Record, Source, fields, instant, left_out, objects, text
 from tithe.trace.gen_ai import to_span, with_attempts
 from tithe.trace.message_parts import prompt_of
+from tithe.trace.node import walk
 from tithe.trace.otel import OtelEvent, OtelSpan
 from tithe.trace.otlp import JSON, decode_traces
+from tithe.trace.tree import build_tree
 
 NAME = "otlp"
 SAYS = "OpenTelemetry traces, GenAI or OpenInference conventions (OTLP .json, .jsonl)"
@@ -153,8 +155,9 @@ def _sourced(span: Span, resource: dict[str, Any]) -> Span:
 
 
 def _missing(tasks: list[ImportedTask]) -> list[str]:
-    spans = [span for task in tasks for span in task.spans]
-    calls = [span for span in spans if span.kind == "call"] or [one for one in spans if one.kind == "attempt"]
+    # As every reader finds them: a call has what its attempts tell, and what is told twice is one.
+    trees = [build_tree(task.spans) for task in tasks if task.spans]
+    calls = [node for tree in trees for node in walk(tree.root) if node.kind == "call"]
     notes: list[str] = []
     if not calls:
         return ["not reported: calls (no span says that it is one, by any convention that is known)"]
