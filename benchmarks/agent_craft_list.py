@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -13,7 +12,7 @@ import msgspec
 from agent_runs import JITTER, SPEEDS
 
 from tithe.agent import PLAIN, Crafts, Decision, Policy, Situation, budgeted, minimal
-from tithe.agent.candidates import Candidates
+from tithe.agent.beside import Beside
 from tithe.core import Backend, Event, Finished, Message, Mishap, Pace, Reported, Request, Sent
 from tithe.core.errors import EndpointRefused
 
@@ -174,20 +173,14 @@ WAIT_FOR_ALL = contextvars.ContextVar("WAIT_FOR_ALL", default=False)
 
 def let_wait_for_all() -> None:
     """Let candidates beside each other wait for the last, where `WAIT_FOR_ALL` says so: the loop itself has no such switch."""
-    until_enough = Candidates._until_enough
+    one_of = Beside.one_of
 
-    async def until_all(self: Candidates, calls: Any, found: Any, come: asyncio.Event) -> None:
-        while WAIT_FOR_ALL.get() and not self._deadline.over:
-            pending = {call for number, call in calls.items() if number not in found and not call.done()}
-            if not pending:
-                break
-            come.clear()
-            news = asyncio.ensure_future(come.wait())
-            await self._deadline.until_one({*pending, news}, self._deadline.left)
-            news.cancel()
-        await until_enough(self, calls, found, come)
+    async def of_all(self: Beside, requests: Any, enough: Any, best: Any) -> Any:
+        if WAIT_FOR_ALL.get():
+            return await one_of(self, requests, lambda found: len(found) == len(requests), best)
+        return await one_of(self, requests, enough, best)
 
-    Candidates._until_enough = until_all  # type: ignore[method-assign]
+    Beside.one_of = of_all  # type: ignore[method-assign]
 
 
 class Wrapped:
