@@ -147,3 +147,12 @@ def test_parents_reach_around_their_children() -> None:
     tree = build_tree([span("s", "step", 2, 3), span("x", "tool", 1, 4, "s")])
     [step] = find(tree.root, "step")
     assert (step.start, step.end) == (1, 4)
+
+
+def test_steps_outside_of_any_task_are_told_to_be() -> None:
+    step = span("s", "step", 0, 3, source="api")
+    call = span("c", "call", 1, 2, "s", source="api")
+    assert any("Put `with task(...)`" in note for note in build_tree([step, call]).notes)
+    task = span("t", "task", 0, 3, source="api")
+    within = span("s", "step", 0, 3, "t", source="api")
+    assert not any("with task" in note for note in build_tree([task, within, call]).notes)

@@ -33,6 +33,11 @@ TOOLS_ALONE = (
     "No call of a model is in this task: its tools ran outside of any task that Tithe knows, and no one task's calls lie around "
     "them. Put `with task(...)` around the agent's run."
 )
+# And of one whose steps stand in no task.
+STEPS_ALONE = (
+    "Its steps were reported outside of any task, and each such step is a task of its own, with the calls made in it. Put `with task(...)` "
+    "around the agent's run."
+)
 
 
 class TaskTree:
@@ -71,7 +76,13 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
     notes = mended.told(len(opened))
     if root.made and all(node.kind == "tool" for node in nodes.values()):
         notes = (*notes, TOOLS_ALONE)
+    elif root.made and any(_reported_step(child) for child in root.children):
+        notes = (*notes, STEPS_ALONE)
     return TaskTree(root, instrumented=instrumented, finished=not opened, notes=notes)
+
+
+def _reported_step(node: Node) -> bool:
+    return node.kind == "step" and not node.made and node.span.attributes.get(at.SOURCE) == "api"
 
 
 class _Mended:
