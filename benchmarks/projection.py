@@ -58,7 +58,7 @@ def recorded(folder: str, tasks: int, *, alone: bool) -> list[tuple[str, str]]:
     return [
         (db, task["id"])
         for db in records
-        for task in json.loads(tithe("tasks", "--db", db, "--json"))["tasks"]
+        for task in json.loads(tithe("tasks", "--db", db, "--limit", "1000", "--json"))["tasks"]
     ]
 
 
