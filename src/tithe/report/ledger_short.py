@@ -26,6 +26,7 @@ from tithe.report.ledger_words import (
     title,
 )
 from tithe.report.outcome import command_end, outcome_sentences
+from tithe.trace.node import HUNG_UP
 from tithe.trace.tree import TOOLS_ALONE
 
 _INDENT = 2
@@ -144,10 +145,11 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
 def _end(ledger: Ledger) -> str:
     """How a task ended, in a word or two where it ended badly."""
     outcome = ledger.outcome
-    if outcome.failed is not None or outcome.error is not None:
+    given_up = outcome.failed is not None and outcome.failed.error == HUNG_UP
+    if (outcome.failed is not None and not given_up) or outcome.error is not None:
         return "failed"
     return command_end(outcome.exit_status, outcome.signal) or (
-        "cut off" if outcome.recorder == "killed" else ""
+        "cut off" if outcome.recorder == "killed" else "given up" if given_up else ""
     )
 
 
