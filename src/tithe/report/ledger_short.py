@@ -27,7 +27,7 @@ from tithe.report.ledger_words import (
 )
 from tithe.report.outcome import command_end, outcome_sentences
 from tithe.trace.node import HUNG_UP
-from tithe.trace.tree import TOOLS_ALONE
+from tithe.trace.tree import NO_CALL, STEPS_ALONE, TOOLS_ALONE
 
 _INDENT = 2
 # So many tasks are told one by one; of more there is a table.
@@ -47,8 +47,13 @@ def print_short(
     else:
         for ledger, diagnosis in told:
             _print_one(ledger, diagnosis, console, command)
-    if alone:
-        console.print(Text(_tools_alone(alone)), highlight=False)
+    said = {note for ledger, _ in told for note in ledger.notes}
+    hints = [
+        *([_tools_alone(alone)] if alone else []),
+        *(note for note in (STEPS_ALONE, NO_CALL) if note in said),
+    ]
+    for hint in hints:
+        console.print(Text(hint), highlight=False)
         console.print()
 
 
@@ -60,7 +65,8 @@ def _tools_alone(alone: Sequence[Ledger]) -> str:
     stands = "stands in a task of its own" if runs == 1 else "stand in tasks of their own"
     return (
         f"{counted(runs, 'tool run')} {stands} ({ids}{more}): no one task's calls lie around what ran outside of "
-        "any task. Put `with task(...)` of tithe.trace around the agent's run."
+        "any task. Put `with task(...)` of tithe.trace around the agent's run. Where it is there, give a tool the name and "
+        "the call_id of what the model asked for, or run its thread in a copy of the context."
     )
 
 
