@@ -28,6 +28,13 @@ FAILED = FailedCall(step=3, error="server_error", status=500, attempts=1)
             ],
         ),
         (
+            Outcome(failed=FAILED, recorder="killed"),
+            [
+                "The task failed: its last call, step 3, got HTTP 500 (server_error), and no further attempt was seen.",
+                "Its recorder was killed: what came after is not known.",
+            ],
+        ),
+        (
             Outcome(failed=FailedCall(step=None, error="Unreachable", status=None, attempts=3)),
             ["The task failed: its last call brought no answer (Unreachable), after 3 attempts."],
         ),
