@@ -17,6 +17,7 @@ from tithe.report.ledger_short import print_many, print_short
 from tithe.report.ledger_terminal import print_ledger
 from tithe.report.ledger_waterfall import MOST_ROWS, window
 from tithe.report.ledger_words import bucket_seconds, finding_sentence, findings, visible
+from tithe.trace.tree import STEPS_ALONE
 
 from .ledgers import EVIL, diagnosis, proxied, reported
 
@@ -255,6 +256,12 @@ def test_a_few_tasks_are_told_in_a_few_lines_each():
     assert 4 <= len(out.strip().splitlines()) <= 9
     assert max(map(len, out.splitlines())) <= 80
     assert short() == ""
+
+
+def test_the_short_form_says_once_what_to_do_about_steps_in_no_task():
+    torn = msgspec.structs.replace(proxied(), notes=(STEPS_ALONE,))
+    assert words(short(torn, torn)).count("each such step, check or pause is a task of its own") == 1
+    assert "of its own" not in words(short(proxied()))
 
 
 def test_models_with_long_names_keep_their_figures_and_what_had_to_go_is_said():

@@ -28,6 +28,13 @@ FAILED = FailedCall(step=3, error="server_error", status=500, attempts=1)
             ],
         ),
         (
+            Outcome(failed=FAILED, recorder="killed"),
+            [
+                "The task failed: its last call, step 3, got HTTP 500 (server_error), and no further attempt was seen.",
+                "Its recorder was killed: what came after is not known.",
+            ],
+        ),
+        (
             Outcome(failed=FailedCall(step=None, error="Unreachable", status=None, attempts=3)),
             ["The task failed: its last call brought no answer (Unreachable), after 3 attempts."],
         ),
@@ -92,8 +99,9 @@ def test_a_table_of_many_has_how_they_ended() -> None:
         Outcome(exit_status=2),
         Outcome(failed=FAILED, exit_status=1),
         Outcome(recorder="killed"),
+        Outcome(failed=FailedCall(step=1, error="client_closed", status=None, attempts=1), exit_status=0),
     )
     out = io.StringIO()
     ledgers = [(msgspec.structs.replace(proxied(), outcome=one), None) for one in ends]
     print_short(ledgers, Console(file=out, width=100, no_color=True))
-    assert [one for one in ("exit 2", "failed", "cut off") if one not in out.getvalue()] == []
+    assert [one for one in ("exit 2", "failed", "cut off", "given up") if one not in out.getvalue()] == []

@@ -156,3 +156,28 @@ def test_steps_outside_of_any_task_are_told_to_be() -> None:
     task = span("t", "task", 0, 3, source="api")
     within = span("s", "step", 0, 3, "t", source="api")
     assert not any("with task" in note for note in build_tree([task, within, call]).notes)
+
+
+def test_a_check_outside_of_any_task_is_told_as_a_step_is() -> None:
+    check = span("v", "validation", 0, 1, source="api")
+    assert any("Put `with task(...)`" in note for note in build_tree([check]).notes)
+
+
+def test_a_reported_task_without_a_call_says_so_and_is_not_told_to_be_reported() -> None:
+    task = span("t", "task", 0, 3, source="api")
+    [note] = build_tree([task, span("x", "tool", 1, 2, "t", source="api")]).notes
+    assert note.startswith("No call of a model was seen")
+    assert "with task" not in note
+    assert build_tree([task, span("c", "call", 1, 2, "t", source="api")]).notes == ()
+
+
+def test_tools_of_threads_stand_beside_each_other() -> None:
+    tree = build_tree(
+        [
+            span("t", "task", 0, 10, source="api"),
+            span("c", "call", 0, 1, "t", source="api"),
+            span("x", "tool", 1, 5, None, name="search", source="api"),
+            span("y", "tool", 1.5, 3, None, name="fetch", source="api"),
+        ]
+    )
+    assert shape(tree.root) == {"task": ["call", "tool search", "tool fetch"]}

@@ -26,7 +26,8 @@ from tithe.report.ledger_words import (
     title,
 )
 from tithe.report.outcome import command_end, outcome_sentences
-from tithe.trace.tree import TOOLS_ALONE
+from tithe.trace.node import HUNG_UP
+from tithe.trace.tree import NO_CALL, STEPS_ALONE, TOOLS_ALONE
 
 _INDENT = 2
 # So many tasks are told one by one; of more there is a table.
@@ -46,8 +47,13 @@ def print_short(
     else:
         for ledger, diagnosis in told:
             _print_one(ledger, diagnosis, console, command)
-    if alone:
-        console.print(Text(_tools_alone(alone)), highlight=False)
+    said = {note for ledger, _ in told for note in ledger.notes}
+    hints = [
+        *([_tools_alone(alone)] if alone else []),
+        *(note for note in (STEPS_ALONE, NO_CALL) if note in said),
+    ]
+    for hint in hints:
+        console.print(Text(hint), highlight=False)
         console.print()
 
 
@@ -59,7 +65,8 @@ def _tools_alone(alone: Sequence[Ledger]) -> str:
     stands = "stands in a task of its own" if runs == 1 else "stand in tasks of their own"
     return (
         f"{counted(runs, 'tool run')} {stands} ({ids}{more}): no one task's calls lie around what ran outside of "
-        "any task. Put `with task(...)` of tithe.trace around the agent's run."
+        "any task. Put `with task(...)` of tithe.trace around the agent's run. Where it is there, give a tool the name and "
+        "the call_id of what the model asked for, or run its thread in a copy of the context."
     )
 
 
@@ -144,10 +151,11 @@ def _print_table(ledgers: Sequence[Ledger], console: Console, command: str) -> N
 def _end(ledger: Ledger) -> str:
     """How a task ended, in a word or two where it ended badly."""
     outcome = ledger.outcome
-    if outcome.failed is not None or outcome.error is not None:
+    given_up = outcome.failed is not None and outcome.failed.error == HUNG_UP
+    if (outcome.failed is not None and not given_up) or outcome.error is not None:
         return "failed"
     return command_end(outcome.exit_status, outcome.signal) or (
-        "cut off" if outcome.recorder == "killed" else ""
+        "cut off" if outcome.recorder == "killed" else "given up" if given_up else ""
     )
 
 

@@ -56,7 +56,7 @@ def _wrong(outcome: Outcome) -> list[str]:
     if outcome.failed is not None:
         given_up = outcome.failed.error == HUNG_UP
         what = "The task ended in its last call" if given_up else "The task failed: its last call"
-        told.append(f"{what}{_failure(outcome.failed)}.")
+        told.append(f"{what}{_failure(outcome.failed, seen_to_end=outcome.recorder == 'ended')}.")
     if outcome.error is not None:
         told.append(f"The agent reports that the task failed: {visible(outcome.error, 60)}.")
     others = outcome.calls_failed - (outcome.failed is not None)
@@ -69,13 +69,13 @@ def _wrong(outcome: Outcome) -> list[str]:
     return told
 
 
-def _failure(call: FailedCall) -> str:
+def _failure(call: FailedCall, *, seen_to_end: bool) -> str:
     where = f", step {call.step:,}," if call.step is not None else ""
     error = visible(call.error, 60) if call.error is not None else None
     if call.status is not None and call.status >= 400:
         got = f"HTTP {call.status}" + (f" ({error})" if error is not None else "")
         tried = f" in the last of {call.attempts} attempts" if call.attempts > 1 else ""
-        return f"{where} got {got}{tried}, and no further attempt followed"
+        return f"{where} got {got}{tried}, and no further attempt {'followed' if seen_to_end else 'was seen'}"
     if call.error == HUNG_UP:
         return f"{where or ','} which was given up by the agent before an answer came"
     tried = f", after {call.attempts} attempts" if call.attempts > 1 else ""

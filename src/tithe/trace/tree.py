@@ -28,15 +28,23 @@ from tithe.trace.outside import add_what_ran_between
 
 # Sources that report what an agent did beside its calls, so that what lies between two reports is the framework's.
 _INSTRUMENTED = frozenset(("api", "otlp", "import:otlp", "import:openai-agents", "import:langfuse"))
+# What an agent reports by itself and Tithe gives to no other task.
+_OF_A_STEP = frozenset(("step", "validation", "user", "other"))
 # What is said of a task that holds tool runs alone.
 TOOLS_ALONE = (
     "No call of a model is in this task: its tools ran outside of any task that Tithe knows, and no one task's calls lie around "
-    "them. Put `with task(...)` around the agent's run."
+    "them. Put `with task(...)` around the agent's run. Where it is there, give a tool the name and the call_id of what the model "
+    "asked for, or run its thread in a copy of the context."
 )
-# And of one whose steps stand in no task.
+# And of one whose steps, or what else was reported of it, stand in no task.
 STEPS_ALONE = (
-    "Its steps were reported outside of any task, and each such step is a task of its own, with the calls made in it. Put `with task(...)` "
-    "around the agent's run."
+    "Its steps were reported outside of any task, and each such step, check or pause is a task of its own, with the calls made in it. "
+    "Put `with task(...)` around the agent's run."
+)
+# And of one that the agent reported, and no call in it.
+NO_CALL = (
+    "No call of a model was seen in this task: if it made some, they did not go through the proxy, and the "
+    "agent did not report them."
 )
 
 
@@ -78,11 +86,13 @@ def build_tree(spans: Iterable[Span]) -> TaskTree:
         notes = (*notes, TOOLS_ALONE)
     elif root.made and any(_reported_step(child) for child in root.children):
         notes = (*notes, STEPS_ALONE)
+    elif not root.made and not any(node.kind == "call" for node in walk(root)):
+        notes = (*notes, NO_CALL)
     return TaskTree(root, instrumented=instrumented, finished=not opened, notes=notes)
 
 
 def _reported_step(node: Node) -> bool:
-    return node.kind == "step" and not node.made and node.span.attributes.get(at.SOURCE) == "api"
+    return node.kind in _OF_A_STEP and not node.made and node.span.attributes.get(at.SOURCE) == "api"
 
 
 class _Mended:
