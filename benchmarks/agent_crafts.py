@@ -179,24 +179,7 @@ async def scripted(craft: Craft, name: str, side: Side, task: Task) -> Ran:
         crafts=side.crafts,
     )
     outcome = await agent.run("goal", BUDGET_S)
-    return Ran(
-        cell=craft.name,
-        arm=name,
-        family=task.family,
-        seed=task.seed,
-        solved=outcome.answer is not None,
-        stopped=outcome.stopped,
-        vouched=outcome.vouched,
-        wall_s=outcome.wall_s,
-        over_s=outcome.wall_s - BUDGET_S,
-        steps=outcome.steps,
-        ways=outcome.ways,
-        calls=outcome.calls,
-        retries=outcome.retries,
-        hedges=outcome.hedges,
-        tokens=outcome.tokens,
-        faults=len(outcome.faults),
-    )
+    return Ran.of(outcome, cell=craft.name, arm=name, task=task, solved=outcome.answer is not None)
 
 
 def words(word: str) -> list[TextDelta]:

@@ -32,7 +32,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from tithe.agent import PLAIN, Agent, Crafts, Policy, budgeted, minimal
+from tithe.agent import PLAIN, Agent, Crafts, Outcome, Policy, budgeted, minimal
 from tithe.agent.task_world import CRAFTS, Playground
 from tithe.core import Backend, Event, Finished, Pace, Reported, Request, Sent
 from tithe.core.statistics import Estimate, paired_difference, wilson
@@ -60,6 +60,13 @@ MINIMAL = Arm(name="minimal", policy=minimal, crafts=PLAIN)
 BUDGETED = Arm(name="budgeted", policy=budgeted, crafts=CRAFTS)
 
 
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the task world's held-out tasks."""
+
+    family: Family
+    seed: int
+
+
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `faults` are the model's, `over_s` the seconds by which it ended after its budget (negative: before).
 
@@ -84,12 +91,37 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     faults: int
     temperature: float | None = None
 
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the task world's held-out tasks."""
-
-    family: Family
-    seed: int
+    @classmethod
+    def of(
+        cls,
+        outcome: Outcome,
+        *,
+        cell: str,
+        arm: str,
+        task: Task,
+        solved: bool,
+        temperature: float | None = None,
+    ) -> Ran:
+        """What is kept of an outcome."""
+        return cls(
+            cell=cell,
+            arm=arm,
+            family=task.family,
+            seed=task.seed,
+            solved=solved,
+            stopped=outcome.stopped,
+            vouched=outcome.vouched,
+            wall_s=outcome.wall_s,
+            over_s=outcome.wall_s - outcome.budget_s,
+            steps=outcome.steps,
+            ways=outcome.ways,
+            calls=outcome.calls,
+            retries=outcome.retries,
+            hedges=outcome.hedges,
+            tokens=outcome.tokens,
+            faults=len(outcome.faults),
+            temperature=temperature,
+        )
 
 
 def tasks(count: int, first: int = FIRST_SEED) -> list[Task]:
@@ -115,23 +147,12 @@ async def play(
         **more,
     )
     outcome = await agent.run(made.goal, budget)
-    return Ran(
+    return Ran.of(
+        outcome,
         cell=cell,
         arm=arm.name,
-        family=task.family,
-        seed=task.seed,
+        task=task,
         solved=playground.judge(outcome),
-        stopped=outcome.stopped,
-        vouched=outcome.vouched,
-        wall_s=outcome.wall_s,
-        over_s=outcome.wall_s - budget,
-        steps=outcome.steps,
-        ways=outcome.ways,
-        calls=outcome.calls,
-        retries=outcome.retries,
-        hedges=outcome.hedges,
-        tokens=outcome.tokens,
-        faults=len(outcome.faults),
         temperature=more["sampling"].temperature if "sampling" in more else None,
     )
 
