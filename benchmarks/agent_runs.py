@@ -58,6 +58,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
 MINIMAL = Arm(name="minimal", policy=minimal, crafts=PLAIN)
 BUDGETED = Arm(name="budgeted", policy=budgeted, crafts=CRAFTS)
+DEFAULT = Arm(name="default", policy=budgeted, crafts=Crafts())
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +71,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `faults` are the model's, `over_s` the seconds by which it ended after its budget (negative: before).
 
-    temperature: the one that was asked for; None: none was.
+    temperature: the one that was asked for; None: none was. unanswered: there was no answer at all, banked or
+    other; None: not kept, as in older files.
     """
 
     cell: str
@@ -90,6 +92,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     faults: int
     temperature: float | None = None
+    unanswered: bool | None = None
 
     @classmethod
     def of(
@@ -121,6 +124,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
             tokens=outcome.tokens,
             faults=len(outcome.faults),
             temperature=temperature,
+            unanswered=outcome.answer is None,
         )
 
 
@@ -345,6 +349,12 @@ def spread(found: Estimate, unit: float = 1.0, form: str = ".2f") -> str:
     if found.low is None or found.high is None:
         return "[too few]"
     return f"[{found.low * unit:{form}} to {found.high * unit:{form}}]"
+
+
+def no_answer(runs: Sequence[Ran]) -> str:
+    """How many had no answer at all."""
+    known = [ran.unanswered for ran in runs if ran.unanswered is not None]
+    return str(sum(known)) if len(known) == len(runs) else "not kept"
 
 
 def percentiles(values: Sequence[float], *at: float, form: str = ".2f") -> str:
