@@ -71,8 +71,8 @@ from tithe.report.page import Fact, Figure, Page, Panel, render
 ARMS = {arm.name: arm for arm in (MINIMAL, BUDGETED, DEFAULT)}
 # Runs of each pace that go on at once: as many as an endpoint on two cores serves in time, about 15 calls a second.
 AT_ONCE = {"1x": 12, "3x": 4, "10x": 2}
-# Of the picture: what stands above and below the panels, and a row of two of them.
-HEAD_PX, ROW_PX = 350, 390
+# Of the picture: what stands above and below the panels, a row of them, and the most of them in it.
+HEAD_PX, ROW_PX, IN_A_ROW = 350, 390, 3
 LOOKS = {"minimal": ("orange", "square"), "budgeted": ("blue", "circle"), "default": ("green", "triangle")}
 
 
@@ -131,6 +131,8 @@ def table(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], 
             cell = cell_of(speed, budget)
             for arm in arms:
                 found = of(runs, cell, arm)
+                if not found:
+                    continue
                 walls = [ran.wall_s for ran in found]
                 pairs = matched(runs, cell, arm, base)
                 first = arm == base
@@ -208,11 +210,17 @@ def chart(
         ),
         notes=(machine(),),
     )
-    shoot(render(page), target, HEAD_PX + ROW_PX * math.ceil(len(budgets) / 2))
+    columns = min(IN_A_ROW, len(budgets))
+    # A page's panels are of two widths; budgets are to be held against each other.
+    equal = f"<style>.panels.beside {{ grid-template-columns: repeat({columns}, minmax(0, 30rem)); }}</style></head>"
+    height = HEAD_PX + ROW_PX * math.ceil(len(budgets) / columns)
+    shoot(render(page).replace("</head>", equal, 1), target, height)
 
 
 def drawing(runs: Sequence[Ran], speeds: Sequence[str], budget: float, arms: Sequence[str]) -> Samples:
     """One panel."""
+    cells = [cell_of(speed, budget) for speed in speeds]
+    arms = [arm for arm in arms if any(of(runs, cell, arm) for cell in cells)]
     series: list[Series] = []
     for place, arm in enumerate(arms):
         colour, symbol = LOOKS[arm]
