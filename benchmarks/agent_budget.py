@@ -30,6 +30,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent_pairs import gained, matched, no_answer, of, slower, success
 from agent_runs import (
     BUDGETED,
     DEFAULT,
@@ -43,19 +44,13 @@ from agent_runs import (
     Ran,
     Task,
     at_once,
-    gained,
     head,
     in_turn,
-    matched,
     mean,
-    no_answer,
-    of,
     percentiles,
     play,
     read_runs,
     row,
-    slower,
-    success,
     tasks,
     to_end,
 )
@@ -173,7 +168,7 @@ def by_family(
                     [ran for ran in of(runs, cell_of(speed, budget), arm) if ran.family == family]
                     for arm in arms
                 ]
-                told = [f"{sum(ran.solved for ran in some)} of {len(some)}" for some in found]
+                told = [f"{sum(ran.solved for ran in some)} of {len(some)}" if some else "-" for some in found]
                 if any(found):
                     lines.append(row(speed, f"{budget:g} s", family, *told))
     return "\n".join(lines)

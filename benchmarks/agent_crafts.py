@@ -32,6 +32,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from agent_craft_list import WAIT_FOR_ALL, CacheWatch, Craft, Side, crafts, let_wait_for_all
+from agent_pairs import gained, matched, of, slower, success
 from agent_runs import (
     FIRST_SEED,
     Arm,
@@ -42,18 +43,13 @@ from agent_runs import (
     Ran,
     Task,
     at_once,
-    gained,
     head,
     in_turn,
-    matched,
     mean,
-    of,
     percentiles,
     play,
     read_runs,
     row,
-    slower,
-    success,
     tasks,
     to_end,
 )

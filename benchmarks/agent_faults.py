@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from agent_pairs import gained, matched, of, slower, success
 from agent_runs import (
     BUDGETED,
     FIRST_SEED,
@@ -32,18 +33,13 @@ from agent_runs import (
     Ran,
     Task,
     at_once,
-    gained,
     head,
     in_turn,
-    matched,
     mean,
-    of,
     percentiles,
     play,
     read_runs,
     row,
-    slower,
-    success,
     tasks,
     to_end,
 )
