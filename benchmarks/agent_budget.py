@@ -168,7 +168,9 @@ def by_family(
                     [ran for ran in of(runs, cell_of(speed, budget), arm) if ran.family == family]
                     for arm in arms
                 ]
-                told = [f"{sum(ran.solved for ran in some)} of {len(some)}" if some else "-" for some in found]
+                told = [
+                    f"{sum(ran.solved for ran in some)} of {len(some)}" if some else "-" for some in found
+                ]
                 if any(found):
                     lines.append(row(speed, f"{budget:g} s", family, *told))
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 A *cell* is what stays the same (an endpoint's speed, a budget, a mishap), an *arm* is what is compared in it. Every task is done by
 all arms of its cell, one after the other in an order that is drawn anew, so that what a machine does in these minutes befalls all.
-Each run's agent is new: it knows nothing of its endpoint when it begins.
+Each run's agent is new, unless said otherwise: it knows nothing of its endpoint when it begins.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from tithe.agent import PLAIN, Agent, Crafts, Outcome, Policy, budgeted, minimal
+from tithe.agent import PLAIN, Agent, Crafts, Environment, Outcome, Policy, Speeds, budgeted, minimal
 from tithe.agent.task_world import CRAFTS, Playground
 from tithe.core import Backend, Event, Finished, Pace, Reported, Request, Sent
 from tithe.world import FAMILIES, Family, make_task
@@ -121,16 +121,42 @@ def tasks(count: int, first: int = FIRST_SEED) -> list[Task]:
     return [Task(family=FAMILIES[n % len(FAMILIES)], seed=first + n // len(FAMILIES)) for n in range(count)]
 
 
+Change = Callable[[Environment], Environment]
+
+
+def unchanged(environment: Environment) -> Environment:
+    return environment
+
+
 async def play(
-    backend: Backend, model: str, cell: str, arm: Arm, task: Task, budget: float, **more: Any
+    backend: Backend,
+    model: str,
+    cell: str,
+    arm: Arm,
+    task: Task,
+    budget: float,
+    *,
+    change: Change = unchanged,
+    speeds: Speeds | None = None,
+    **more: Any,
 ) -> Ran:
-    """Do one task. `more` is for `Agent`."""
+    """Do one task. `change` makes of its environments those that the agent has; `speeds` are those of an agent that goes on, None: it
+    is new; `more` is for `Agent`.
+    """
     made = make_task(task.family, task.seed, "held_out")
     playground = Playground(made)
+    origins: list[tuple[Environment, Environment]] = []
+
+    def environment() -> Environment:
+        origin = playground.environment()
+        changed = change(origin)
+        origins.append((changed, origin))
+        return changed
+
     agent = Agent(
         backend,
         model,
-        tools=playground.environment,
+        tools=environment,
         instructions=made.system,
         max_steps=made.step_limit,
         max_tokens=MAX_TOKENS,
@@ -138,13 +164,16 @@ async def play(
         crafts=arm.crafts,
         **more,
     )
+    if speeds is not None:
+        agent.speeds = speeds
     outcome = await agent.run(made.goal, budget)
+    origin = next(origin for changed, origin in origins if changed is outcome.environment)
     return Ran.of(
         outcome,
         cell=cell,
         arm=arm.name,
         task=task,
-        solved=playground.judge(outcome),
+        solved=playground.judge(msgspec.structs.replace(outcome, environment=origin)),
         temperature=more["sampling"].temperature if "sampling" in more else None,
     )
 
