@@ -31,7 +31,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from agent_craft_list import WAIT_FOR_ALL, CacheWatch, Craft, Side, crafts, let_wait_for_all
+from agent_craft_list import BUDGET_S, Craft, Side, crafts
 from agent_pairs import gained, matched, of, slower, success
 from agent_runs import (
     FIRST_SEED,
@@ -53,9 +53,10 @@ from agent_runs import (
     tasks,
     to_end,
 )
+from agent_switches import UNCHECKED, WAIT_FOR_ALL, CacheWatch, let_switch
 from endpoint import machine
 
-from tithe.agent import Agent, CallTime, tool
+from tithe.agent import Agent, CallTime, Speeds, tool
 from tithe.cli.embedded import embedded_endpoint
 from tithe.core import (
     FaultyBackend,
@@ -72,7 +73,6 @@ from tithe.core import (
 from tithe.core.statistics import bootstrapped_estimate, bootstrapped_means
 from tithe.net.remote import RemoteBackend
 
-BUDGET_S = 30.0
 TOOL_S, TOOL_SPREAD = 0.2, 0.5
 STEPS, CALL_TOKENS = 4, 40
 WITH, WITHOUT = "with", "without"
@@ -88,34 +88,41 @@ class Bench:
         self.kept = kept
         self.late: dict[str, Punctual] = {}
         self.cached: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
+        self._speeds: dict[tuple[str, str], Speeds] = {}
         self._remote = remote
         self._model = model
 
     async def run(self, craft: Craft, name: str, side: Side, task: Task) -> None:
         """One run of one side."""
-        token = WAIT_FOR_ALL.set(side.wait_for_all)
+        switches = ((WAIT_FOR_ALL, side.wait_for_all), (UNCHECKED, side.unchecked))
+        tokens = [(switch, switch.set(value)) for switch, value in switches]
         try:
             if craft.calls is not None:
                 ran = await scripted(craft, name, side, task)
             else:
                 ran = await self._world(craft, name, side, task)
         finally:
-            WAIT_FOR_ALL.reset(token)
+            for switch, token in tokens:
+                switch.reset(token)
         self.kept.add(ran)
 
     async def _world(self, craft: Craft, name: str, side: Side, task: Task) -> Ran:
         luck = luck_of(craft, task)
         arm = Arm(name=name, policy=side.policy, crafts=side.crafts)
-        more: dict[str, Any] = {"sampling": Sampling(temperature=0, seed=luck)} if craft.greedy else {}
+        sampling = Sampling(temperature=craft.temperature, seed=luck if craft.seeded else None)
+        more: dict[str, Any] = {"sampling": sampling, "change": side.change, **side.more}
         if craft.pace is None:
             into = self.cached.setdefault((craft.name, name), [])
             backend = CacheWatch(side.wrap(self._remote), into)
             more["extra"] = {"cache_salt": f"{craft.name} {name} {task.family} {task.seed}"}
-            return await play(backend, self._model, craft.name, arm, task, BUDGET_S, **more)
+            return await play(backend, self._model, craft.name, arm, task, craft.budget, **more)
         watched = Punctual(PacedBackend(self._remote, msgspec.structs.replace(craft.pace, seed=luck)))
         backend = side.wrap(FaultyBackend(watched, craft.rates, seed=luck))
-        more["seed"] = known(craft.pace) if craft.known else ()
-        ran = await play(backend, self._model, craft.name, arm, task, BUDGET_S, **more)
+        seed = known(craft.pace) if craft.known else []
+        more["speeds"] = (
+            self._speeds.setdefault((craft.name, name), Speeds(seed)) if craft.goes_on else Speeds(seed)
+        )
+        ran = await play(backend, self._model, craft.name, arm, task, craft.budget, **more)
         total = self.late.setdefault(craft.name, Punctual(self._remote))
         total.first += watched.first
         # What a mishap holds back is not the pace's fault.
@@ -185,7 +192,7 @@ def words(word: str) -> list[TextDelta]:
 async def measure(found: list[Bench], kept: Kept, wanted: Sequence[Craft], todo: Sequence[Task]) -> None:
     """One craft after the other, its tasks and sides in an order of chance."""
     order = random.Random(0)
-    let_wait_for_all()
+    let_switch()
     progress = Progress(2 * len(wanted) * len(todo))
     async with embedded_endpoint("nano") as ready:
         remote = RemoteBackend(ready.url)

@@ -1,6 +1,6 @@
 """What goes wrong, and what the loop makes of it: each mishap at 5, 20 and 50 % of the calls, minimal loop against budgeted.
 
-    python benchmarks/agent_faults.py [--tasks 48] [--budget 10] [--rates 0.05 0.2 0.5] [--out runs.jsonl] [--quick]
+    python benchmarks/agent_faults.py [--tasks 30] [--budget 10] [--rates 0.05 0.2 0.5] [--out runs.jsonl] [--quick]
     python benchmarks/agent_faults.py --read runs.jsonl
 
 The embedded endpoint with the bundled model at 60 ms and 600 tokens/s, and before it a backend that goes wrong as often as it is told
@@ -159,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tasks", type=int, default=48)
+    parser.add_argument("--tasks", type=int, default=30)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first task's seed")
     parser.add_argument("--budget", type=float, default=10.0)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.05, 0.2, 0.5])

@@ -116,9 +116,9 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def tasks(count: int, first: int = FIRST_SEED) -> list[Task]:
+def tasks(count: int, first: int = FIRST_SEED, families: Sequence[Family] = FAMILIES) -> list[Task]:
     """So many tasks, the families by turns."""
-    return [Task(family=FAMILIES[n % len(FAMILIES)], seed=first + n // len(FAMILIES)) for n in range(count)]
+    return [Task(family=families[n % len(families)], seed=first + n // len(families)) for n in range(count)]
 
 
 Change = Callable[[Environment], Environment]
@@ -167,13 +167,14 @@ async def play(
     if speeds is not None:
         agent.speeds = speeds
     outcome = await agent.run(made.goal, budget)
-    origin = next(origin for changed, origin in origins if changed is outcome.environment)
+    origin = next((origin for changed, origin in origins if changed is outcome.environment), None)
+    judged = outcome if origin is None else msgspec.structs.replace(outcome, environment=origin)
     return Ran.of(
         outcome,
         cell=cell,
         arm=arm.name,
         task=task,
-        solved=playground.judge(msgspec.structs.replace(outcome, environment=origin)),
+        solved=playground.judge(judged),
         temperature=more["sampling"].temperature if "sampling" in more else None,
     )
 
