@@ -41,7 +41,8 @@ class Craft(msgspec.Struct, frozen=True, kw_only=True):
     pace: None: the endpoint is as fast as it is. budget: seconds. calls: how many a scripted model asks for in a step; None: the task world.
     known: the pace is, from the start. goes_on: one agent a side does all tasks, and each task's calls count for its share of hedges.
     temperature: the model's. seeded: both sides draw from one seed a task, so that they are told the same, as far as they ask the same;
-    candidates are drawn even where the temperature is 0. families: whose tasks. workers: runs at once.
+    candidates are drawn even where the temperature is 0. families: whose tasks; often: so many times as many
+    of them as of others. workers: runs at once.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Craft(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float = 0.0
     seeded: bool = True
     families: tuple[Family, ...] = FAMILIES
+    often: int = 1
     workers: int = AT_ONCE["10x"]
 
 
@@ -136,7 +138,7 @@ def of_calls() -> list[Craft]:
                 where=f"task world, 10x, temperature {heat:g}",
                 temperature=heat,
             )
-            for heat in (1.0, HOT)
+            for heat in (HOT, 2.0)
         ),
     ]
 
@@ -249,9 +251,10 @@ def of_doubt() -> list[Craft]:
                 pace=SPEEDS["1x"],
                 where="task world, 1x",
                 budget=budget,
+                often=2,
                 workers=AT_ONCE["1x"],
             )
-            for budget in (3.0, 5.0)
+            for budget in (5.0, 6.0)
         ),
     ]
 

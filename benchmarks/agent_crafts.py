@@ -198,14 +198,14 @@ async def measure(found: list[Bench], kept: Kept, wanted: Sequence[Craft], count
     """One craft after the other, so many tasks of each; tasks and sides in an order of chance."""
     order = random.Random(0)
     let_switch()
-    progress = Progress(2 * len(wanted) * count)
+    progress = Progress(2 * count * sum(craft.often for craft in wanted))
     async with embedded_endpoint("nano") as ready:
         remote = RemoteBackend(ready.url)
         bench = Bench(kept, remote, ready.model)
         found.append(bench)
 
         def todo(craft: Craft) -> list[Task]:
-            return tasks(count, first, craft.families)
+            return tasks(count * craft.often, first, craft.families)
 
         def job(craft: Craft, task: Task) -> Job:
             async def one(side: tuple[str, Side]) -> None:

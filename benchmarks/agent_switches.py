@@ -126,11 +126,15 @@ def compact(text: str) -> str:
 
 
 class Loose(Wrapped):
-    """An endpoint that does not hold tool arguments to their schemas."""
+    """An endpoint that holds no call to its form, and no arguments to their schema.
+
+    One call an answer is a form too, so that there may be several.
+    """
 
     async def generate(self, request: Request) -> AsyncIterator[Event]:
         tools = tuple(msgspec.structs.replace(tool, strict=False) for tool in request.tools)
-        async for event in self.passed(msgspec.structs.replace(request, tools=tools)):
+        free = msgspec.structs.replace(request, tools=tools, parallel_tool_calls=True)
+        async for event in self.passed(free):
             yield event
 
 
