@@ -41,8 +41,8 @@ class Craft(msgspec.Struct, frozen=True, kw_only=True):
     pace: None: the endpoint is as fast as it is. budget: seconds. calls: how many a scripted model asks for in a step; None: the task world.
     known: the pace is, from the start. goes_on: one agent a side does all tasks, and each task's calls count for its share of hedges.
     temperature: the model's. seeded: both sides draw from one seed a task, so that they are told the same, as far as they ask the same;
-    candidates are drawn even where the temperature is 0. families: whose tasks; often: so many times as many
-    of them as of others. workers: runs at once.
+    candidates are drawn even where the temperature is 0. families: whose tasks; often: so many
+    times as many of them as of others. workers: runs at once.
     """
 
     name: str
@@ -233,7 +233,7 @@ def of_doubt() -> list[Craft]:
             there=Side(crafts=plain(review=True), policy=budgeted),
             away=budgeted_plain,
             pace=SPEEDS["10x"],
-            where="task world, 10x; a reviewer without opinions",
+            where="task world, 10x; a reviewer without opinions; repairs are vouched for, and not reviewed",
         ),
         Craft(
             name="verification",

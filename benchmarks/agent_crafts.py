@@ -1,6 +1,6 @@
 """What each craft of the loop gives: with it and without, on the same tasks, in pairs.
 
-    python benchmarks/agent_crafts.py [--tasks 60] [--craft NAME ...] [--out runs.jsonl] [--quick]
+    python benchmarks/agent_crafts.py [--tasks 30] [--craft NAME ...] [--out runs.jsonl] [--quick]
     python benchmarks/agent_crafts.py --read runs.jsonl
 
 Where the task world gives a craft a chance, its held-out tasks are done by the bundled model behind a pace, with the minimal loop's policy
@@ -320,7 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tasks", type=int, default=60)
+    parser.add_argument("--tasks", type=int, default=30)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first task's seed")
     parser.add_argument("--craft", action="append", default=[], help="those whose name has this in it")
     parser.add_argument("--out", type=Path, help="where each run is kept, a line of JSON")

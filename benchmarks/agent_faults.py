@@ -8,6 +8,7 @@ The embedded endpoint with the bundled model at 60 ms and 600 tokens/s, and befo
 endpoint's mishap befalls a call, with all the choices that it asks for; what is the model's befalls each choice by itself, so that
 candidates are a remedy for it; what is a tool's befalls each of its runs, or checks. The task world's held-out tasks, the same for all; of
 a task and a mishap both loops are given the same luck as long as they make the same calls. Without mishaps the budget is enough for both.
+A tool that hangs declares a timeout, and where it writes it is not cut at the deadline: such a run may end later by that.
 """
 
 from __future__ import annotations
