@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tithe.cli.embedded import EMBEDDED
 from tithe.cli.store import record_path
-from tithe.cli.target import EMBEDDED, Wanted, endpoint_key
+from tithe.cli.target import Wanted, endpoint_key
 from tithe.core.errors import UsageError
 from tithe.report.agent import shown
 from tithe.trace import record_to

@@ -8,6 +8,7 @@ import msgspec
 
 from tithe.audit import Endpoint
 from tithe.cli.changes import optional_seconds
+from tithe.cli.embedded import EMBEDDED
 from tithe.cli.evidence import endpoint_times, task_graph
 from tithe.cli.profiles import read_profile
 from tithe.core import attributes as at
@@ -20,7 +21,6 @@ from tithe.whatif import CallTimes, Change, Forecast, Graph, ReplayOptions, fore
 
 # The newest tasks that are looked through for calls to the endpoint.
 _MOST_TASKS = 500
-_EMBEDDED = "embedded"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def _counted(times: CallTimes) -> str:
 def named(options: ReplayOptions, endpoint: Endpoint) -> ReplayOptions:
     """The options with what the record is to call the endpoint. The embedded one has another port each time."""
     if endpoint.embedded:
-        return msgspec.structs.replace(options, server=_EMBEDDED)
+        return msgspec.structs.replace(options, server=EMBEDDED)
     url = endpoint_url(endpoint.url)
     return msgspec.structs.replace(options, server=url.host, port=url.port)
 
