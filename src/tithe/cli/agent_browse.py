@@ -11,8 +11,8 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from tithe.agent import PLAIN, Agent, Crafts, Outcome, budgeted, minimal
-from tithe.agent.progress import Event, telling_policy
+from tithe.agent import Agent, Outcome
+from tithe.agent.progress import Event, telling_loop
 from tithe.agent.stopwatch import WatchedBackend
 from tithe.audit import Endpoint
 from tithe.cli.agent_flags import NO_ANSWER, SWITCH, TIMEOUT_S, Asking, recorded, say, say_where
@@ -154,14 +154,15 @@ async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
     ):
         say(notes, f"Asking {target.endpoint.model} at {target.endpoint.url}, which gets to see the pages.")
         backend = WatchedBackend(target.backend)
+        loop = telling_loop(tell, plain=asked.plain)
         agent = Agent(
             backend,
             target.endpoint.model,
             tools=browser.tools,
             instructions=INSTRUCTIONS,
             answer=str,
-            crafts=PLAIN if asked.plain else Crafts(),
-            policy=telling_policy(minimal if asked.plain else budgeted, tell),
+            crafts=loop.crafts,
+            policy=loop.policy,
             name="browse",
         )
         outcome = await agent.run(asked.goal, asked.budget_s)
