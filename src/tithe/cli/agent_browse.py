@@ -11,9 +11,8 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from tithe.agent import Agent, Outcome
-from tithe.agent.progress import Event, telling_loop
-from tithe.agent.stopwatch import WatchedBackend
+from tithe.agent import Outcome
+from tithe.agent.step_times import StepTime
 from tithe.audit import Endpoint
 from tithe.cli.agent_flags import NO_ANSWER, SWITCH, TIMEOUT_S, Asking, recorded, say, say_where
 from tithe.cli.agent_report import RunReport
@@ -24,7 +23,7 @@ from tithe.cli.store import Db
 from tithe.cli.target import Wanted, open_target
 from tithe.core.errors import UsageError
 from tithe.report import figures
-from tithe.report.agent import print_event, print_outcome
+from tithe.report.agent import print_event, print_outcome, print_steps
 
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -33,13 +32,14 @@ class BrowseReport(RunReport, frozen=True, kw_only=True):
     """What `--json` prints.
 
     page: the address where it began; ended: where it was last. page_s: in which the page had the turn; model_s: in which the endpoint
-    was asked something; where a tool starts before the answer is complete, both count.
+    was asked something; where a tool starts before the answer is complete, both count. step_times: the same for each step.
     """
 
     page: str
     ended: str
     page_s: float
     model_s: float
+    step_times: tuple[StepTime, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,7 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
     ended: str
     page_s: float
     model_s: float
+    step_times: tuple[StepTime, ...]
 
 
 def browse(
@@ -125,7 +126,7 @@ def browse(
     if json:
         sys.stdout.write(msgspec.json.encode(_report(asked, run)).decode() + "\n")
     else:
-        show(lambda console: print_outcome(run.outcome, console, _remarks(run)))
+        show(lambda console: _print(run, console))
     say_where(db, notes)
     if run.outcome.error is not None:
         raise run.outcome.error
@@ -134,10 +135,7 @@ def browse(
 
 
 async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
-    from tithe.agent.browser import INSTRUCTIONS, Browser
-
-    def tell(event: Event) -> None:
-        print_event(event, notes)
+    from tithe.agent.browser import Browser
 
     asyncio.get_running_loop().set_exception_handler(_unheard)
 
@@ -149,29 +147,19 @@ async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
             window=asked.chromium.window,
             sandbox=not asked.chromium.no_sandbox,
             anywhere=asked.chromium.anywhere,
-            tell=tell,
+            tell=lambda event: print_event(event, notes),
         ) as browser,
     ):
         say(notes, f"Asking {target.endpoint.model} at {target.endpoint.url}, which gets to see the pages.")
-        backend = WatchedBackend(target.backend)
-        loop = telling_loop(tell, plain=asked.plain)
-        agent = Agent(
-            backend,
-            target.endpoint.model,
-            tools=browser.tools,
-            instructions=INSTRUCTIONS,
-            answer=str,
-            crafts=loop.crafts,
-            policy=loop.policy,
-            name="browse",
-        )
+        agent = browser.agent(target.backend, target.endpoint.model, plain=asked.plain)
         outcome = await agent.run(asked.goal, asked.budget_s)
         return _Run(
             outcome=outcome,
             endpoint=target.endpoint,
             ended=browser.address,
-            page_s=browser.stopwatch.seconds,
-            model_s=backend.stopwatch.seconds,
+            page_s=browser.times.page.seconds,
+            model_s=browser.times.model.seconds,
+            step_times=browser.times.steps(),
         )
 
 
@@ -181,9 +169,11 @@ def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-def _remarks(run: _Run) -> list[str]:
+def _print(run: _Run, console: Console) -> None:
     page, model = figures.seconds(run.page_s), figures.seconds(run.model_s)
-    return [f"Of that the page took {page}, and the model {model}. It ended at {run.ended}"]
+    took = f"Of that the page took {page}, and the model {model}. It ended at {run.ended}"
+    print_outcome(run.outcome, console, [took])
+    print_steps(run.step_times, console)
 
 
 def _report(asked: _Asked, run: _Run) -> BrowseReport:
@@ -195,4 +185,5 @@ def _report(asked: _Asked, run: _Run) -> BrowseReport:
         ended=run.ended,
         page_s=run.page_s,
         model_s=run.model_s,
+        step_times=run.step_times,
     )
