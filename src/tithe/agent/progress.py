@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tithe.agent.crafts import PLAIN, Crafts
+from tithe.agent.calling import called
+from tithe.agent.crafts import ALL, PLAIN, Crafts
 from tithe.agent.fault import Fault
 from tithe.agent.policy import Decision, Policy, Situation, budgeted, minimal
 from tithe.agent.tool import AgentTool
-from tithe.agent.tool_run import called
 from tithe.core.errors import UsageError
 
 
@@ -41,10 +41,11 @@ class Loop(NamedTuple):
     policy: Policy
 
 
-def telling_loop(tell: Tell, *, plain: bool) -> Loop:
-    """All that the time allows, or with `plain` the minimal loop; each of its decisions is told."""
-    crafts, policy = (PLAIN, minimal) if plain else (Crafts(), budgeted)
-    return Loop(crafts, telling_policy(policy, tell))
+def telling_loop(tell: Tell, *, plain: bool, crafts: Crafts = ALL) -> Loop:
+    """All of `crafts` that the time allows, or with `plain` the minimal loop; each of its decisions is told."""
+    return (
+        Loop(PLAIN, telling_policy(minimal, tell)) if plain else Loop(crafts, telling_policy(budgeted, tell))
+    )
 
 
 def telling_policy(policy: Policy, tell: Tell) -> Policy:

@@ -18,7 +18,8 @@ from tithe.core.errors import EndpointError, StreamBroken, TitheError
 from tithe.trace.tracing import Scope, attempt
 from tithe.wire.hearing import Hearing
 
-Watch = Callable[[Hearing], None]
+Watch = Callable[[Hearing], bool]
+"""Sees an answer as it comes, after each event; True: enough of it was heard, and the rest is not waited for."""
 
 # Times the slowest tenth of the first tokens seen here; a prompt that is not cached may be that much slower than those that were.
 PATIENCE = 10.0
@@ -152,7 +153,8 @@ class Race:
                 events = cast("AsyncGenerator[Event]", self._backend.generate(self._request))
                 async with contextlib.aclosing(events):
                     async for event in events:
-                        self._take(each, event)
+                        if self._take(each, event):
+                            break
                 if (broken := hearing.broken()) is not None:
                     raise broken
             except TitheError as error:
@@ -160,11 +162,10 @@ class Race:
                 raise
             scope.note(hearing.attributes())
 
-    def _take(self, each: _Attempt, event: Event) -> None:
+    def _take(self, each: _Attempt, event: Event) -> bool:
         each.hearing.take(event)
         each.heard_at = self._clock.now()
         if self._leader is None and each.hearing.first_token is not None:
             self._leader = each
             self._speaks.set_result(None)
-        if self._watch is not None and self._leader is each:
-            self._watch(each.hearing)
+        return self._watch is not None and self._leader is each and self._watch(each.hearing)

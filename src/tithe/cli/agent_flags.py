@@ -52,9 +52,9 @@ class Asking:
         """Seconds. Raises `UsageError` for a budget that is none."""
         return positive(seconds(self.budget, "--budget"), "--budget")
 
-    def endpoint(self) -> Wanted:
-        """The endpoint that is named, by a flag or by the environment. Raises `UsageError` where none is."""
-        place = self.url or os.environ.get("OPENAI_BASE_URL", "").strip() or None
+    def endpoint(self, otherwise: str | None = None) -> Wanted:
+        """The endpoint that is named, by a flag or by the environment, else `otherwise`. Raises `UsageError` where there is none."""
+        place = self.url or os.environ.get("OPENAI_BASE_URL", "").strip() or otherwise
         if place is None:
             raise UsageError(
                 "No endpoint is named: give its base URL with --url, or set OPENAI_BASE_URL; --url embedded starts the bundled model's."
