@@ -12,7 +12,7 @@ from tithe.agent.outcome import Outcome
 from tithe.agent.speeds import CallTime
 from tithe.audit import read_report
 from tithe.core import Backend
-from tithe.core.errors import EndpointError, UsageError
+from tithe.core.errors import UsageError
 from tithe.net.remote import RemoteBackend
 
 
@@ -54,9 +54,13 @@ class Agent(agent.Agent):
     async def run(self, goal: str, budget: float) -> Outcome:
         """As `tithe.agent.Agent.run`; also raises `UsageError` when no model was named and the endpoint has not just one."""
         async with self:
-            if not self.model:
-                self.model = await self._only_model()
             return await super().run(goal, budget)
+
+    async def named_model(self) -> str:
+        """The model that was named, or the endpoint's only one."""
+        if not self.model:
+            self.model = await self._only_model()
+        return self.model
 
     async def __aenter__(self) -> Self:
         self._kept += 1
@@ -70,10 +74,7 @@ class Agent(agent.Agent):
     async def _only_model(self) -> str:
         assert self._remote is not None
         url = self._remote.url.human_repr()
-        try:
-            models = await self._remote.models()
-        except EndpointError as error:
-            raise UsageError(f"Which models {url} has cannot be found out: {error.message}") from error
+        models = await self._remote.models()
         if len(models) != 1:
             raise UsageError(
                 f"{url} has {len(models)} models; name one: {', '.join(models[:10]) or 'it lists none'}."
@@ -94,4 +95,4 @@ def call_times(path: Path) -> Iterator[CallTime]:
     seen += [step.attempts[-1] for run in report.measured.task.runs for step in run.steps]
     for call in seen:
         if call.answered and call.ttft is not None and call.total is not None:
-            yield CallTime(call.ttft, call.total - call.ttft)
+            yield CallTime(call.ttft, call.total - call.ttft, call.output_tokens)

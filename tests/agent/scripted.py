@@ -1,9 +1,11 @@
 """Scripted models and what they are given, for the tests of this room."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tithe.core import Request, Script, ScriptedBackend, TextDelta, ToolCallDelta, Usage
+from tithe.agent import Agent, CallTime, Outcome
+from tithe.core import FakeClock, Request, Script, ScriptedBackend, TextDelta, ToolCallDelta, Usage
 
 USAGE = Usage(prompt_tokens=100, completion_tokens=10)
 
@@ -39,3 +41,17 @@ def turn_by_turn(*scripts: Script | Callable[[Request], Script], clock: Any = No
 def last(requests: Sequence[Request]) -> list[tuple[str, str | None]]:
     """The last conversation that was sent, as roles and texts."""
     return [(message.role, message.content) for message in requests[-1].messages]
+
+
+def run(agent: Agent, clock: FakeClock, budget: float = 60.0, goal: str = "goal") -> Outcome:
+    """A run on a clock that only moves when everything waits."""
+
+    async def main() -> Outcome:
+        return await clock.run(asyncio.ensure_future(agent.run(goal, budget)))
+
+    return asyncio.run(main())
+
+
+def seconds(first: float) -> CallTime:
+    """A call that had its whole answer after so long."""
+    return CallTime(first, 0.0)

@@ -5,20 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.agent.scripted import calls, last, says, turn_by_turn
+from tests.agent.scripted import calls, last, run, says, seconds, turn_by_turn
 
-from tithe.agent import PLAIN, Agent, CallTime, Crafts, Environment, Outcome, minimal, tool
-from tithe.core import FakeClock, Request, Script, ScriptedBackend, TextDelta, ToolCallDelta
-from tithe.core.errors import EndpointRefused, InvalidRequest, Overloaded, StreamBroken, UsageError
+from tithe.agent import PLAIN, Agent, Crafts, Environment, minimal, tool
+from tithe.core import FakeClock, Request, Script, ScriptedBackend, TextDelta
+from tithe.core.errors import EndpointRefused, Overloaded, StreamBroken, UsageError
 
 ONE = Crafts(candidates=1, review=False, ways=1, hedge=0)
-
-
-def run(agent: Agent, clock: FakeClock, budget: float = 60.0, goal: str = "goal") -> Outcome:
-    async def main() -> Outcome:
-        return await clock.run(asyncio.ensure_future(agent.run(goal, budget)))
-
-    return asyncio.run(main())
 
 
 async def double(x: int) -> int:
@@ -159,116 +152,6 @@ def test_an_answer_that_fails_the_check_is_mended_and_one_that_passes_is_vouched
     outcome = run(agent, clock)
     assert (outcome.answer, outcome.vouched) == ("8", True)
     assert last(backend.requests)[-1] == ("user", "The answer was not accepted: it is odd")
-
-
-# Several answers at once.
-
-
-def voting(*texts: str, clock: FakeClock, n: bool) -> ScriptedBackend:
-    """Answers each with the next text; without `n`, each of several calls takes a second longer than the one before it."""
-    asked = iter(range(1 << 30))
-
-    def script(request: Request) -> Script:
-        if request.n > 1:
-            if not n:
-                return Script(error=InvalidRequest("n is not supported"))
-            return Script(
-                deltas=[TextDelta(at=0, index=i, text=texts[i]) for i in range(request.n)], ttft=1.0
-            )
-        number = next(asked)
-        return says(texts[number % len(texts)], ttft=1.0 + number)
-
-    return ScriptedBackend(script, clock)
-
-
-@pytest.mark.parametrize("n", [True, False])
-def test_of_several_candidates_the_one_that_most_agree_on_is_taken(n):
-    clock = FakeClock()
-    agent = Agent(
-        voting("five", "four", " four ", clock=clock, n=n),
-        "m",
-        crafts=Crafts(ways=1, review=False),
-        clock=clock,
-    )
-    agent.speeds.saw_call(seconds(1.0))
-    outcome = run(agent, clock)
-    assert outcome.answer.strip() == "four"
-    assert outcome.decisions[0].decision.candidates == 3
-
-
-def seconds(first: float) -> CallTime:
-    return CallTime(first, 0.0)
-
-
-def test_candidates_are_not_waited_for_when_most_agree_already():
-    clock = FakeClock()
-    backend = voting("four", "four", "five", clock=clock, n=False)
-    agent = Agent(backend, "m", crafts=Crafts(ways=1, hedge=0, review=False), clock=clock)
-    agent.speeds.saw_call(seconds(1.0))
-    outcome = run(agent, clock)
-    assert outcome.answer == "four"
-    assert outcome.wall_s == pytest.approx(2.0), "the third would have come at 3 s"
-    assert backend.abandoned == 1
-
-
-def test_a_server_that_ignores_n_is_asked_beside_from_then_on():
-    clock = FakeClock()
-    asked: list[int] = []
-
-    def script(request: Request) -> Script:
-        asked.append(request.n)
-        return calls(("double", '{"x": 4}'), ttft=0.1) if len(asked) == 1 else says("8", ttft=0.1)
-
-    agent = Agent(
-        ScriptedBackend(script, clock), "m", tools=[double], crafts=Crafts(ways=1, review=False), clock=clock
-    )
-    agent.speeds.saw_call(seconds(0.1))
-    assert run(agent, clock).answer == "8"
-    assert asked == [3, 1, 1, 1]
-
-
-def test_a_candidate_at_fault_is_not_taken():
-    clock = FakeClock()
-    wrong, right = '{"x": "y"}', '{"x": 4}'
-
-    def script(request: Request) -> Script:
-        if request.messages[-1].role == "tool":
-            return says("8")
-        deltas: list[Any] = []
-        for index, arguments in enumerate((wrong, wrong, right)[: request.n]):
-            deltas.append(
-                ToolCallDelta(at=0, index=index, call=0, id=f"c{index}", name="double", arguments=arguments)
-            )
-        return Script(deltas=deltas, ttft=0.1, finish="tool_calls")
-
-    agent = Agent(
-        ScriptedBackend(script, clock), "m", tools=[double], crafts=Crafts(ways=1, review=False), clock=clock
-    )
-    agent.speeds.saw_call(seconds(0.1))
-    outcome = run(agent, clock)
-    assert (outcome.answer, outcome.faults) == ("8", ())
-
-
-def test_a_judge_or_a_function_may_choose():
-    def script(request: Request) -> Script:
-        if request.n > 1:
-            return Script(
-                deltas=[TextDelta(at=0, index=i, text=text) for i, text in enumerate("aab")], ttft=0.1
-            )
-        assert "1. a\n2. a\n3. b" in (request.messages[-1].content or "")
-        return says('{"best": 3}', ttft=0.1)
-
-    for choose in ("judge", lambda messages: len(messages) - 1):
-        clock = FakeClock()
-        agent = Agent(
-            ScriptedBackend(script, clock),
-            "m",
-            crafts=Crafts(ways=1, review=False),
-            choose=choose,
-            clock=clock,
-        )
-        agent.speeds.saw_call(seconds(0.1))
-        assert run(agent, clock).answer == "b"
 
 
 # Doubt.

@@ -13,23 +13,24 @@ from typing import Any
 
 import msgspec
 
-from tithe.agent.caller import Caller
+from tithe.agent.answer import Answers
+from tithe.agent.caller import Caller, CallFailed
 from tithe.agent.candidates import Choose, Forks
 from tithe.agent.crafts import ALL, Crafts
 from tithe.agent.deadline import Deadline
-from tithe.agent.environment import AnswerCheck, Environment
+from tithe.agent.environment import AnswerCheck, Environment, MakeEnvironment, Opening
 from tithe.agent.outcome import Outcome
 from tithe.agent.policy import Policy, budgeted
 from tithe.agent.request import Asking
 from tithe.agent.run import Begin, Run
-from tithe.agent.speeds import CallTime, Speeds
+from tithe.agent.speeds import CallTime, Speeds, ToolTime
 from tithe.agent.tool import AgentTool, tool, tool_of
 from tithe.agent.way import Way
 from tithe.core import Backend, Clock, Sampling, SystemClock, new_id
 from tithe.core.errors import UsageError
 from tithe.trace import tracing
 
-Tools = Sequence[Callable[..., Any] | AgentTool] | Callable[[], Environment]
+Tools = Sequence[Callable[..., Any] | AgentTool] | MakeEnvironment
 
 ANSWER_TOOL = "final_answer"
 
@@ -48,7 +49,7 @@ class Agent:
         crafts: what may be done; policy: what of it is done when.
         choose: how the best of several candidates is found: by vote, by a judging call, or by a function of their messages that
             returns the place of the best.
-        seed: calls of this endpoint whose times are known (an audit's), until this agent has made its own.
+        seed: calls of this endpoint, and runs of these tools, whose times are known, until this agent has made its own.
         max_steps: the most steps of one way from goal to answer. max_tokens: the most tokens of an answer.
         name: what its tasks are called in a ledger.
 
@@ -67,7 +68,7 @@ class Agent:
         crafts: Crafts = ALL,
         policy: Policy = budgeted,
         choose: Choose = "vote",
-        seed: Iterable[CallTime] = (),
+        seed: Iterable[CallTime | ToolTime] = (),
         max_steps: int = 50,
         max_tokens: int | None = None,
         sampling: Sampling | None = None,
@@ -113,7 +114,7 @@ class Agent:
         """Do the task within `budget` seconds of wall clock.
 
         It ends by then, or later by at most the timeout of one tool that declares one and is not idempotent. What went wrong is in
-        the outcome. Raises `UsageError` for a budget that is no time, or an environment whose tools cannot be used.
+        the outcome. Raises `UsageError` for a budget that is no time, or an environment that cannot be made or used.
         """
         if not budget > 0 or math.isinf(budget):
             raise UsageError(f"budget is {budget}: give the seconds that the task may take.")
@@ -134,15 +135,34 @@ class Agent:
             finally:
                 await deadline.settle()
 
-    def _way(self, goal: str, caller: Caller, deadline: Deadline) -> Way:
-        environment = self._tools() if callable(self._tools) else Environment(tools=self._tools)
+    async def named_model(self) -> str:
+        """The model's name, for whoever has to ask for it first. Raises `TitheError`s."""
+        return self.model
+
+    async def _way(self, goal: str, caller: Caller, deadline: Deadline) -> Way:
+        try:
+            model = await deadline.within(caller.insist(self.named_model), deadline.left)
+        except CallFailed as failed:
+            if isinstance(failed.error, UsageError):
+                raise failed.error from failed
+            raise
+        environment = (
+            await Opening(self._tools).environment(deadline)
+            if callable(self._tools)
+            else Environment(tools=self._tools)
+        )
+        try:
+            tools = checked(self._with_answer(environment.tools))
+        except UsageError:
+            await environment.end(deadline)
+            raise
         return Way(
-            asking=self._asking.of_session(new_id()),
+            asking=msgspec.structs.replace(self._asking, model=model).of_session(new_id()),
             goal=goal,
             instructions=self._instructions,
             environment=environment,
-            tools=checked(self._with_answer(environment.tools)),
-            checks=self._checks,
+            tools=tools,
+            answers=Answers(self._checks, environment, deadline),
             caller=caller,
             speeds=self.speeds,
             deadline=deadline,
@@ -177,4 +197,4 @@ def answer_tool(kind: Any) -> AgentTool:
     final_answer.__doc__ = "End the task with this answer."
     final_answer.__annotations__ = {"answer": kind}
     final_answer.__name__ = ANSWER_TOOL
-    return tool_of(tool(final=True)(final_answer))
+    return tool_of(tool(final=True, idempotent=True)(final_answer))

@@ -41,7 +41,7 @@ class Beside:
 
         def answered(place: int) -> Callable[[Hearing], "asyncio.Future[bool]"]:
             def take(hearing: Hearing) -> "asyncio.Future[bool]":
-                found[place] = examined(hearing, self._toolbox)[0]
+                found[place] = first_choice(hearing, self._toolbox)
                 come.set()
                 return used[place]
 
@@ -84,6 +84,12 @@ class Beside:
                 if call.done():
                     call.result()
             raise OutOfTime
+
+
+def first_choice(hearing: Hearing, toolbox: Toolbox) -> Proposal:
+    """The first choice of an answer."""
+    choice = hearing.choices[min(hearing.choices)]
+    return examine(choice.message, choice.finish, toolbox)
 
 
 def examined(hearing: Hearing, toolbox: Toolbox) -> list[Proposal]:

@@ -9,17 +9,21 @@ Hedging: an attempt whose first token is later than nine in ten is joined by a s
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tithe.agent.crafts import Crafts
 from tithe.agent.deadline import Deadline, OutOfTime
 from tithe.agent.race import Race, Watch, patience
+from tithe.agent.speculation import wanted
 from tithe.agent.speeds import CallTime, Speeds
 from tithe.core import Backend, Request
 from tithe.core import attributes as at
 from tithe.core.errors import Closing, EndpointError, EndpointRefused, EngineError, Overloaded, TitheError
 from tithe.trace.tracing import call
 from tithe.wire.hearing import Hearing
+
+T = TypeVar("T")
 
 BACKOFF_S = 0.1
 _ASKED_AGAIN = frozenset((408, 409, 425, 429))
@@ -68,7 +72,7 @@ class Caller:
         self._speeds.asked += 1
         with call(request.model) as scope:
             try:
-                hearing = await self._answer(request, watch)
+                hearing = await self.insist(lambda: self._attempt(request, watch))
             except CallFailed as failed:
                 scope.note({at.ERROR: failed.error.code or type(failed.error).__name__})
                 raise
@@ -76,38 +80,36 @@ class Caller:
                 scope.note({at.SPECULATIVE: True})
                 raise
             scope.note(hearing.attributes() | ({at.CHOICES: request.n} if request.n > 1 else {}))
-            self._learn(hearing)
+            self._learn(hearing, request.n)
             if answered is not None:
-                scope.over()
-                used = answered(hearing)
-                try:
-                    if not await used:
-                        scope.note({at.SPECULATIVE: True})
-                except asyncio.CancelledError:
-                    scope.note({at.SPECULATIVE: True})
-                    raise
+                await wanted(scope, answered(hearing))
             return hearing
 
-    async def _answer(self, request: Request, watch: Watch | None) -> Hearing:
+    async def insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What an attempt gives; it is made again where that may help, as often as `Crafts.retries` has it. Raises as `ask` does."""
         failures = 0
         while True:
-            may_hedge = self._speeds.hedged + 1 <= self._crafts.hedge * self._speeds.asked
-            race = Race(self._backend, request, self._deadline, watch)
             try:
-                return await race.run(patience(self._speeds, self._deadline.left, hedge=may_hedge))
+                return await attempt()
             except TitheError as error:
                 if not is_transient(error) or failures >= self._crafts.retries:
                     raise CallFailed(error) from error
                 await self._back_off(error, failures)
-            except OutOfTime:
+            except (OutOfTime, CallFailed):
                 raise
             except Exception as error:
                 raise CallFailed(EngineError(f"The backend raised {error!r}, which none may.")) from error
-            finally:
-                self.hedges += race.hedged
-                self._speeds.hedged += race.hedged
             failures += 1
             self.retries += 1
+
+    async def _attempt(self, request: Request, watch: Watch | None) -> Hearing:
+        may_hedge = self._speeds.hedged + 1 <= self._crafts.hedge * self._speeds.asked
+        race = Race(self._backend, request, self._deadline, watch)
+        try:
+            return await race.run(patience(self._speeds, self._deadline.left, hedge=may_hedge))
+        finally:
+            self.hedges += race.hedged
+            self._speeds.hedged += race.hedged
 
     async def _back_off(self, error: TitheError, failures: int) -> None:
         told: float | None = getattr(error, "retry_after", None)
@@ -116,11 +118,13 @@ class Caller:
             raise OutOfTime from error
         await self._deadline.clock.sleep(wait)
 
-    def _learn(self, hearing: Hearing) -> None:
-        self.tokens += hearing.usage.completion_tokens if hearing.usage is not None else 0
-        if hearing.first_token is not None and hearing.last_token is not None:
+    def _learn(self, hearing: Hearing, choices: int) -> None:
+        tokens = hearing.usage.completion_tokens if hearing.usage is not None else None
+        self.tokens += tokens or 0
+        first, last = hearing.first_token, hearing.last_token
+        if first is not None and last is not None:
             self._speeds.saw_call(
-                CallTime(hearing.first_token - hearing.begun, hearing.last_token - hearing.first_token)
+                CallTime(first - hearing.begun, last - first, tokens if choices == 1 else None)
             )
 
 

@@ -3,22 +3,28 @@
 They share the history's prefix. Where the endpoint has `n` they are the choices of one call; else calls beside each other, which
 are not waited for when more than half already ask for the same. What is not taken never enters history; a call of which nothing
 was taken is `speculation`.
+
+Of those that ask for different things, the checks have the first word: one whose call is turned down by its tool's own check, or whose answer
+is by the answer's, is not taken as long as there is another, and an answer that the check vouches for is taken. What is left then is chosen from.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from tithe.agent.answer import Answer, Answers, answer_of
 from tithe.agent.beside import Beside, Found, examined
 from tithe.agent.caller import Caller, CallFailed
+from tithe.agent.calling import called
 from tithe.agent.deadline import Deadline, OutOfTime
+from tithe.agent.fault import Fault
 from tithe.agent.proposal import Proposal
 from tithe.agent.request import JUDGE, Asking, Preferred, shown
 from tithe.agent.speeds import Speeds
 from tithe.agent.tool import schema_of
-from tithe.agent.tool_run import Toolbox, called
+from tithe.agent.tool_run import Toolbox
 from tithe.core import Message
 from tithe.core.errors import EndpointRefused, InvalidRequest, UsageError
 
@@ -33,6 +39,28 @@ class Forks:
         self.has_n = wanted
 
 
+class _Answered(NamedTuple):
+    """What a proposal answers; a tuple, since that may be None."""
+
+    value: Any
+
+
+class _Candidate(NamedTuple):
+    """A proposal and its place. `stands_for` is equal for those that ask for, or answer, the same; answer: where it is known before
+    anything is run."""
+
+    place: int
+    proposal: Proposal
+    stands_for: Hashable
+    answer: _Answered | None = None
+
+    def judged(self, verdict: Answer | Fault | None) -> "_Candidate":
+        """The same, with what the checks said of the answer; of a tool call they are asked again before it is run."""
+        if self.answer is None:
+            return self
+        return self._replace(proposal=msgspec.structs.replace(self.proposal, verdict=verdict))
+
+
 class Candidates:
     """Asks for candidates and takes one."""
 
@@ -40,6 +68,7 @@ class Candidates:
         self,
         caller: Caller,
         toolbox: Toolbox,
+        answers: Answers,
         speeds: Speeds,
         deadline: Deadline,
         forks: Forks,
@@ -47,6 +76,7 @@ class Candidates:
     ) -> None:
         self._caller = caller
         self._toolbox = toolbox
+        self._answers = answers
         self._calls = Beside(caller, toolbox, deadline)
         self._speeds = speeds
         self._deadline = deadline
@@ -56,14 +86,13 @@ class Candidates:
     async def take(self, asking: Asking, history: Sequence[Message], count: int) -> Proposal:
         """The best of `count`; one that is at fault only where all are. Raises as `Caller.ask` does."""
         began = self._deadline.clock.now()
-        if self._forks.has_n:
-            proposals = await self._choices(asking, history, count)
-            if proposals is not None:
-                self._speeds.saw_candidates(count, self._deadline.clock.now() - began)
-                return proposals[await self._best(asking, history, proposals)]
-        taken = await self._beside(asking, history, count)
+        proposals = await self._choices(asking, history, count) if self._forks.has_n else None
+        if proposals is not None:
+            taken = await self._best(asking, history, proposals)
+        else:
+            taken = await self._beside(asking, history, count)
         self._speeds.saw_candidates(count, self._deadline.clock.now() - began)
-        return taken
+        return taken.proposal
 
     async def _choices(self, asking: Asking, history: Sequence[Message], count: int) -> list[Proposal] | None:
         """As choices of one call; None where the endpoint has no `n`."""
@@ -80,59 +109,120 @@ class Candidates:
             self._forks.has_n = False  # it answers as if it had not been asked for more than one
         return examined(hearing, self._toolbox)
 
-    async def _beside(self, asking: Asking, history: Sequence[Message], count: int) -> Proposal:
+    async def _beside(self, asking: Asking, history: Sequence[Message], count: int) -> _Candidate:
         """As calls beside each other."""
 
         def enough(found: Found) -> bool:
-            votes = Counter(proposal.key for proposal in found.values() if proposal.fault is None)
-            return bool(votes) and votes.most_common(1)[0][1] * 2 > count
+            sound = [proposal for proposal in found.values() if proposal.fault is None]
+            votes = Counter(proposal.key for proposal in sound)
+            if not votes or votes.most_common(1)[0][1] * 2 <= count:
+                return False
+            # Where a check has the last word on an answer, the others may yet be what it passes.
+            return not (self._answers.checked and any(proposal.answers for proposal in sound))
+
+        chosen: list[_Candidate] = []
 
         async def best(found: Found) -> int:
             places = sorted(found)
-            return places[await self._best(asking, history, [found[place] for place in places])]
+            chosen.append(await self._best(asking, history, [found[place] for place in places]))
+            return places[chosen[0].place]
 
         requests = [asking.step(history, at=place) for place in range(count)]
-        _, taken = await self._calls.one_of(requests, enough, best)
-        return taken
+        await self._calls.one_of(requests, enough, best)
+        return chosen[0]
 
-    async def _best(self, asking: Asking, history: Sequence[Message], proposals: list[Proposal]) -> int:
+    async def _best(
+        self, asking: Asking, history: Sequence[Message], proposals: Sequence[Proposal]
+    ) -> _Candidate:
         """Which one is taken."""
-        sound = [place for place, proposal in enumerate(proposals) if proposal.fault is None]
-        if len(sound) < 2 or len({proposals[place].key for place in sound}) == 1:
-            return sound[0] if sound else 0
-        if self._choose == "vote":
-            return vote(proposals)
+        offered = [_Candidate(place, proposal, proposal.key) for place, proposal in enumerate(proposals)]
+        sound = [each for each in offered if each.proposal.fault is None]
+        if _agree(sound or offered[:1]):
+            return (sound or offered)[0]
+        sound = [await self._known(each) for each in sound]
+        if _agree(sound):
+            return sound[0]
+        passed = await self._passed(sound)
+        if _agree(passed) or self._choose == "vote":
+            return _vote(passed)
         if self._choose == "judge":
-            return await self._judged(asking, history, proposals, sound)
-        choose, offered = self._choose, [proposals[place].message for place in sound]
+            return await self._judged(asking, history, passed)
+        work = called(self._choose, [each.proposal.message for each in passed])
         try:
-            picked: int = await called(choose, offered)
-            return sound[picked]
+            picked: int = await self._deadline.within(work, self._deadline.left)
+            return passed[picked]
+        except OutOfTime:
+            return _vote(passed)
         except Exception as error:
             raise CallFailed(UsageError(f"What chooses among candidates raised {error!r}.")) from error
 
+    async def _known(self, each: _Candidate) -> _Candidate:
+        """With its answer, if it is one: a text, or what the final tool is given where that may be called for nothing."""
+        proposal = each.proposal
+        if not proposal.answers or len(proposal.calls) > 1:
+            return each
+        value: Any = proposal.message.content
+        for ready in proposal.ready:
+            if not ready.tool.traits.idempotent:
+                return each
+            try:
+                ran = await self._toolbox.outcome(ready)
+            except OutOfTime:
+                return each
+            if ran.fault is not None:
+                return each
+            value = answer_of(ready, ran.value)
+        stands_for = ("answer", await self._answers.key(value))
+        return each._replace(stands_for=stands_for, answer=_Answered(value))
+
+    async def _passed(self, sound: Sequence[_Candidate]) -> list[_Candidate]:
+        """Those that the checks leave, or the one that they vouch for; the first of all, with what is wrong with it, where they leave none."""
+        votes = _votes(sound)
+        verdicts: dict[Hashable, Answer | Fault | None] = {}
+        for each in sorted(sound, key=lambda each: -votes[each.stands_for]):
+            if each.stands_for not in verdicts:
+                verdict = verdicts[each.stands_for] = await self._verdict(each)
+                if isinstance(verdict, Answer) and verdict.vouched:
+                    return [each.judged(verdict)]
+        judged = [each.judged(verdicts[each.stands_for]) for each in sound]
+        return [each for each in judged if not isinstance(verdicts[each.stands_for], Fault)] or judged[:1]
+
+    async def _verdict(self, each: _Candidate) -> Answer | Fault | None:
+        """What the checks say: of an answer, or of the call that would be run first."""
+        try:
+            if each.answer is not None:
+                return await self._answers.examine(each.answer.value) if self._answers.checked else None
+            for ready in each.proposal.ready[:1]:
+                await self._toolbox.check(ready)
+        except Fault as fault:
+            return fault
+        except OutOfTime:
+            pass
+        return None
+
     async def _judged(
-        self, asking: Asking, history: Sequence[Message], proposals: list[Proposal], sound: list[int]
-    ) -> int:
+        self, asking: Asking, history: Sequence[Message], candidates: Sequence[_Candidate]
+    ) -> _Candidate:
         """What a call prefers; where its answer is none, the vote."""
-        listed = "\n".join(f"{n}. {shown(proposals[place].message)}" for n, place in enumerate(sound, 1))
+        listed = "\n".join(f"{n}. {shown(each.proposal.message)}" for n, each in enumerate(candidates, 1))
         request = asking.aside(history, JUDGE.format(candidates=listed), schema_of(Preferred))
         try:
             hearing = await self._caller.ask(request)
             best = msgspec.json.decode(hearing.choices[0].text, type=Preferred).best
         except (CallFailed, OutOfTime, msgspec.DecodeError, KeyError):
-            return vote(proposals)
-        return sound[best - 1] if 1 <= best <= len(sound) else vote(proposals)
+            return _vote(candidates)
+        return candidates[best - 1] if 1 <= best <= len(candidates) else _vote(candidates)
 
 
-def vote(proposals: Sequence[Proposal]) -> int:
-    """The first of those for which most are; one at fault has no vote."""
-    votes = Counter(proposal.key for proposal in proposals if proposal.fault is None)
-    if not votes:
-        return 0
-    most = max(votes.values())
-    return next(
-        place
-        for place, proposal in enumerate(proposals)
-        if proposal.fault is None and votes[proposal.key] == most
-    )
+def _agree(candidates: Sequence[_Candidate]) -> bool:
+    return len({each.stands_for for each in candidates}) == 1
+
+
+def _votes(candidates: Sequence[_Candidate]) -> Counter[Hashable]:
+    return Counter(each.stands_for for each in candidates)
+
+
+def _vote(candidates: Sequence[_Candidate]) -> _Candidate:
+    """The first of those for which most are."""
+    votes = _votes(candidates)
+    return max(candidates, key=lambda each: votes[each.stands_for])

@@ -19,7 +19,8 @@ Stopped = Literal["answered", "out of time", "out of steps", "stuck", "failed"]
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision of the policy's, with what it took. `left_s`: when it was taken. `took_s`: None where it was cut short."""
+    """A decision of the policy's, with what it took. `left_s`: when it was taken. `took_s`: None where it was cut short; of `again` the
+    way that it began, until that came to an answer or was left for another."""
 
     way: int
     step: int
@@ -34,7 +35,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     answer: the best valid answer; None: there was none in time. vouched: the user's check passed it, or two ways agreed.
     next: what would have been done with more time; None where nothing would have.
     steps, calls, retries, hedges, ways: how many there were in all. tokens: output tokens, as far as they were reported.
-    messages: the conversation that the answer came from. environment: the one it was made in, still open; close it.
+    messages: the conversation that the answer came from. environment: the one it was made in, still open; close it. Both are empty
+    where the run ended before a way began.
     """
 
     answer: Any

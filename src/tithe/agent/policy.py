@@ -35,7 +35,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run stands.
 
     left_s: seconds to the deadline. steps: how many of this way are done; `ahead`: how many more are expected, 1 or more.
-    calls: what one call takes; `candidates`: what so many at once take, by their number; tools: those of a step.
+    calls: what one call takes; `candidates`: what so many at once take, by their number; tools: those of a step; `by_tool`: each by itself.
     failing: the share of steps that had to be done again because of a fault.
     stuck: the model goes in circles. spent: the way took all the steps that it may. pressed: it was told to answer at once, and did not. banked: there is a valid answer. doubts: how often it was reviewed already.
     ways: how many ways from goal to answer were gone, this one included; way_s: seconds that the longest of them took.
@@ -48,6 +48,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     calls: Spread = Spread()
     candidates: dict[int, Spread] = {}
     tools: Spread = Spread()
+    by_tool: dict[str, Spread] = {}
     failing: float = 0.0
     stuck: bool = False
     spent: bool = False
@@ -66,7 +67,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     kind: `step`: on, with `candidates` at once and, if `verify`, the call verified before it is run; `answer now`: one more call,
     in which the model is told that time is up; `review`: the banked answer is criticized; `again`: a new way from the start;
     `accept`: the banked answer is final; `stop`: nothing more can be done in time.
-    predicted_s: seconds that it is expected to take; None: nothing is known. why: in words.
+    predicted_s: seconds that it is expected to take, of `again` the whole way; None: nothing is known. why: in words.
+    next: of `accept` and `stop`, in words, what would be done with more time; None: nothing would.
     """
 
     kind: Kind
@@ -74,6 +76,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     verify: bool = False
     predicted_s: float | None = None
     why: str = ""
+    next: str | None = None
 
 
 Policy = Callable[[Situation, Crafts], Decision]
@@ -89,7 +92,6 @@ def budgeted(situation: Situation, crafts: Crafts) -> Decision:
         return Decision(
             kind="stop", why=f"{_seconds(situation.left_s)} left, and no call is answered that fast"
         )
-    plain = _whole(situation, Decision(kind="step"))
     if (
         situation.ahead >= 2
         and situation.calls
@@ -111,10 +113,12 @@ def budgeted(situation: Situation, crafts: Crafts) -> Decision:
                 predicted_s=_step(situation, design)[0],
                 why=f"{_told(design)}: {situation.ahead:.0f} more steps take {_seconds(whole)} of {_seconds(situation.left_s)}",
             )
-    return Decision(
-        kind="step",
-        predicted_s=_step(situation, Decision(kind="step"))[0],
-        why=f"plain: {situation.ahead:.0f} more steps take {_seconds(plain)} of {_seconds(situation.left_s)}",
+    plain = Decision(kind="step")
+    whole = _whole(situation, plain)
+    return msgspec.structs.replace(
+        plain,
+        predicted_s=_step(situation, plain)[0],
+        why=f"plain: {situation.ahead:.0f} more steps take {_seconds(whole)} of {_seconds(situation.left_s)}",
     )
 
 
@@ -173,20 +177,29 @@ def _doubt(situation: Situation, crafts: Crafts) -> Decision:
     if situation.agreed:
         return Decision(kind="accept", why="the answer is vouched for")
     call = situation.calls.quantile(0.9)
-    if crafts.review and not situation.doubts and situation.calls and _fits(2 * call, situation):
-        return Decision(
-            kind="review", predicted_s=situation.calls.quantile(0.5), why=f"a review takes {_seconds(call)}"
-        )
+    unaffordable: list[str] = []
+    if crafts.review and not situation.doubts and situation.calls:
+        if _fits(2 * call, situation):
+            return Decision(
+                kind="review",
+                predicted_s=situation.calls.quantile(0.5),
+                why=f"a review takes {_seconds(call)}",
+            )
+        unaffordable.append("review the answer")
     if situation.fresh and situation.ways < crafts.ways:
         # Another way may be slower than the slowest so far, and is worth nothing when it does not come to its end.
+        way = _seconds(situation.way_s)
         if _fits(situation.way_s, situation):
             return Decision(
                 kind="again",
                 predicted_s=situation.way_s,
-                why=f"another way takes {_seconds(situation.way_s)} of {_seconds(situation.left_s)}",
+                why=f"another way takes {way} of {_seconds(situation.left_s)}",
             )
-        return Decision(kind="accept", why=f"no time for another way ({_seconds(situation.way_s)})")
-    return Decision(kind="accept", why="nothing more is to be done about it")
+        unaffordable.append(f"go another way from the start ({way})")
+    if not unaffordable:
+        return Decision(kind="accept", why="nothing more is to be done about it")
+    wanted = " and ".join(unaffordable)
+    return Decision(kind="accept", why=f"{_seconds(situation.left_s)} left: no time to {wanted}", next=wanted)
 
 
 def _out_of_the_circle(situation: Situation) -> Decision:

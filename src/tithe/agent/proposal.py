@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tithe.agent.answer import Answer, canonical
 from tithe.agent.fault import Fault
 from tithe.agent.request import CUT, NO_CALL
 from tithe.agent.tool_run import Ready, Toolbox
@@ -12,13 +13,14 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """`calls`: each tool call as it can be run, or its fault. `fault`: what is wrong with the answer as a whole, or with a call.
 
     `key` is equal for answers that ask for the same: the same tools with the same arguments however they are written, or the
-    same text but for white space.
+    same text but for white space. `verdict`: what the checks said of the answer that it is, where they were asked already.
     """
 
     message: Message
     calls: tuple[Ready | Fault, ...]
     fault: Fault | None
     key: str
+    verdict: Answer | Fault | None = None
 
     @property
     def ready(self) -> tuple[Ready, ...]:
@@ -52,11 +54,3 @@ def examine(message: Message, finish: FinishReason | None, toolbox: Toolbox) -> 
         fault = Fault("no call", "The answer was empty.")
     text = "" if calls else " ".join((message.content or "").split())
     return Proposal(message=message, calls=tuple(calls), fault=fault, key=f"{key!r} {text}")
-
-
-def canonical(value: object) -> str:
-    """One text for equal values, whatever the order of their keys."""
-    try:
-        return msgspec.json.encode(value, order="deterministic").decode()
-    except (TypeError, ValueError, RecursionError):
-        return repr(value)

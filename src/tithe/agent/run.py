@@ -8,13 +8,13 @@
 Every decision is kept with what it was expected to take and what it took.
 """
 
-import warnings
+import asyncio
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Hashable
 
 import msgspec
 
+from tithe.agent.answer import Answer
 from tithe.agent.caller import Caller, CallFailed
 from tithe.agent.crafts import Crafts
 from tithe.agent.deadline import Deadline, OutOfTime
@@ -22,19 +22,20 @@ from tithe.agent.environment import Environment
 from tithe.agent.outcome import Decided, Outcome, Stopped
 from tithe.agent.policy import Decision, Policy, Situation
 from tithe.agent.speeds import Speeds
-from tithe.agent.way import Answer, Way
+from tithe.agent.way import Way
 from tithe.core.errors import TitheError, UsageError
 
 EXPECTED_STEPS = 8.0
 """How many steps a task is taken to need while none has come to an answer: about the mean of a request in TraceLab's coding sessions."""
 
-_DISAGREED = 2  # ways that must come to the same
+_AGREE = 2  # ways that must come to the same
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run's ways begin. `way` makes one; `fresh`: each has an environment of its own, so that there may be several."""
+    """How a run's ways begin. `way` makes one, and raises `OutOfTime`, `CallFailed`, and `UsageError` for an environment that cannot be
+    used; `fresh`: each has an environment of its own, so that there may be several."""
 
-    way: Callable[[], Way]
+    way: Callable[[], Awaitable[Way]]
     fresh: bool
 
 
@@ -65,56 +66,81 @@ class Run:
         self._reviewed = 0
         self._reopened = False  # a review found something, and the way goes on
         self._log: list[Decided] = []
+        self._again: tuple[int, float] | None = (
+            None  # the decision that began this way, by its place in the log, and when
+        )
 
     async def to_end(self) -> Outcome:
-        """Run until an answer is accepted, or nothing more can be done. Raises nothing but what the policy raises."""
-        stopped: Stopped = "answered"
-        error: TitheError | None = None
-        next_: str | None = None
-        self._ways.append(self._begin.way())
+        """Run until an answer is accepted, or nothing more can be done.
+
+        Raises nothing but what the policy raises, and `UsageError` for an environment that cannot be used.
+        """
+        try:
+            self._ways.append(await self._begin.way())
+        except OutOfTime:
+            return await self._outcome("out of time", "begin")
+        except CallFailed as failed:
+            return await self._outcome("failed", "begin", failed.error)
         while True:
             decision = self._policy(self._situation(), self._crafts)
             if decision.kind in ("accept", "stop"):
                 self._note(decision, 0.0)
-                if decision.kind == "stop" and not self._banked:
-                    stopped, next_ = self._why_stopped(), self._ways[-1].doing
-                break
+                return await self._accepted(decision)
             began, left = self._deadline.spent, self._deadline.left
             try:
-                await self._do(decision)
+                await self._do(decision, left)
             except OutOfTime:
                 self._note(decision, None, left)
-                stopped, next_ = "out of time", self._ways[-1].doing
-                break
+                return await self._outcome("out of time", self._under_way(decision))
             except CallFailed as failed:
                 self._note(decision, None, left)
-                stopped, error, next_ = "failed", failed.error, self._ways[-1].doing
-                break
-            self._note(decision, self._deadline.spent - began, left)
-        return self._outcome(stopped, next_, error)
+                return await self._outcome("failed", self._under_way(decision), failed.error)
+            if decision.kind != "again":
+                self._note(decision, self._deadline.spent - began, left)
 
-    async def _do(self, decision: Decision) -> None:
+    async def _accepted(self, decision: Decision) -> Outcome:
+        if decision.kind == "accept":
+            return await self._outcome("answered", decision.next)
+        next_ = decision.next or self._ways[-1].doing
+        return await self._outcome("answered" if self._banked else self._why_stopped(), next_)
+
+    def _under_way(self, decision: Decision) -> str:
+        return "go another way from the start" if decision.kind == "again" else self._ways[-1].doing
+
+    async def _do(self, decision: Decision, left: float) -> None:
         way = self._ways[-1]
         place = len(self._ways) - 1
         if decision.kind == "again":
-            self._took.append(self._deadline.clock.now() - way.began)
-            try:
-                self._ways.append(self._begin.way())
-            except Exception as error:
-                raise CallFailed(
-                    UsageError(f"No environment could be made for another way: {error!r}")
-                ) from error
-            return
-        if decision.kind == "review":
+            await self._start_again(decision, left)
+        elif decision.kind == "review":
             self._reviewed += 1
             self._reopened = not await way.review(self._banked[place])
-            return
-        await self._step(way, place, decision)
+        else:
+            await self._step(way, place, decision)
+
+    async def _start_again(self, decision: Decision, left: float) -> None:
+        self._way_ended()
+        self._took.append(self._deadline.clock.now() - self._ways[-1].began)
+        began = self._deadline.spent
+        try:
+            self._ways.append(await self._begin.way())
+        except UsageError as error:
+            raise CallFailed(error) from error
+        self._again = (len(self._log), began)
+        self._note(decision, None, left)
+
+    def _way_ended(self) -> None:
+        """The decision to go this way has its time: until it came to an answer, or was left."""
+        if self._again is not None:
+            place, began = self._again
+            self._log[place] = msgspec.structs.replace(self._log[place], took_s=self._deadline.spent - began)
+            self._again = None
 
     async def _step(self, way: Way, place: int, decision: Decision) -> None:
         answer = await way.step(decision)
         if answer is not None:
             self._banked[place] = answer
+            self._way_ended()
             self._reopened = False
             self._speeds.saw_task(way.steps)
 
@@ -131,6 +157,7 @@ class Run:
                 count: self._speeds.candidates(count) for count in range(2, self._crafts.candidates + 1)
             },
             tools=self._speeds.tools,
+            by_tool=self._speeds.by_tool,
             failing=sum(len(each.faults) for each in self._ways) / steps if steps else 0.0,
             stuck=way.stuck,
             spent=way.steps >= self._max_steps,
@@ -143,11 +170,12 @@ class Run:
             fresh=self._begin.fresh and len(self._ways) < self._crafts.ways,
         )
 
+    def _votes(self) -> Counter[Hashable]:
+        return Counter(answer.key for answer in self._banked.values())
+
     def _agreed(self) -> bool:
-        if any(answer.vouched for answer in self._banked.values()):
-            return True
-        votes = Counter(_hashable(answer.key) for answer in self._banked.values())
-        return bool(votes) and votes.most_common(1)[0][1] >= _DISAGREED
+        vouched = any(answer.vouched for answer in self._banked.values())
+        return vouched or max(self._votes().values(), default=0) >= _AGREE
 
     def _why_stopped(self) -> Stopped:
         way = self._ways[-1]
@@ -168,24 +196,18 @@ class Run:
 
     def _best(self) -> int | None:
         """The way whose answer is taken: a vouched one, else that for which most are, of equals the first."""
-        if not self._banked:
-            return None
-        votes = Counter(_hashable(answer.key) for answer in self._banked.values())
+        votes = self._votes()
         return max(
             self._banked,
-            key=lambda place: (
-                self._banked[place].vouched,
-                votes[_hashable(self._banked[place].key)],
-                -place,
-            ),
+            key=lambda place: (self._banked[place].vouched, votes[self._banked[place].key], -place),
+            default=None,
         )
 
-    def _outcome(self, stopped: Stopped, next_: str | None, error: TitheError | None) -> Outcome:
+    async def _outcome(self, stopped: Stopped, next_: str | None, error: TitheError | None = None) -> Outcome:
         best = self._best()
-        way = self._ways[best if best is not None else -1]
-        for other in self._ways:
-            if other is not way:
-                _close(other.environment)
+        way = self._ways[best if best is not None else -1] if self._ways else None
+        others = [other.environment for other in self._ways if other is not way]
+        await asyncio.gather(*(environment.end(self._deadline) for environment in others))
         answer = self._banked[best] if best is not None else None
         return Outcome(
             answer=answer.value if answer is not None else None,
@@ -201,25 +223,8 @@ class Run:
             tokens=self._caller.tokens,
             faults=tuple(fault for each in self._ways for fault in each.faults),
             decisions=tuple(self._log),
-            messages=tuple(way.history),
-            environment=way.environment,
+            messages=tuple(way.history) if way is not None else (),
+            environment=way.environment if way is not None else Environment(),
             next=next_,
             error=error,
         )
-
-
-def _hashable(key: Any) -> Any:
-    try:
-        hash(key)
-    except TypeError:
-        return repr(key)
-    return key
-
-
-def _close(environment: Environment) -> None:
-    if environment.close is None:
-        return
-    try:
-        environment.close()
-    except Exception as error:  # noqa: BLE001 - the outcome is not lost for it
-        warnings.warn(f"An environment could not be closed: {error!r}", RuntimeWarning, stacklevel=2)

@@ -1,7 +1,12 @@
 """What calls and tools take here, as this agent has seen it: the quantiles that the budget is made of.
 
 Samples of the latest `KEPT` of each kind are kept; an audit's calls may stand in for those that are not made yet, and make
-room as real ones come. With few samples a quantile is cautious: the q-quantile of n is the one of rank ceil(q (n + 1)), at most
+room as real ones come. An audit's answers are as long as it asked for, so of its calls the TTFT and the decode rate are taken, with
+the answers' lengths of this agent as soon as there are some:
+
+    seconds = TTFT + (tokens - 1) / rate
+
+With few samples a quantile is cautious: the q-quantile of n is the one of rank ceil(q (n + 1)), at most
 the largest, so that of three the 0.9-quantile is the slowest.
 """
 
@@ -15,14 +20,28 @@ KEPT = 40
 
 
 class CallTime(msgspec.Struct, frozen=True):
-    """A call that was answered: seconds to its first token, and from there to its last."""
+    """A call that was answered: seconds to its first token, from there to its last, and output tokens; None: not reported."""
 
     ttft_s: float
     decode_s: float
+    tokens: int | None = None
 
     @property
     def seconds(self) -> float:
         return self.ttft_s + self.decode_s
+
+    def with_tokens(self, tokens: int) -> float:
+        """Seconds that it would have taken with so many output tokens at its decode rate; what it took where that is not known."""
+        if self.tokens is None or self.tokens < 2:
+            return self.seconds
+        return self.ttft_s + self.decode_s * max(0, tokens - 1) / (self.tokens - 1)
+
+
+class ToolTime(msgspec.Struct, frozen=True):
+    """A run of the tool of that name, in seconds."""
+
+    name: str
+    seconds: float
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -61,22 +80,30 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class Speeds:
-    """The samples. `seed` are calls of this endpoint that somebody else made.
+    """The samples. `seed` are calls of this endpoint, and runs of these tools, that somebody else made.
 
     `asked`, `hedged`: how many calls were made in all runs, and how many of them were joined by a second.
     """
 
-    def __init__(self, seed: Iterable[CallTime] = ()) -> None:
-        self._calls: deque[CallTime] = deque(seed, maxlen=KEPT)
+    def __init__(self, seed: Iterable[CallTime | ToolTime] = ()) -> None:
+        self._calls: deque[CallTime] = deque(maxlen=KEPT)
+        self._seeded: deque[CallTime] = deque(maxlen=KEPT)
         self._tools: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._of_steps: deque[float] = deque(maxlen=KEPT)
         self._joint: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._steps: deque[int] = deque(maxlen=KEPT)
         self.asked = self.hedged = 0
+        for each in seed:
+            if isinstance(each, ToolTime):
+                self.saw_tool(each.name, each.seconds)
+            else:
+                self._seeded.append(each)
 
     def saw_call(self, time: CallTime) -> None:
         """A call was answered."""
         self._calls.append(time)
+        if len(self._calls) + len(self._seeded) > KEPT:
+            self._seeded.popleft()
 
     def saw_candidates(self, count: int, seconds: float) -> None:
         """So many calls at once, until the last of them was answered."""
@@ -97,16 +124,26 @@ class Speeds:
     @property
     def calls(self) -> Spread:
         """Whole calls."""
-        return _spread(time.seconds for time in self._calls)
+        lengths = [time.tokens for time in self._calls if time.tokens is not None]
+        seeded = (
+            time.with_tokens(lengths[place % len(lengths)]) if lengths else time.seconds
+            for place, time in enumerate(self._seeded)
+        )
+        return _spread([*(time.seconds for time in self._calls), *seeded])
 
     @property
     def ttft(self) -> Spread:
-        return _spread(time.ttft_s for time in self._calls)
+        return _spread(time.ttft_s for time in (*self._calls, *self._seeded))
 
     @property
     def tools(self) -> Spread:
-        """The tools of a step."""
-        return _spread(self._of_steps)
+        """The tools of a step; as long as none ran in one, each tool that is known by itself."""
+        return _spread(self._of_steps or (took for each in self._tools.values() for took in each))
+
+    @property
+    def by_tool(self) -> dict[str, Spread]:
+        """Each tool that is known, by its name."""
+        return {name: _spread(took) for name, took in self._tools.items()}
 
     def tool(self, name: str) -> Spread:
         return _spread(self._tools[name]) if name in self._tools else Spread()

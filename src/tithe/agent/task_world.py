@@ -56,7 +56,7 @@ class Playground:
 
 def _tool(world: World, wire: Tool) -> AgentTool:
     if wire.name == _FINAL:
-        return described_tool(wire, _finish, Traits(final=True))
+        return described_tool(wire, _finish, Traits(final=True, idempotent=True))
     reads = wire.name in _READING
 
     def run(**arguments: Any) -> str:

@@ -1,17 +1,15 @@
 """Running tools: one call to its end, and all calls of an answer in an order that their traits allow."""
 
 import asyncio
-import contextlib
-import contextvars
-import inspect
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from tithe.agent.calling import called
 from tithe.agent.deadline import Deadline, OutOfTime
 from tithe.agent.fault import Fault, no_time, raised, timed_out, unknown_tool
+from tithe.agent.speculation import wanted
 from tithe.agent.speeds import Speeds
 from tithe.agent.tool import AgentTool
 from tithe.core import ToolCall
@@ -67,27 +65,33 @@ class Toolbox:
         """
         with tracing.tool(ready.tool.name, call_id=ready.call.id) as scope:
             try:
-                outcome = await self._outcome(ready)
+                outcome = await self.outcome(ready)
             except asyncio.CancelledError:
                 scope.note({at.SPECULATIVE: True} if used is not None else {})
                 raise
             if outcome.fault is not None:
                 scope.note({at.ERROR: outcome.fault.kind})
             if used is not None:
-                scope.over()
                 ran.set_result(outcome)
-                wanted = False
-                try:
-                    wanted = await used
-                finally:
-                    if not wanted:
-                        scope.note({at.SPECULATIVE: True})
+                await wanted(scope, used)
             return outcome
 
-    async def _outcome(self, ready: Ready) -> Ran:
+    async def check(self, ready: Ready) -> None:
+        """See what the tool's own check says of the arguments. Raises `Fault` where that is something, and `OutOfTime`."""
+        check = ready.tool.traits.check
+        if check is None:
+            return
+        limit = self._deadline.clamp(ready.tool.traits.timeout)
+        with tracing.validation(ready.tool.name):
+            wrong = await self._limited(ready, lambda: called(check, **ready.arguments), limit)
+        if wrong is not None:
+            raise Fault("failed check", f"{ready.tool.name} was not run: {wrong}")
+
+    async def outcome(self, ready: Ready) -> Ran:
+        """What comes of a call, with no span of its own. Raises `OutOfTime`."""
         try:
             self._see_time(ready)
-            await self._check(ready)
+            await self.check(ready)
             value = await self._call(ready)
         except Fault as fault:
             return Ran(text=fault.words, fault=fault)
@@ -99,30 +103,18 @@ class Toolbox:
         if len(seen.seconds) >= _KNOWN and seen.seconds[0] > left:
             raise no_time(ready.tool.name, seen.seconds[0], left)
 
-    async def _check(self, ready: Ready) -> None:
-        check = ready.tool.traits.check
-        if check is None:
-            return
-        with tracing.validation(ready.tool.name):
-            wrong = await self._limited(ready, lambda: called(check, **ready.arguments))
-        if wrong is not None:
-            raise Fault("failed check", f"{ready.tool.name} was not run: {wrong}")
-
     async def _call(self, ready: Ready) -> Any:
-        began = self._deadline.clock.now()
+        began, traits = self._deadline.clock.now(), ready.tool.traits
+        cut = traits.timeout is None or traits.idempotent
+        limit = self._deadline.clamp(traits.timeout) if cut else traits.timeout or 0.0
         try:
-            return await self._limited(ready, lambda: called(ready.tool.run, **ready.arguments))
+            return await self._limited(ready, lambda: called(ready.tool.run, **ready.arguments), limit)
         finally:
             self._speeds.saw_tool(ready.tool.name, self._deadline.clock.now() - began)
 
-    async def _limited(self, ready: Ready, work: Callable[[], Any]) -> Any:
-        """What `work` gives, within the tool's time. Raises `Fault` for what it raises, and `OutOfTime` at the deadline."""
-        traits = ready.tool.traits
-        left = self._deadline.left
-        limit = left if traits.timeout is None else min(traits.timeout, left)
-        if traits.timeout is not None and not traits.idempotent:
-            limit = traits.timeout
-        if left <= 0:
+    async def _limited(self, ready: Ready, work: Callable[[], Any], limit: float) -> Any:
+        """What `work` gives within so many seconds. Raises `Fault` for what it raises, and `OutOfTime` at the deadline."""
+        if self._deadline.over:
             raise OutOfTime
         try:
             return await self._deadline.within(work(), limit)
@@ -135,40 +127,6 @@ class Toolbox:
                 raise
             # Whatever a tool raises is its answer: the model is told, and may do better.
             raise raised(ready.tool.name, error) from error
-
-
-async def called(function: Callable[..., Any], *places: Any, **named: Any) -> Any:
-    """What a function returns: a coroutine function's on this loop, any other's in a thread of its own.
-
-    The thread is not waited for when this is cancelled, nor at the program's end: nothing can stop a thread.
-    """
-    if inspect.iscoroutinefunction(function):
-        return await function(*places, **named)
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(value: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(value)
-        else:
-            # A StopIteration cannot be a future's exception.
-            future.set_exception(RuntimeError(repr(error)) if isinstance(error, StopIteration) else error)
-
-    def work() -> None:
-        value, error = None, None
-        try:
-            value = context.run(function, *places, **named)
-        except BaseException as failed:  # noqa: BLE001 - raised again where it is waited for
-            error = failed if isinstance(failed, Exception) else RuntimeError(repr(failed))
-        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, value, error)
-
-    threading.Thread(target=work, name=f"tool {getattr(function, '__name__', '')}", daemon=True).start()
-    value = await future
-    return await value if inspect.isawaitable(value) else value
 
 
 def told(value: Any) -> str:

@@ -11,34 +11,26 @@ from typing import Any
 
 import msgspec
 
-from tithe.agent.beside import Beside, Found
+from tithe.agent.answer import Answer, Answers, answer_of
+from tithe.agent.beside import Beside, Found, first_choice
 from tithe.agent.caller import Caller, CallFailed
 from tithe.agent.candidates import Candidates, Choose, Forks
 from tithe.agent.crafts import Crafts
 from tithe.agent.deadline import Deadline, OutOfTime
 from tithe.agent.early import EarlyRuns
-from tithe.agent.environment import AnswerCheck, Environment
+from tithe.agent.environment import Environment
 from tithe.agent.fault import Fault, FaultSeen
 from tithe.agent.policy import Decision
-from tithe.agent.proposal import Proposal, canonical, examine
+from tithe.agent.proposal import Proposal
 from tithe.agent.request import REVIEW, TIME_IS_UP, VERIFY, Asking, Opinion, shown
 from tithe.agent.speeds import Speeds
 from tithe.agent.tool import AgentTool, schema_of
-from tithe.agent.tool_run import Ran, Ready, Toolbox, called, told
+from tithe.agent.tool_run import Ran, Ready, Toolbox, told
 from tithe.core import Message
-from tithe.core.errors import UsageError
 from tithe.trace import tracing
 
 _CIRCLES = 3
 """So many steps in a row that brought nothing new, or one and the same so often: the model goes in circles."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid answer. `vouched`: a check of the user's passed it. `key` is equal for answers that say the same."""
-
-    value: Any
-    vouched: bool
-    key: object
 
 
 class Way:
@@ -55,7 +47,7 @@ class Way:
         instructions: str | None,
         environment: Environment,
         tools: list[AgentTool],
-        checks: tuple[AnswerCheck, ...],
+        answers: Answers,
         caller: Caller,
         speeds: Speeds,
         deadline: Deadline,
@@ -72,14 +64,14 @@ class Way:
         self.history: list[Message] = [Message(role="system", content=instructions)] if instructions else []
         self.history.append(Message(role="user", content=goal))
         self._asking = msgspec.structs.replace(asking, tools=tuple(tool.wire for tool in tools))
-        self._checks = checks + ((environment.check,) if environment.check is not None else ())
+        self._answers = answers
         self._caller = caller
         self._speeds = speeds
         self._deadline = deadline
         self._crafts = crafts
         self.toolbox = Toolbox(tools, speeds, deadline)
         self._calls = Beside(caller, self.toolbox, deadline)
-        self._candidates = Candidates(caller, self.toolbox, speeds, deadline, forks, choose)
+        self._candidates = Candidates(caller, self.toolbox, answers, speeds, deadline, forks, choose)
         self._done: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self._repeated = 0
 
@@ -111,10 +103,9 @@ class Way:
             opinion = await self._opinion(REVIEW.format(answer=told(answer.value)))
         if opinion is None or opinion.right:
             return True
-        self._fault(Fault("failed check", f"A review of the answer says: {opinion.why}"), None)
-        self.history.append(
-            Message(role="user", content=f"A review of the answer says: {opinion.why} Mend it.")
-        )
+        said = f"A review of the answer says: {opinion.why}"
+        self._fault(Fault("failed check", said), None)
+        self.history.append(Message(role="user", content=f"{said} Mend it."))
         return False
 
     async def _propose(self, decision: Decision, early: EarlyRuns) -> Proposal:
@@ -124,8 +115,7 @@ class Way:
             return await self._candidates.take(self._asking, self.history, decision.candidates)
         watch = early.watch if self._crafts.early and not decision.verify else None
         hearing = await self._caller.ask(self._asking.step(self.history), watch=watch)
-        choice = hearing.choices[min(hearing.choices)]
-        return examine(choice.message, choice.finish, self.toolbox)
+        return first_choice(hearing, self.toolbox)
 
     async def _last(self) -> Proposal:
         """What the model answers when it is told that time is up; unless it would have come to an answer by itself.
@@ -185,7 +175,7 @@ class Way:
                 self._fault(ran.fault, call.name)
             elif isinstance(examined, Ready) and examined.tool.traits.final:
                 try:
-                    answer = await self._checked(_value(examined, ran.value))
+                    answer = await self._examined(proposal, answer_of(examined, ran.value))
                 except Fault as fault:
                     self._fault(fault, call.name)
                     text = fault.words
@@ -199,7 +189,7 @@ class Way:
             if isinstance(examined, Fault) or not examined.tool.traits.final or ran is None or ran.fault:
                 continue
             try:
-                return await self._checked(_value(examined, ran.value))
+                return await self._examined(proposal, answer_of(examined, ran.value))
             except Fault as fault:
                 self._fault(fault, examined.call.name)
         return None
@@ -212,7 +202,7 @@ class Way:
         self.history.append(message)
         if fault is None:
             try:
-                return await self._checked(message.content or "")
+                return await self._examined(proposal, message.content or "")
             except Fault as failed:
                 fault = failed
         self._fault(fault, None)
@@ -259,33 +249,22 @@ class Way:
         self.doing = f"run {', '.join(names)}, then ask the model for step {self.steps + 1}"
         runs = [asyncio.ensure_future(one(number)) for number in group]
         try:
-            await asyncio.gather(*runs)
+            # Each ends by the deadline, or by the timeout for which it must not be cut: no other's end is a reason to cut it.
+            await asyncio.wait(runs)
         finally:
             for run in runs:
                 self._deadline.abandon(run)
+        for run in runs:
+            run.result()
 
-    async def _checked(self, value: Any) -> Answer:
-        """The answer, if the checks pass it. Raises `Fault` where one does not, and `OutOfTime`."""
-        for check in self._checks:
-            with tracing.validation("answer"):
-                try:
-                    wrong = await self._deadline.within(called(check, value), self._deadline.left)
-                except OutOfTime:
-                    # It is an answer all the same: nobody has said that it is wrong.
-                    return Answer(value=value, vouched=False, key=self._key(value))
-                except Exception as error:
-                    raise CallFailed(UsageError(f"The check of the answer raised {error!r}.")) from error
-            if wrong is not None:
-                raise Fault("failed check", f"The answer was not accepted: {wrong}")
-        return Answer(value=value, vouched=bool(self._checks), key=self._key(value))
-
-    def _key(self, value: Any) -> object:
-        if self.environment.same is not None:
-            try:
-                return self.environment.same(value)
-            except Exception as error:
-                raise CallFailed(UsageError(f"What compares answers raised {error!r}.")) from error
-        return " ".join(value.split()) if isinstance(value, str) else canonical(value)
+    async def _examined(self, proposal: Proposal, value: Any) -> Answer:
+        """The answer that a proposal gives. Raises `Fault` where a check turns it down."""
+        verdict = proposal.verdict
+        if verdict is None:
+            return await self._answers.examine(value)
+        if isinstance(verdict, Fault):
+            raise verdict
+        return verdict
 
     def _fault(self, fault: Fault, tool: str | None) -> None:
         self.faults.append(FaultSeen(kind=fault.kind, step=self.steps, tool=tool, words=fault.words))
@@ -297,14 +276,6 @@ def _answers_untold(found: Found) -> bool:
 
 async def _untold_or_told(found: Found) -> int:
     return 0 if _answers_untold(found) or 1 not in found else 1
-
-
-def _value(ready: Ready, returned: Any) -> Any:
-    """The answer that a final tool was called with: what its function returned, else its one argument, else all."""
-    if returned is not None:
-        return returned
-    arguments = ready.arguments
-    return next(iter(arguments.values())) if len(arguments) == 1 else arguments
 
 
 def _refused(ready: Ready, wrong: str) -> Ran:

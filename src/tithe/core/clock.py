@@ -3,10 +3,14 @@
 import asyncio
 import heapq
 import itertools
+import threading
 import time
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+
+# Real seconds that a thread is waited for before a fake clock moves on without it.
+_THREAD_S = 2.0
 
 
 class Clock(Protocol):
@@ -32,7 +36,8 @@ class FakeClock:
 
     A sleeper is woken at exactly the instant it asked for. `run` drives a coroutine to its end and
     turns the clock to the next sleeper's instant whenever nothing else can run, so scripted timings
-    come out exactly and a test takes no time.
+    come out exactly and a test takes no time. It waits for threads that were started meanwhile, as what they do takes no time
+    on it: no longer than `_THREAD_S` real seconds each.
     """
 
     def __init__(self, start: float = 0.0) -> None:
@@ -66,11 +71,24 @@ class FakeClock:
 
     async def run(self, work: "asyncio.Future[T]", idle_turns: int = 50) -> T:
         """Drive `work` to its end, turning the clock whenever `idle_turns` loop turns pass idle."""
+        known = set(threading.enumerate())
         while not work.done():
+            running = set(threading.enumerate())
             for _ in range(idle_turns):
                 await asyncio.sleep(0)
                 if work.done():
                     break
+            running = running.union(threading.enumerate()) - known
+            if running and not work.done():
+                await _ended(running)
+                known |= running
+                continue
             if not work.done() and self._sleepers:
                 self._wake_next()
         return work.result()
+
+
+async def _ended(threads: set[threading.Thread]) -> None:
+    until = time.monotonic() + _THREAD_S
+    while time.monotonic() < until and any(each.is_alive() for each in threads):  # noqa: ASYNC110 - a thread has no event
+        await asyncio.sleep(0.0005)
