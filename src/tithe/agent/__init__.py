@@ -2,6 +2,7 @@
 
 from tithe.agent.agent import Agent
 from tithe.agent.answer import Answer, Answers
+from tithe.agent.beside import first_choice
 from tithe.agent.caller import Caller, CallFailed
 from tithe.agent.candidates import Choose, Forks
 from tithe.agent.crafts import PLAIN, Crafts
@@ -58,6 +59,7 @@ __all__ = [
     "budgeted",
     "described_tool",
     "examine",
+    "first_choice",
     "minimal",
     "tool",
     "tool_of",
