@@ -31,7 +31,7 @@ from agent_worst import WRITE_TIMEOUT_S, Ended, Worst, crafts_of, nasty
 from agent_worst_http import MODEL, endpoint
 from endpoint import machine
 
-import tithe
+from tithe import endpoint_agent
 from tithe.agent import Agent, CallTime
 from tithe.core import MISHAPS, FaultyBackend, ScriptedBackend, SystemClock
 
@@ -54,7 +54,7 @@ async def one_run(seed: int, http: float) -> tuple[str, Ended]:
         backend = FaultyBackend(ScriptedBackend(nasty(draw)), rates, seed=seed)
         return "in process", await met.run(Agent(backend, "m", **given), seed, budget)
     async with endpoint(draw, nasty(draw)) as url:
-        agent = tithe.Agent(url, MODEL if named else None, **given)
+        agent = endpoint_agent.Agent(url, MODEL if named else None, **given)
         ended = await met.run(agent, seed, budget)
     return "HTTP" if named else "HTTP, no model named", ended
 
