@@ -10,7 +10,9 @@ from rich.text import Text
 from tithe.agent import Outcome
 from tithe.agent.code import Changes
 from tithe.agent.progress import Event, ToolUsed, WayBegun
+from tithe.agent.step_times import StepTime
 from tithe.report.figures import counted, seconds
+from tithe.report.tables import calm_table
 
 _SHOWN = 100
 _COMMANDS = ("run_tests", "run_command")
@@ -58,6 +60,19 @@ def print_outcome(outcome: Outcome, console: Console, notes: Sequence[str] = ())
         _line(console, f"With more time: {outcome.next}.")
     for note in notes:
         _line(console, note)
+
+
+def print_steps(steps: Sequence[StepTime], console: Console) -> None:
+    """The page's and the model's part of each step, in seconds."""
+    if not steps:
+        return
+    table = calm_table("step", "page (s)", "model (s)", "in all (s)")
+    for each in steps:
+        name = str(each.step) if each.kind == "step" else f"{each.step} {each.kind}"
+        times = (f"{value:.2f}" for value in (each.page_s, each.model_s, each.wall_s))
+        table.add_row(Text(f"{name} {', '.join(each.tools)}".rstrip()), *times)
+    console.print()
+    console.print(table)
 
 
 def print_changes(changes: Changes, console: Console) -> None:

@@ -10,11 +10,9 @@ from tithe.agent.agent import Agent
 from tithe.agent.code.sandbox import Limits, Sandbox
 from tithe.agent.code.tools import Bench
 from tithe.agent.code.workspace import Change, Workspace, Workspaces
-from tithe.agent.crafts import PLAIN, Crafts
 from tithe.agent.environment import Environment
 from tithe.agent.outcome import Outcome
-from tithe.agent.policy import budgeted, minimal
-from tithe.agent.progress import Tell, WayBegun, telling_policy, telling_tool
+from tithe.agent.progress import Tell, WayBegun, telling_loop, telling_tool
 from tithe.core import Backend
 
 _LISTED = 200
@@ -79,13 +77,14 @@ class CodeTask:
 
     def agent(self, backend: Backend, model: str, *, plain: bool = False, max_steps: int = 100) -> Agent:
         """The agent for this task; `plain`: the minimal loop."""
+        loop = telling_loop(self._tell, plain=plain)
         return Agent(
             backend,
             model,
             tools=self.environment,
             instructions=self._instructions(),
-            crafts=PLAIN if plain else Crafts(),
-            policy=telling_policy(minimal if plain else budgeted, self._tell),
+            crafts=loop.crafts,
+            policy=loop.policy,
             max_steps=max_steps,
             name="code",
         )
