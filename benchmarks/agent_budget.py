@@ -1,6 +1,6 @@
 """Does an agent with time to be careful succeed more often? Success within a budget against the endpoint's speed.
 
-    python benchmarks/agent_budget.py [--tasks 150] [--budgets 3 6 12] [--out runs.jsonl] [--chart chart.png] [--quick]
+    python benchmarks/agent_budget.py [--tasks 150] [--budgets 3 6 12] [--arms minimal budgeted] [--out runs.jsonl] [--chart chart.png] [--quick]
     python benchmarks/agent_budget.py --read runs.jsonl [--chart chart.png]
 
 One embedded endpoint with the bundled model is held back to three paces: 600 ms and 60 tokens/s (1x), 200 ms and 180 (3x), 60 ms and
@@ -9,6 +9,9 @@ answer taken) and by the budgeted one as `tithe.agent.task_world` has it, each i
 check of an answer, both at the temperature that an agent has where none is given, 1; by the model's card its success differs by less than
 a point from greedy. What it fails at it mostly fails at again: of five tries at a task, one succeeds at 5 points more of the tasks than
 the first does, so no loop can gain more than that. At 1.5 it errs by chance, and a loop has more to mend. Every agent is new, so the budgeted loop knows nothing of the speed when it begins.
+`--arms minimal budgeted default` adds the agent as it comes, which reviews its answers: what that costs where the reviewer has no opinions.
+
+A run that is out of time may have an answer: the best that it had banked, which counts as any other. "No answer" are those that had none.
 
 The paces come one after the other, each with as many runs at once as mostly sleep. By how much the endpoint came later than its pace is printed; a run
 in which that is not small against the TTFT measures the machine, and says nothing of the pace.
@@ -27,12 +30,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent_pairs import gained, matched, no_answer, of, slower, success
 from agent_runs import (
     BUDGETED,
+    DEFAULT,
     FIRST_SEED,
     MINIMAL,
     SPEEDS,
-    Arm,
     Job,
     Kept,
     Progress,
@@ -40,18 +44,13 @@ from agent_runs import (
     Ran,
     Task,
     at_once,
-    gained,
     head,
     in_turn,
-    matched,
     mean,
-    of,
     percentiles,
     play,
     read_runs,
     row,
-    slower,
-    success,
     tasks,
     to_end,
 )
@@ -64,12 +63,12 @@ from tithe.net.remote import RemoteBackend
 from tithe.report.drawing import Axis, Interval, Samples, Series
 from tithe.report.page import Fact, Figure, Page, Panel, render
 
-ARMS = (MINIMAL, BUDGETED)
+ARMS = {arm.name: arm for arm in (MINIMAL, BUDGETED, DEFAULT)}
 # Runs of each pace that go on at once: as many as an endpoint on two cores serves in time, about 15 calls a second.
 AT_ONCE = {"1x": 12, "3x": 4, "10x": 2}
-# Of the picture: what stands above and below the panels, and a row of two of them.
-HEAD_PX, ROW_PX = 350, 390
-LOOKS = {"minimal": ("orange", "square"), "budgeted": ("blue", "circle")}
+# Of the picture: what stands above and below the panels, a row of them, and the most of them in it.
+HEAD_PX, ROW_PX, IN_A_ROW = 350, 390, 3
+LOOKS = {"minimal": ("orange", "square"), "budgeted": ("blue", "circle"), "default": ("green", "triangle")}
 
 
 def cell_of(speed: str, budget: float) -> str:
@@ -81,23 +80,26 @@ async def measure(
     late: dict[str, Punctual],
     speeds: Sequence[str],
     budgets: Sequence[float],
+    arms: Sequence[str],
     todo: Sequence[Task],
     temperature: float,
 ) -> None:
     """All runs; of a pace budgets and tasks come in an order of chance."""
     order = random.Random(0)
     sampling = Sampling(temperature=temperature)
-    progress = Progress(len(speeds) * len(budgets) * len(todo) * len(ARMS))
+    progress = Progress(len(speeds) * len(budgets) * len(todo) * len(arms))
     async with embedded_endpoint("nano") as ready:
         remote = RemoteBackend(ready.url)
 
         def job(speed: str, budget: float, task: Task) -> Job:
-            async def one(arm: Arm) -> None:
+            async def one(arm: str) -> None:
                 cell = cell_of(speed, budget)
-                kept.add(await play(late[speed], ready.model, cell, arm, task, budget, sampling=sampling))
+                kept.add(
+                    await play(late[speed], ready.model, cell, ARMS[arm], task, budget, sampling=sampling)
+                )
                 progress.step()
 
-            return in_turn(ARMS, one, order)
+            return in_turn(arms, one, order)
 
         try:
             for speed in speeds:
@@ -109,28 +111,31 @@ async def measure(
             await remote.aclose()
 
 
-def table(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float]) -> str:
-    """A row a cell and arm, and the difference beside the second."""
+def table(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], arms: Sequence[str]) -> str:
+    """A row a cell and arm, and beside each but the first by how much it differs from that."""
+    base = arms[0]
     lines = [
         head(
-            *("pace", "budget", "loop", "tasks", "solved in time", "more than minimal (points)"),
+            *("pace", "budget", "loop", "tasks", "solved in time", f"more than {base} (points)"),
             *("wall p50, p90 (s)", "longer (s, median of pairs)", "calls", "output tokens"),
-            *("ways", "out of time"),
+            *("ways", "out of time", "no answer"),
         )
     ]
     for budget in budgets:
         for speed in speeds:
             cell = cell_of(speed, budget)
-            pairs = matched(runs, cell, BUDGETED.name, MINIMAL.name)
-            for arm in ARMS:
-                found = of(runs, cell, arm.name)
+            for arm in arms:
+                found = of(runs, cell, arm)
+                if not found:
+                    continue
                 walls = [ran.wall_s for ran in found]
-                first = arm is MINIMAL
+                pairs = matched(runs, cell, arm, base)
+                first = arm == base
                 lines.append(
                     row(
                         speed,
                         f"{budget:g} s",
-                        arm.name,
+                        arm,
                         len(found),
                         success(found),
                         "" if first else gained(pairs),
@@ -140,6 +145,7 @@ def table(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float]) 
                         mean((ran.tokens for ran in found), ".0f"),
                         mean(ran.ways for ran in found),
                         f"{sum(ran.stopped == 'out of time' for ran in found)}",
+                        no_answer(found),
                     )
                 )
     return "\n".join(lines)
@@ -150,29 +156,35 @@ def heat(runs: Sequence[Ran]) -> str:
     return f"temperature {', '.join(sorted({f'{ran.temperature:g}' for ran in runs if ran.temperature is not None}))}"
 
 
-def by_family(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float]) -> str:
+def by_family(
+    runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], arms: Sequence[str]
+) -> str:
     """Solved of all, by family."""
-    lines = [head("pace", "budget", "family", *(arm.name for arm in ARMS))]
+    lines = [head("pace", "budget", "family", *arms)]
     for budget in budgets:
         for speed in speeds:
             for family in sorted({ran.family for ran in runs}):
                 found = [
-                    [ran for ran in of(runs, cell_of(speed, budget), arm.name) if ran.family == family]
-                    for arm in ARMS
+                    [ran for ran in of(runs, cell_of(speed, budget), arm) if ran.family == family]
+                    for arm in arms
                 ]
-                told = [f"{sum(ran.solved for ran in some)} of {len(some)}" for some in found]
+                told = [
+                    f"{sum(ran.solved for ran in some)} of {len(some)}" if some else "-" for some in found
+                ]
                 if any(found):
                     lines.append(row(speed, f"{budget:g} s", family, *told))
     return "\n".join(lines)
 
 
-def chart(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], target: Path) -> None:
+def chart(
+    runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], arms: Sequence[str], target: Path
+) -> None:
     """Success against speed, a line an arm, a panel a budget."""
     panels = tuple(
-        Panel(title=f"Budget {budget:g} s", drawing=drawing(runs, speeds, budget), empty="no runs")
+        Panel(title=f"Budget {budget:g} s", drawing=drawing(runs, speeds, budget, arms), empty="no runs")
         for budget in budgets
     )
-    each = max(len(of(runs, cell_of(speed, budget), MINIMAL.name)) for speed in speeds for budget in budgets)
+    each = max(len(of(runs, cell_of(speed, budget), arms[0])) for speed in speeds for budget in budgets)
     page = Page(
         kind="tithe.Agent",
         title="Success within a budget of time",
@@ -195,17 +207,23 @@ def chart(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], 
         ),
         notes=(machine(),),
     )
-    shoot(render(page), target, HEAD_PX + ROW_PX * math.ceil(len(budgets) / 2))
+    columns = min(IN_A_ROW, len(budgets))
+    # A page's panels are of two widths; budgets are to be held against each other.
+    equal = f"<style>.panels.beside {{ grid-template-columns: repeat({columns}, minmax(0, 30rem)); }}</style></head>"
+    height = HEAD_PX + ROW_PX * math.ceil(len(budgets) / columns)
+    shoot(render(page).replace("</head>", equal, 1), target, height)
 
 
-def drawing(runs: Sequence[Ran], speeds: Sequence[str], budget: float) -> Samples:
+def drawing(runs: Sequence[Ran], speeds: Sequence[str], budget: float, arms: Sequence[str]) -> Samples:
     """One panel."""
+    cells = [cell_of(speed, budget) for speed in speeds]
+    arms = [arm for arm in arms if any(of(runs, cell, arm) for cell in cells)]
     series: list[Series] = []
-    for lane, arm in zip((-0.5, 0.5), ARMS, strict=True):
-        colour, symbol = LOOKS[arm.name]
+    for place, arm in enumerate(arms):
+        colour, symbol = LOOKS[arm]
         marks: list[Interval] = []
         for speed in speeds:
-            found = of(runs, cell_of(speed, budget), arm.name)
+            found = of(runs, cell_of(speed, budget), arm)
             share = wilson(sum(ran.solved for ran in found), len(found))
             if share is not None:
                 marks.append(
@@ -214,16 +232,16 @@ def drawing(runs: Sequence[Ran], speeds: Sequence[str], budget: float) -> Sample
                         value=100 * share.value,
                         low=100 * share.low,
                         high=100 * share.high,
-                        told=f"{arm.name} at {speed}: {share.successes} of {share.n}",
+                        told=f"{arm} at {speed}: {share.successes} of {share.n}",
                     )
                 )
         series.append(
             Series(
-                name=arm.name,
+                name=arm,
                 colour=colour,  # type: ignore[arg-type]
                 symbol=symbol,  # type: ignore[arg-type]
                 intervals=tuple(marks),
-                lane=lane,
+                lane=place - (len(arms) - 1) / 2,
                 joined=True,
             )
         )
@@ -264,6 +282,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first task's seed")
     parser.add_argument("--budgets", type=float, nargs="+", default=[3.0, 6.0, 12.0])
     parser.add_argument("--speeds", nargs="+", default=list(SPEEDS), choices=list(SPEEDS))
+    parser.add_argument("--arms", nargs="+", default=[MINIMAL.name, BUDGETED.name], choices=list(ARMS))
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--out", type=Path, help="where each run is kept, a line of JSON")
     parser.add_argument("--read", type=Path, help="measure nothing, and tell what was kept there")
@@ -278,20 +297,20 @@ def main() -> None:
         cells = [ran.cell.removesuffix(" s").split(", ") for ran in runs]
         options.budgets = sorted({float(budget) for _, budget in cells})
         options.speeds = [speed for speed in SPEEDS if any(speed == one for one, _ in cells)]
+        options.arms = [name for name in ARMS if any(ran.arm == name for ran in runs)]
     else:
         kept = Kept(options.out)
         runs = kept.runs
         todo = tasks(options.tasks, options.first)
-        to_end(measure(kept, late, options.speeds, options.budgets, todo, options.temperature))
-    print(
-        f"success within a budget, tasks of the task world, temperature {options.temperature:g}; {machine()}\n"
-    )
-    print(table(runs, options.speeds, options.budgets), "\n")
-    print(by_family(runs, options.speeds, options.budgets), "\n")
+        to_end(measure(kept, late, options.speeds, options.budgets, options.arms, todo, options.temperature))
+    asked = (options.speeds, options.budgets, options.arms)
+    print(f"success within a budget, tasks of the task world, {heat(runs)}; {machine()}\n")
+    print(table(runs, *asked), "\n")
+    print(by_family(runs, *asked), "\n")
     for speed, watched in late.items():
         print(f"{speed}: {watched.told()}")
     if options.chart is not None:
-        chart(runs, options.speeds, options.budgets, options.chart)
+        chart(runs, *asked, options.chart)
 
 
 if __name__ == "__main__":

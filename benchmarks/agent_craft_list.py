@@ -1,39 +1,48 @@
-"""The ablations of `agent_crafts.py`: each craft's two sides, where they are measured, and what stands between loop and endpoint."""
+"""The ablations of `agent_crafts.py`: each craft's two sides, and where they are measured."""
 
 from __future__ import annotations
 
-import contextvars
-import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
-from agent_runs import JITTER, SPEEDS
+from agent_runs import JITTER, SPEEDS, Change, unchanged
+from agent_switches import Clocked, Loose, Reserialized, WithoutN, always, never_now, without_check
 
-from tithe.agent import PLAIN, Crafts, Decision, Policy, Situation, budgeted, minimal
-from tithe.agent.beside import Beside
-from tithe.core import Backend, Event, Finished, Message, Mishap, Pace, Reported, Request, Sent
-from tithe.core.errors import EndpointRefused
+from tithe.agent import PLAIN, Crafts, Policy, budgeted, minimal
+from tithe.core import Backend, Mishap, Pace
+from tithe.world import FAMILIES, Family
 
+BUDGET_S = 30.0
 CANDIDATES = 3
+# A temperature at which the bundled model errs by chance.
+HOT = 1.5
+# Runs at once: as many as an endpoint on two cores serves in time.
+AT_ONCE = {"1x": 12, "3x": 4, "10x": 2}
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """A craft there, or not there. `wrap` stands between the loop and the endpoint."""
+    """A craft there, or not there. `wrap` stands between the loop and the endpoint, `change` makes of environments those that the agent
+    has, `more` is for `Agent`; the last two are switches of `agent_switches.py`.
+    """
 
     crafts: Crafts = PLAIN
     policy: Policy = minimal
     wrap: Callable[[Backend], Backend] = lambda backend: backend
+    change: Change = unchanged
+    more: Mapping[str, Any] = {}
     wait_for_all: bool = False
+    unchecked: bool = False
 
 
 class Craft(msgspec.Struct, frozen=True, kw_only=True):
     """An ablation.
 
-    pace: None: the endpoint is as fast as it is. calls: how many a scripted model asks for in a step; None: the task world.
-    known: the pace is, from the start. greedy: so that both sides are told the same, as far as they ask the same; candidates are drawn,
-    from the same seed. workers: runs at once.
+    pace: None: the endpoint is as fast as it is. budget: seconds. calls: how many a scripted model asks for in a step; None: the task world.
+    known: the pace is, from the start. goes_on: one agent a side does all tasks, and each task's calls count for its share of hedges.
+    temperature: the model's. seeded: both sides draw from one seed a task, so that they are told the same, as far as they ask the same;
+    candidates are drawn even where the temperature is 0. families: whose tasks; often: so many times as many
+    of them as of others. workers: runs at once.
     """
 
     name: str
@@ -41,21 +50,16 @@ class Craft(msgspec.Struct, frozen=True, kw_only=True):
     away: Side
     pace: Pace | None
     where: str
+    budget: float = BUDGET_S
     calls: int | None = None
     rates: Mapping[Mishap, float] = {}
     known: bool = False
-    greedy: bool = True
-    workers: int = 2
-
-
-def always(situation: Situation, crafts: Crafts) -> Decision:
-    """Candidates at every step, the first answer taken."""
-    decision = minimal(situation, crafts)
-    return (
-        msgspec.structs.replace(decision, candidates=crafts.candidates)
-        if decision.kind == "step"
-        else decision
-    )
+    goes_on: bool = False
+    temperature: float = 0.0
+    seeded: bool = True
+    families: tuple[Family, ...] = FAMILIES
+    often: int = 1
+    workers: int = AT_ONCE["10x"]
 
 
 def plain(**crafts: Any) -> Crafts:
@@ -64,14 +68,14 @@ def plain(**crafts: Any) -> Crafts:
 
 def crafts() -> list[Craft]:
     """All of them."""
-    one, ten = SPEEDS["1x"], SPEEDS["10x"]
-    three = SPEEDS["3x"]
-    spread = msgspec.structs.replace(ten, jitter=1.0)
-    both = plain(candidates=CANDIDATES)
-    beside = Side(crafts=both, policy=always, wrap=WithoutN)
-    several = Side(crafts=plain(ways=5, retries=4), policy=budgeted)
+    return [*of_tools(), *of_calls(), *of_candidates(), *of_checks(), *of_doubt(), *of_prefixes()]
+
+
+def of_tools() -> list[Craft]:
+    """What is run when."""
     found: list[Craft] = []
-    for name, pace in (("1x", one), ("10x", ten)):
+    for name in ("1x", "10x"):
+        pace = SPEEDS[name]
         found.append(
             Craft(
                 name=f"parallel tools, {name}",
@@ -93,16 +97,23 @@ def crafts() -> list[Craft]:
             )
             for calls in (1, 3)
         ]
-    found += [
+    return found
+
+
+def of_calls() -> list[Craft]:
+    """What becomes of a call that is late, or fails, or was not held to a schema."""
+    return [
         *(
             Craft(
                 name=f"hedging of {100 * share:g} %, {what}",
                 there=Side(crafts=plain(hedge=share)),
                 away=Side(),
-                pace=msgspec.structs.replace(three, jitter=jitter),
-                where=f"task world, 3x; {where}",
+                pace=msgspec.structs.replace(SPEEDS["3x"], jitter=jitter),
+                where=f"task world, 3x, one agent for all tasks; {where}",
                 rates=rates,
                 known=True,
+                goes_on=True,
+                workers=AT_ONCE["3x"],
             )
             for what, where, jitter, rates in (
                 ("some late", "5 % of first tokens 2 s late", JITTER, {"late": 0.05}),
@@ -114,157 +125,153 @@ def crafts() -> list[Craft]:
             name="retries",
             there=Side(crafts=plain(retries=4)),
             away=Side(crafts=plain(retries=0)),
-            pace=ten,
+            pace=SPEEDS["10x"],
             where="task world, 10x; 5 % unreachable, 5 % broken",
             rates={"unreachable": 0.05, "broken": 0.05},
         ),
+        *(
+            Craft(
+                name=f"constrained decoding, temperature {heat:g}",
+                there=Side(),
+                away=Side(wrap=Loose),
+                pace=SPEEDS["10x"],
+                where=f"task world, 10x, temperature {heat:g}",
+                temperature=heat,
+            )
+            for heat in (HOT, 2.0)
+        ),
+    ]
+
+
+def of_candidates() -> list[Craft]:
+    """Several answers, and which is taken."""
+    both = plain(candidates=CANDIDATES)
+    there = Side(crafts=both, policy=always)
+    beside = Side(crafts=both, policy=always, wrap=WithoutN)
+    several = Side(crafts=plain(ways=5, retries=4), policy=budgeted)
+    found = [
         Craft(
             name="n, not calls beside each other",
-            there=Side(crafts=both, policy=always),
+            there=there,
             away=beside,
-            pace=ten,
+            pace=SPEEDS["10x"],
             where="task world, 10x; 3 candidates at every step",
         ),
         Craft(
             name="early majority",
             there=beside,
             away=msgspec.structs.replace(beside, wait_for_all=True),
-            pace=spread,
+            pace=msgspec.structs.replace(SPEEDS["10x"], jitter=1.0),
             where="task world, 60 ms, relative spread 1, 600 tokens/s; 3 candidates beside each other",
         ),
-        Craft(
-            name="candidates",
-            there=Side(crafts=both, policy=always),
-            away=Side(),
-            pace=ten,
-            where="task world, 10x; 3 candidates at every step",
-            greedy=False,
-        ),
-        Craft(
-            name="further ways",
-            there=several,
-            away=Side(crafts=plain(retries=4), policy=budgeted),
-            pace=ten,
-            where="task world, 10x; up to 5 ways, until 2 agree",
-            greedy=False,
-        ),
-        Craft(
-            name="history as written, not anew",
-            there=Side(),
-            away=Side(wrap=Reserialized),
-            pace=None,
-            where="task world, no pace",
-            workers=1,
-        ),
-        Craft(
-            name="no clock in the system prompt",
-            there=Side(),
-            away=Side(wrap=Clocked),
-            pace=None,
-            where="task world, no pace",
-            workers=1,
-        ),
     ]
+    for heat in (1.0, HOT):
+        found += [
+            Craft(
+                name=f"candidates, temperature {heat:g}",
+                there=there,
+                away=Side(),
+                pace=SPEEDS["10x"],
+                where="task world, 10x; 3 candidates at every step",
+                temperature=heat,
+                seeded=False,
+            ),
+            Craft(
+                name=f"further ways, temperature {heat:g}",
+                there=several,
+                away=Side(crafts=plain(retries=4), policy=budgeted),
+                pace=SPEEDS["10x"],
+                where="task world, 10x; up to 5 ways, until 2 agree",
+                temperature=heat,
+                seeded=False,
+            ),
+        ]
+    found.append(
+        Craft(
+            name="judge, not vote",
+            there=msgspec.structs.replace(there, more={"choose": "judge"}),
+            away=there,
+            pace=SPEEDS["10x"],
+            where=f"task world, 10x, temperature {HOT:g}; 3 candidates at every step; a judge without opinions",
+            temperature=HOT,
+        )
+    )
     return found
 
 
-WAIT_FOR_ALL = contextvars.ContextVar("WAIT_FOR_ALL", default=False)
+def of_checks() -> list[Craft]:
+    """What a user's check is good for. Repairs alone have one: their tests."""
+    there = Side(crafts=plain(candidates=CANDIDATES), policy=always)
+    return [
+        Craft(
+            name="the answer's check",
+            there=Side(),
+            away=Side(change=without_check),
+            pace=SPEEDS["10x"],
+            where=f"repairs, 10x, temperature {HOT:g}; the tests are run on an answer",
+            temperature=HOT,
+            families=("repair",),
+        ),
+        Craft(
+            name="the check among candidates",
+            there=there,
+            away=msgspec.structs.replace(there, unchecked=True),
+            pace=SPEEDS["10x"],
+            where=f"repairs, 10x, temperature {HOT:g}; 3 candidates at every step; without: the vote chooses, what it takes is checked",
+            temperature=HOT,
+            families=("repair",),
+        ),
+    ]
 
 
-def let_wait_for_all() -> None:
-    """Let candidates beside each other wait for the last, where `WAIT_FOR_ALL` says so: the loop itself has no such switch."""
-    one_of = Beside.one_of
-
-    async def of_all(self: Beside, requests: Any, enough: Any, best: Any) -> Any:
-        if WAIT_FOR_ALL.get():
-            return await one_of(self, requests, lambda found: len(found) == len(requests), best)
-        return await one_of(self, requests, enough, best)
-
-    Beside.one_of = of_all  # type: ignore[method-assign]
-
-
-class Wrapped:
-    """A backend before another. What it does to a request or an answer is in `generate`."""
-
-    def __init__(self, inner: Backend) -> None:
-        self.inner = inner
-
-    async def aclose(self) -> None:
-        """The inner one is closed by whoever made it."""
-
-    async def passed(self, request: Request) -> AsyncIterator[Event]:
-        events = cast("Any", self.inner.generate(request))
-        async with aclosing(events):
-            async for event in events:
-                yield event
-
-
-class WithoutN(Wrapped):
-    """An endpoint that has no `n`."""
-
-    async def generate(self, request: Request) -> AsyncIterator[Event]:
-        if request.n > 1:
-            raise EndpointRefused("n is not known here.", http_status=400, body="", retry_after=None)
-        async for event in self.passed(request):
-            yield event
-
-
-class Reserialized(Wrapped):
-    """A history whose JSON is parsed and written anew, as many libraries do."""
-
-    async def generate(self, request: Request) -> AsyncIterator[Event]:
-        messages = tuple(
-            msgspec.structs.replace(
-                message,
-                tool_calls=tuple(
-                    msgspec.structs.replace(call, arguments=compact(call.arguments))
-                    for call in message.tool_calls
-                ),
+def of_doubt() -> list[Craft]:
+    """What the model thinks of its own work, and what it says when time is short."""
+    budgeted_plain = Side(crafts=plain(), policy=budgeted)
+    return [
+        Craft(
+            name="review",
+            there=Side(crafts=plain(review=True), policy=budgeted),
+            away=budgeted_plain,
+            pace=SPEEDS["10x"],
+            where="task world, 10x; a reviewer without opinions",
+        ),
+        Craft(
+            name="verification",
+            there=Side(crafts=plain(verify=True), policy=budgeted),
+            away=budgeted_plain,
+            pace=SPEEDS["10x"],
+            where="task world, 10x; a verifier without opinions",
+            known=True,
+        ),
+        *(
+            Craft(
+                name=f"answer now, {budget:g} s",
+                there=budgeted_plain,
+                away=Side(crafts=plain(), policy=never_now),
+                pace=SPEEDS["1x"],
+                where="task world, 1x",
+                budget=budget,
+                often=2,
+                workers=AT_ONCE["1x"],
             )
-            for message in request.messages
+            for budget in (5.0, 6.0)
+        ),
+    ]
+
+
+def of_prefixes() -> list[Craft]:
+    """What the endpoint's cache finds again."""
+    return [
+        Craft(
+            name=name,
+            there=Side(),
+            away=Side(wrap=wrap),
+            pace=None,
+            where="task world, no pace",
+            workers=1,
         )
-        async for event in self.passed(msgspec.structs.replace(request, messages=messages)):
-            yield event
-
-
-class Clocked(Wrapped):
-    """A system prompt that tells the time, another at each call."""
-
-    told = 0
-
-    async def generate(self, request: Request) -> AsyncIterator[Event]:
-        self.told += 1
-        first, *rest = request.messages
-        clock = f"{self.told // 60:02}:{self.told % 60:02} {first.content}"
-        messages = (Message(role=first.role, content=clock), *rest)
-        async for event in self.passed(msgspec.structs.replace(request, messages=messages)):
-            yield event
-
-
-def compact(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), separators=(",", ":"))
-    except ValueError:
-        return text
-
-
-class CacheWatch(Wrapped):
-    """Of each call that extends a conversation: TTFT in seconds, prompt tokens, and how many of them were cached."""
-
-    def __init__(self, inner: Backend, into: list[tuple[float, int, int]]) -> None:
-        super().__init__(inner)
-        self._into = into
-
-    async def generate(self, request: Request) -> AsyncIterator[Event]:
-        sent = first = None
-        async for event in self.passed(request):
-            if isinstance(event, Sent):
-                sent = event.at
-            elif isinstance(event, Reported):
-                usage = event.usage
-                extends = any(message.role == "assistant" for message in request.messages)
-                if extends and usage is not None and usage.cached_tokens is not None and first and sent:
-                    self._into.append((first - sent, usage.prompt_tokens, usage.cached_tokens))
-            elif not isinstance(event, Finished):
-                first = first or event.at
-            yield event
+        for name, wrap in (
+            ("history as written, not anew", Reserialized),
+            ("no clock in the system prompt", Clocked),
+        )
+    ]

@@ -11,11 +11,14 @@ have a scripted model instead, with four steps of one or three calls of 40 token
 The prefix is measured without a pace, each side in a cache of its own: history as it was written, against history whose JSON is parsed
 and written anew without spaces, and against a system prompt that tells the time.
 
-The model is greedy and candidates are drawn from one seed, so that both sides get the same answers and differ by the craft alone;
-but for candidates and further ways, which live on chance and are there for success. Output tokens are those that were reported: of
-a call that is given up they are not.
+Both sides draw from one seed a task, the model greedy where no temperature is said, so that they get the same answers as far as they ask the
+same, and differ by the craft alone; but for candidates and further ways, which live on chance and draw anew. Output tokens are those
+that were reported: of a call that is given up they are not. "Gives" says what the intervals exclude: a wall clock that is the same, and a
+success that is.
 
-`crafts.review` and `crafts.verify` are left out: the bundled model calls tools and has no opinions.
+A hedge is a share of an agent's calls, and a task has too few for one in ten: in these rows one agent a side does all tasks, at once and one
+after the other, so that its pairs are not quite independent. The model calls tools and has no opinions: what it says as a reviewer, a
+verifier or a judge is of the right form and arbitrary, and these rows tell what a craft costs whose opinion is worth nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import argparse
 import asyncio
 import math
 import random
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +35,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from agent_craft_list import WAIT_FOR_ALL, CacheWatch, Craft, Side, crafts, let_wait_for_all
+from agent_craft_list import BUDGET_S, Craft, Side, crafts
+from agent_pairs import gained, matched, of, paired_shares, slower, spread, success
 from agent_runs import (
     FIRST_SEED,
     Arm,
@@ -42,24 +47,20 @@ from agent_runs import (
     Ran,
     Task,
     at_once,
-    gained,
     head,
     in_turn,
-    matched,
     mean,
-    of,
     percentiles,
     play,
     read_runs,
     row,
-    slower,
-    success,
     tasks,
     to_end,
 )
+from agent_switches import UNCHECKED, WAIT_FOR_ALL, CacheWatch, let_switch
 from endpoint import machine
 
-from tithe.agent import Agent, CallTime, tool
+from tithe.agent import Agent, CallTime, Speeds, tool
 from tithe.cli.embedded import embedded_endpoint
 from tithe.core import (
     FaultyBackend,
@@ -73,10 +74,9 @@ from tithe.core import (
     ToolCallDelta,
     Usage,
 )
-from tithe.core.statistics import bootstrapped_estimate, bootstrapped_means
+from tithe.core.statistics import Estimate, bootstrapped_estimate, bootstrapped_means
 from tithe.net.remote import RemoteBackend
 
-BUDGET_S = 30.0
 TOOL_S, TOOL_SPREAD = 0.2, 0.5
 STEPS, CALL_TOKENS = 4, 40
 WITH, WITHOUT = "with", "without"
@@ -91,35 +91,43 @@ class Bench:
     def __init__(self, kept: Kept, remote: RemoteBackend, model: str) -> None:
         self.kept = kept
         self.late: dict[str, Punctual] = {}
+        self.took: dict[str, float] = {}
         self.cached: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
+        self._speeds: dict[tuple[str, str], Speeds] = {}
         self._remote = remote
         self._model = model
 
     async def run(self, craft: Craft, name: str, side: Side, task: Task) -> None:
         """One run of one side."""
-        token = WAIT_FOR_ALL.set(side.wait_for_all)
+        switches = ((WAIT_FOR_ALL, side.wait_for_all), (UNCHECKED, side.unchecked))
+        tokens = [(switch, switch.set(value)) for switch, value in switches]
         try:
             if craft.calls is not None:
                 ran = await scripted(craft, name, side, task)
             else:
                 ran = await self._world(craft, name, side, task)
         finally:
-            WAIT_FOR_ALL.reset(token)
+            for switch, token in tokens:
+                switch.reset(token)
         self.kept.add(ran)
 
     async def _world(self, craft: Craft, name: str, side: Side, task: Task) -> Ran:
         luck = luck_of(craft, task)
         arm = Arm(name=name, policy=side.policy, crafts=side.crafts)
-        more: dict[str, Any] = {"sampling": Sampling(temperature=0, seed=luck)} if craft.greedy else {}
+        sampling = Sampling(temperature=craft.temperature, seed=luck if craft.seeded else None)
+        more: dict[str, Any] = {"sampling": sampling, "change": side.change, **side.more}
         if craft.pace is None:
             into = self.cached.setdefault((craft.name, name), [])
             backend = CacheWatch(side.wrap(self._remote), into)
             more["extra"] = {"cache_salt": f"{craft.name} {name} {task.family} {task.seed}"}
-            return await play(backend, self._model, craft.name, arm, task, BUDGET_S, **more)
+            return await play(backend, self._model, craft.name, arm, task, craft.budget, **more)
         watched = Punctual(PacedBackend(self._remote, msgspec.structs.replace(craft.pace, seed=luck)))
         backend = side.wrap(FaultyBackend(watched, craft.rates, seed=luck))
-        more["seed"] = known(craft.pace) if craft.known else ()
-        ran = await play(backend, self._model, craft.name, arm, task, BUDGET_S, **more)
+        seed = known(craft.pace) if craft.known else []
+        more["speeds"] = (
+            self._speeds.setdefault((craft.name, name), Speeds(seed)) if craft.goes_on else Speeds(seed)
+        )
+        ran = await play(backend, self._model, craft.name, arm, task, craft.budget, **more)
         total = self.late.setdefault(craft.name, Punctual(self._remote))
         total.first += watched.first
         # What a mishap holds back is not the pace's fault.
@@ -179,39 +187,25 @@ async def scripted(craft: Craft, name: str, side: Side, task: Task) -> Ran:
         crafts=side.crafts,
     )
     outcome = await agent.run("goal", BUDGET_S)
-    return Ran(
-        cell=craft.name,
-        arm=name,
-        family=task.family,
-        seed=task.seed,
-        solved=outcome.answer is not None,
-        stopped=outcome.stopped,
-        vouched=outcome.vouched,
-        wall_s=outcome.wall_s,
-        over_s=outcome.wall_s - BUDGET_S,
-        steps=outcome.steps,
-        ways=outcome.ways,
-        calls=outcome.calls,
-        retries=outcome.retries,
-        hedges=outcome.hedges,
-        tokens=outcome.tokens,
-        faults=len(outcome.faults),
-    )
+    return Ran.of(outcome, cell=craft.name, arm=name, task=task, solved=outcome.answer is not None)
 
 
 def words(word: str) -> list[TextDelta]:
     return [TextDelta(at=0, text=word) for _ in range(10)]
 
 
-async def measure(found: list[Bench], kept: Kept, wanted: Sequence[Craft], todo: Sequence[Task]) -> None:
-    """One craft after the other, its tasks and sides in an order of chance."""
+async def measure(found: list[Bench], kept: Kept, wanted: Sequence[Craft], count: int, first: int) -> None:
+    """One craft after the other, so many tasks of each; tasks and sides in an order of chance."""
     order = random.Random(0)
-    let_wait_for_all()
-    progress = Progress(2 * len(wanted) * len(todo))
+    let_switch()
+    progress = Progress(2 * count * sum(craft.often for craft in wanted))
     async with embedded_endpoint("nano") as ready:
         remote = RemoteBackend(ready.url)
         bench = Bench(kept, remote, ready.model)
         found.append(bench)
+
+        def todo(craft: Craft) -> list[Task]:
+            return tasks(count * craft.often, first, craft.families)
 
         def job(craft: Craft, task: Task) -> Job:
             async def one(side: tuple[str, Side]) -> None:
@@ -222,22 +216,25 @@ async def measure(found: list[Bench], kept: Kept, wanted: Sequence[Craft], todo:
 
         try:
             # Those with a scripted model sleep, and ask nothing of the endpoint: they go on at once.
-            free = [job(craft, task) for craft in wanted for task in todo if craft.calls is not None]
+            free = [job(craft, task) for craft in wanted if craft.calls is not None for task in todo(craft)]
             await at_once(order.sample(free, len(free)), SCRIPTED_AT_ONCE)
             for craft in wanted:
                 if craft.calls is None:
-                    await at_once([job(craft, task) for task in order.sample(todo, len(todo))], craft.workers)
+                    began = time.perf_counter()
+                    jobs = [job(craft, task) for task in todo(craft)]
+                    await at_once(order.sample(jobs, len(jobs)), craft.workers)
+                    bench.took[craft.name] = time.perf_counter() - began
         finally:
             await remote.aclose()
 
 
 def table(runs: Sequence[Ran], wanted: Sequence[Craft]) -> str:
-    """A row a craft. What it gives is the wall clock without it less that with it."""
+    """A row a craft."""
     lines = [
         head(
             *("craft", "where", "pairs", "wall p50, p90 with (s)", "without (s)"),
             *("saves (s, median of pairs)", "saves (% of the mean)", "solved with", "without"),
-            *("more (points)", "output tokens", "calls", "hedges", "gives"),
+            *("more (points)", "output tokens", "calls", "hedges", "model's faults", "gives"),
         )
     ]
     for craft in wanted:
@@ -252,31 +249,50 @@ def table(runs: Sequence[Ran], wanted: Sequence[Craft]) -> str:
                 len(pairs),
                 *(percentiles([ran.wall_s for ran in found], 50, 90) for found in both),
                 slower([(away.wall_s, there.wall_s) for there, away in pairs], form="+.3f"),
-                saved(pairs)[0],
+                saved(pairs),
                 *(success(found) for found in both),
                 gained(pairs),
                 *(
                     " / ".join(mean((getattr(ran, name) for ran in found), form) for found in both)
-                    for name, form in (("tokens", ".0f"), ("calls", ".1f"), ("hedges", ".2f"))
+                    for name, form in (
+                        ("tokens", ".0f"),
+                        ("calls", ".1f"),
+                        ("hedges", ".2f"),
+                        ("faults", ".2f"),
+                    )
                 ),
-                saved(pairs)[1],
+                given(pairs),
             )
         )
     return "\n".join(lines)
 
 
-def saved(pairs: Sequence[tuple[Ran, Ran]]) -> tuple[str, str]:
-    """The share of the mean wall clock that the craft saves, with its interval, and in a word what that says."""
-    walls = np.asarray([(there.wall_s, away.wall_s) for there, away in pairs])
-    means = bootstrapped_means(walls)
-    found = bootstrapped_estimate(1 - means[:, 0] / means[:, 1], len(pairs))
-    if found.low is None or found.high is None:
-        return f"{100 * found.value:+.1f}", "too few"
-    if found.low > -LITTLE and found.high < LITTLE:
-        word = "nothing here"
-    else:
-        word = "time" if found.low > 0 else "costs time" if found.high < 0 else "not told apart"
-    return f"{100 * found.value:+.1f} [{100 * found.low:+.1f} to {100 * found.high:+.1f}]", word
+def share_saved(pairs: Sequence[tuple[Ran, Ran]]) -> Estimate:
+    """The share of the mean wall clock that the craft saves."""
+    means = bootstrapped_means(np.asarray([(there.wall_s, away.wall_s) for there, away in pairs]))
+    return bootstrapped_estimate(1 - means[:, 0] / means[:, 1], len(pairs))
+
+
+def saved(pairs: Sequence[tuple[Ran, Ran]]) -> str:
+    """The same in per cent."""
+    found = share_saved(pairs)
+    return f"{100 * found.value:+.1f} {spread(found, 100, '+.1f')}"
+
+
+def given(pairs: Sequence[tuple[Ran, Ran]]) -> str:
+    """What the intervals say, in words: of time, and of success where it is not the same."""
+    found, points = share_saved(pairs), paired_shares([(there.solved, away.solved) for there, away in pairs])
+    if found.low is None or found.high is None or points is None or points.low is None or points.high is None:
+        return "too few"
+    told: list[str] = []
+    if found.low > 0 or found.high < 0:
+        little = found.low > -LITTLE and found.high < LITTLE
+        told += [] if little else ["time"] if found.low > 0 else ["costs time"]
+    if points.low > 0 or points.high < 0:
+        told += ["success"] if points.low > 0 else ["costs success"]
+    if told:
+        return ", ".join(told)
+    return "nothing here" if found.low > -LITTLE and found.high < LITTLE else "not told apart"
 
 
 def cache_table(cached: Mapping[tuple[str, str], list[tuple[float, int, int]]]) -> str:
@@ -321,7 +337,7 @@ def main() -> None:
         kept = Kept(options.out)
         runs = kept.runs
         count = 4 if options.quick else options.tasks
-        to_end(measure(found, kept, wanted, tasks(count, options.first)))
+        to_end(measure(found, kept, wanted, count, options.first))
     print(f"what each craft gives; {machine()}\n")
     print("Two figures in a cell: with / without.\n")
     print(table(runs, wanted), "\n")
@@ -329,7 +345,7 @@ def main() -> None:
         if bench.cached:
             print(cache_table(bench.cached), "\n")
         for name, late in bench.late.items():
-            print(f"{name}: {late.told()}")
+            print(f"{name}: {bench.took.get(name, 0.0):.0f} s, {late.told()}")
 
 
 if __name__ == "__main__":

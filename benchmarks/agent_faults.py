@@ -1,12 +1,13 @@
 """What goes wrong, and what the loop makes of it: each mishap at 5, 20 and 50 % of the calls, minimal loop against budgeted.
 
-    python benchmarks/agent_faults.py [--tasks 48] [--budget 10] [--rates 0.05 0.2 0.5] [--out runs.jsonl] [--quick]
+    python benchmarks/agent_faults.py [--tasks 30] [--budget 10] [--rates 0.05 0.2 0.5] [--out runs.jsonl] [--quick]
     python benchmarks/agent_faults.py --read runs.jsonl
 
 The embedded endpoint with the bundled model at 60 ms and 600 tokens/s, and before it a backend that goes wrong as often as it is told
-(`tithe.core.FaultyBackend`; its file says what each mishap is). The task world's held-out tasks, the same for all; of a task and a mishap
-both loops are given the same luck as long as they make the same calls. A mishap befalls a call, with all the choices that it asks for, so
-candidates are no remedy for it here. Without mishaps the budget is enough for both.
+(`tithe.core.FaultyBackend`; its file says what each mishap is), or behind the loop tools that do (`agent_tool_mishaps.py`). What is the
+endpoint's mishap befalls a call, with all the choices that it asks for; what is the model's befalls each choice by itself, so that
+candidates are a remedy for it; what is a tool's befalls each of its runs, or checks. The task world's held-out tasks, the same for all; of
+a task and a mishap both loops are given the same luck as long as they make the same calls. Without mishaps the budget is enough for both.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from agent_pairs import gained, matched, of, slower, success
 from agent_runs import (
     BUDGETED,
     FIRST_SEED,
     MINIMAL,
     SPEEDS,
     Arm,
+    Change,
     Job,
     Kept,
     Progress,
@@ -32,25 +35,22 @@ from agent_runs import (
     Ran,
     Task,
     at_once,
-    gained,
     head,
     in_turn,
-    matched,
     mean,
-    of,
     percentiles,
     play,
     read_runs,
     row,
-    slower,
-    success,
     tasks,
     to_end,
+    unchanged,
 )
+from agent_tool_mishaps import TOOL_MISHAPS, FaultyTools, ToolMishap
 from endpoint import machine
 
 from tithe.cli.embedded import embedded_endpoint
-from tithe.core import MISHAPS, FaultyBackend, Mishap, PacedBackend
+from tithe.core import MISHAPS, Backend, FaultyBackend, Mishap, PacedBackend
 from tithe.net.remote import RemoteBackend
 
 ARMS = (MINIMAL, BUDGETED)
@@ -60,7 +60,7 @@ AT_ONCE = 3
 class Cell(NamedTuple):
     """A mishap and how often; None: nothing goes wrong."""
 
-    mishap: Mishap | None
+    mishap: Mishap | ToolMishap | None
     rate: float
 
     def __str__(self) -> str:
@@ -68,11 +68,28 @@ class Cell(NamedTuple):
 
 
 def cells(rates: Sequence[float]) -> list[Cell]:
-    return [Cell(None, 0.0), *(Cell(mishap, rate) for mishap in MISHAPS for rate in rates)]
+    return [
+        Cell(None, 0.0),
+        *(Cell(mishap, rate) for mishap in (*MISHAPS, *TOOL_MISHAPS) for rate in rates),
+    ]
+
+
+def befallen(paced: Backend, cell: Cell, luck: int) -> tuple[Backend, Change]:
+    """The endpoint of a cell's run, and what becomes of its tools."""
+    if cell.mishap is None:
+        return paced, unchanged
+    if cell.mishap in TOOL_MISHAPS:
+        return paced, FaultyTools(cell.mishap, cell.rate, seed=luck).changed
+    return FaultyBackend(paced, {cell.mishap: cell.rate}, seed=luck), unchanged
 
 
 async def measure(
-    kept: Kept, watched: list[Punctual], rates: Sequence[float], todo: Sequence[Task], budget: float
+    kept: Kept,
+    watched: list[Punctual],
+    rates: Sequence[float],
+    todo: Sequence[Task],
+    budget: float,
+    workers: int,
 ) -> None:
     """All runs, in an order of chance."""
     order = random.Random(0)
@@ -87,9 +104,8 @@ async def measure(
             luck = zlib.crc32(f"{cell} {task.family} {task.seed}".encode())
 
             async def one(arm: Arm) -> None:
-                rate = {} if cell.mishap is None else {cell.mishap: cell.rate}
-                backend = FaultyBackend(paced, rate, seed=luck)
-                kept.add(await play(backend, ready.model, str(cell), arm, task, budget))
+                backend, change = befallen(paced, cell, luck)
+                kept.add(await play(backend, ready.model, str(cell), arm, task, budget, change=change))
                 progress.step()
 
             return in_turn(ARMS, one, order)
@@ -97,7 +113,7 @@ async def measure(
         jobs = [job(cell, task) for cell in every for task in todo]
         order.shuffle(jobs)
         try:
-            await at_once(jobs, AT_ONCE)
+            await at_once(jobs, workers)
         finally:
             await remote.aclose()
 
@@ -143,10 +159,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tasks", type=int, default=48)
+    parser.add_argument("--tasks", type=int, default=30)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first task's seed")
     parser.add_argument("--budget", type=float, default=10.0)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.05, 0.2, 0.5])
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="runs at once")
     parser.add_argument("--out", type=Path, help="where each run is kept, a line of JSON")
     parser.add_argument("--read", type=Path, help="measure nothing, and tell what was kept there")
     parser.add_argument("--quick", action="store_true", help="3 tasks, each mishap at 20 %%")
@@ -163,7 +180,8 @@ def main() -> None:
     else:
         kept = Kept(options.out)
         runs, every = kept.runs, [str(cell) for cell in cells(options.rates)]
-        to_end(measure(kept, watched, options.rates, tasks(options.tasks, options.first), options.budget))
+        todo = tasks(options.tasks, options.first)
+        to_end(measure(kept, watched, options.rates, todo, options.budget, options.at_once))
     print(f"mishaps, at 60 ms and 600 tokens/s within {options.budget:g} s; {machine()}\n")
     print("Two figures in a cell: minimal / budgeted.\n")
     print(table(runs, every), "\n")

@@ -1,18 +1,8 @@
-"""Runs of the task world's tasks by agents, for the benchmarks of the loop: played, kept, compared in pairs.
+"""Runs of the task world's tasks by agents, for the benchmarks of the loop: played and kept.
 
 A *cell* is what stays the same (an endpoint's speed, a budget, a mishap), an *arm* is what is compared in it. Every task is done by
 all arms of its cell, one after the other in an order that is drawn anew, so that what a machine does in these minutes befalls all.
-Each run's agent is new: it knows nothing of its endpoint when it begins.
-
-Shares have Wilson's interval. The difference of two arms' shares on the same tasks has Newcombe's for pairs (1998, Stat. Med. 17:2635,
-his method 10): the score intervals l, u of both shares p, and the correlation phi of the pairs, with b and c the tasks that one
-arm alone solved, a both, d none,
-
-    low  = p1 - p2 - sqrt((p1 - l1)^2 - 2 phi (p1 - l1)(u2 - p2) + (u2 - p2)^2)
-    high = p1 - p2 + sqrt((u1 - p1)^2 - 2 phi (u1 - p1)(p2 - l2) + (p2 - l2)^2)
-    phi  = (ad - bc) / sqrt((a+b)(c+d)(a+c)(b+d)), of which n / 2 is taken from a numerator above 0, down to 0 at the least
-
-and that of wall clocks the percentile bootstrap of the median of the pairs' differences (`tithe.core.statistics`).
+Each run's agent is new, unless said otherwise: it knows nothing of its endpoint when it begins.
 """
 
 from __future__ import annotations
@@ -21,7 +11,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import math
 import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -32,10 +21,9 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from tithe.agent import PLAIN, Agent, Crafts, Policy, budgeted, minimal
+from tithe.agent import PLAIN, Agent, Crafts, Environment, Outcome, Policy, Speeds, budgeted, minimal
 from tithe.agent.task_world import CRAFTS, Playground
 from tithe.core import Backend, Event, Finished, Pace, Reported, Request, Sent
-from tithe.core.statistics import Estimate, paired_difference, wilson
 from tithe.world import FAMILIES, Family, make_task
 
 FIRST_SEED = 30_000
@@ -58,12 +46,21 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
 MINIMAL = Arm(name="minimal", policy=minimal, crafts=PLAIN)
 BUDGETED = Arm(name="budgeted", policy=budgeted, crafts=CRAFTS)
+DEFAULT = Arm(name="default", policy=budgeted, crafts=Crafts())
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the task world's held-out tasks."""
+
+    family: Family
+    seed: int
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `faults` are the model's, `over_s` the seconds by which it ended after its budget (negative: before).
 
-    temperature: the one that was asked for; None: none was.
+    temperature: the one that was asked for; None: none was. unanswered: there was no answer at all, banked or
+    other; None: not kept, as in older files.
     """
 
     cell: str
@@ -83,30 +80,83 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     faults: int
     temperature: float | None = None
+    unanswered: bool | None = None
+
+    @classmethod
+    def of(
+        cls,
+        outcome: Outcome,
+        *,
+        cell: str,
+        arm: str,
+        task: Task,
+        solved: bool,
+        temperature: float | None = None,
+    ) -> Ran:
+        """What is kept of an outcome."""
+        return cls(
+            cell=cell,
+            arm=arm,
+            family=task.family,
+            seed=task.seed,
+            solved=solved,
+            stopped=outcome.stopped,
+            vouched=outcome.vouched,
+            wall_s=outcome.wall_s,
+            over_s=outcome.wall_s - outcome.budget_s,
+            steps=outcome.steps,
+            ways=outcome.ways,
+            calls=outcome.calls,
+            retries=outcome.retries,
+            hedges=outcome.hedges,
+            tokens=outcome.tokens,
+            faults=len(outcome.faults),
+            temperature=temperature,
+            unanswered=outcome.answer is None,
+        )
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the task world's held-out tasks."""
-
-    family: Family
-    seed: int
-
-
-def tasks(count: int, first: int = FIRST_SEED) -> list[Task]:
+def tasks(count: int, first: int = FIRST_SEED, families: Sequence[Family] = FAMILIES) -> list[Task]:
     """So many tasks, the families by turns."""
-    return [Task(family=FAMILIES[n % len(FAMILIES)], seed=first + n // len(FAMILIES)) for n in range(count)]
+    return [Task(family=families[n % len(families)], seed=first + n // len(families)) for n in range(count)]
+
+
+Change = Callable[[Environment], Environment]
+
+
+def unchanged(environment: Environment) -> Environment:
+    return environment
 
 
 async def play(
-    backend: Backend, model: str, cell: str, arm: Arm, task: Task, budget: float, **more: Any
+    backend: Backend,
+    model: str,
+    cell: str,
+    arm: Arm,
+    task: Task,
+    budget: float,
+    *,
+    change: Change = unchanged,
+    speeds: Speeds | None = None,
+    **more: Any,
 ) -> Ran:
-    """Do one task. `more` is for `Agent`."""
+    """Do one task. `change` makes of its environments those that the agent has; `speeds` are those of an agent that goes on, None: it
+    is new; `more` is for `Agent`.
+    """
     made = make_task(task.family, task.seed, "held_out")
     playground = Playground(made)
+    origins: list[tuple[Environment, Environment]] = []
+
+    def environment() -> Environment:
+        origin = playground.environment()
+        changed = change(origin)
+        origins.append((changed, origin))
+        return changed
+
     agent = Agent(
         backend,
         model,
-        tools=playground.environment,
+        tools=environment,
         instructions=made.system,
         max_steps=made.step_limit,
         max_tokens=MAX_TOKENS,
@@ -114,24 +164,17 @@ async def play(
         crafts=arm.crafts,
         **more,
     )
+    if speeds is not None:
+        agent.speeds = speeds
     outcome = await agent.run(made.goal, budget)
-    return Ran(
+    origin = next((origin for changed, origin in origins if changed is outcome.environment), None)
+    judged = outcome if origin is None else msgspec.structs.replace(outcome, environment=origin)
+    return Ran.of(
+        outcome,
         cell=cell,
         arm=arm.name,
-        family=task.family,
-        seed=task.seed,
-        solved=playground.judge(outcome),
-        stopped=outcome.stopped,
-        vouched=outcome.vouched,
-        wall_s=outcome.wall_s,
-        over_s=outcome.wall_s - budget,
-        steps=outcome.steps,
-        ways=outcome.ways,
-        calls=outcome.calls,
-        retries=outcome.retries,
-        hedges=outcome.hedges,
-        tokens=outcome.tokens,
-        faults=len(outcome.faults),
+        task=task,
+        solved=playground.judge(judged),
         temperature=more["sampling"].temperature if "sampling" in more else None,
     )
 
@@ -255,75 +298,6 @@ class Progress:
     def step(self) -> None:
         if sys.stderr.isatty():
             print(f"\r{next(self._done)} of {self._total} runs ", end="", file=sys.stderr, flush=True)
-
-
-def paired_shares(pairs: Sequence[tuple[bool, bool]]) -> Estimate | None:
-    """First share less second, by Newcombe's method for pairs, see the top of the file."""
-    n = len(pairs)
-    one, two = wilson(sum(a for a, _ in pairs), n), wilson(sum(b for _, b in pairs), n)
-    if one is None or two is None:
-        return None
-    a, b, c, d = (pairs.count(each) for each in ((True, True), (True, False), (False, True), (False, False)))
-    product = (a + b) * (c + d) * (a + c) * (b + d)
-    above = a * d - b * c
-    above = max(above - n / 2, 0.0) if above > 0 else above
-    phi = above / math.sqrt(product) if product else 0.0
-    down1, up1, down2, up2 = (
-        one.value - one.low,
-        one.high - one.value,
-        two.value - two.low,
-        two.high - two.value,
-    )
-    point = one.value - two.value
-    return Estimate(
-        value=point,
-        low=point - math.sqrt(max(0.0, down1**2 - 2 * phi * down1 * up2 + up2**2)),
-        high=point + math.sqrt(max(0.0, up1**2 - 2 * phi * up1 * down2 + down2**2)),
-        n=n,
-    )
-
-
-def matched(runs: Sequence[Ran], cell: str, one: str, two: str) -> list[tuple[Ran, Ran]]:
-    """The runs of both arms of a cell, task by task."""
-    by_arm: dict[str, dict[tuple[str, int], Ran]] = {one: {}, two: {}}
-    for ran in runs:
-        if ran.cell == cell and ran.arm in by_arm:
-            by_arm[ran.arm][ran.family, ran.seed] = ran
-    return [(first, by_arm[two][key]) for key, first in by_arm[one].items() if key in by_arm[two]]
-
-
-def of(runs: Sequence[Ran], cell: str, arm: str) -> list[Ran]:
-    """The runs of one arm of a cell."""
-    return [ran for ran in runs if ran.cell == cell and ran.arm == arm]
-
-
-def success(runs: Sequence[Ran]) -> str:
-    """How many were solved, with the interval, for a table."""
-    share = wilson(sum(ran.solved for ran in runs), len(runs))
-    return (
-        "-"
-        if share is None
-        else f"{100 * share.value:.0f} % [{100 * share.low:.0f} to {100 * share.high:.0f}]"
-    )
-
-
-def gained(pairs: Sequence[tuple[Ran, Ran]]) -> str:
-    """Points of success that the first of each pair has over the second, with the interval."""
-    found = paired_shares([(one.solved, two.solved) for one, two in pairs])
-    return "-" if found is None else f"{100 * found.value:+.0f} {spread(found, 100, '+.0f')}"
-
-
-def slower(pairs: Sequence[tuple[float, float]], unit: float = 1.0, form: str = "+.2f") -> str:
-    """The median by which the first of each pair is more than the second, with the interval."""
-    found = paired_difference(pairs)
-    return "-" if found is None else f"{found.value * unit:{form}} {spread(found, unit, form)}"
-
-
-def spread(found: Estimate, unit: float = 1.0, form: str = ".2f") -> str:
-    """The interval alone."""
-    if found.low is None or found.high is None:
-        return "[too few]"
-    return f"[{found.low * unit:{form}} to {found.high * unit:{form}}]"
 
 
 def percentiles(values: Sequence[float], *at: float, form: str = ".2f") -> str:
