@@ -172,8 +172,6 @@ class Worst:
         self.manners: dict[str, Manner] = {
             name: self._manner(0.25) for name in ("environment", "same", "check", "close", "choose")
         }
-        if self.manners["environment"] == "deaf":
-            self.manners["environment"] = "hangs"
 
     def _manner(self, share: float) -> Manner:
         if self._draw.random() >= share:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.agent.scripted import says, seconds
+from tests.agent.scripted import calls, run, says, seconds
 
 from tithe.agent import Agent, Crafts, Environment, Outcome
 from tithe.core import (
@@ -29,6 +29,7 @@ from tithe.core import (
     ScriptedBackend,
     SystemClock,
     TextDelta,
+    ToolCallDelta,
 )
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -208,3 +209,69 @@ async def test_whatever_blocks_its_thread_nothing_is_lost_and_nothing_is_raised(
 
     for ended in await asyncio.gather(*(one(seed) for seed in range(30))):
         assert (ended.raised, ended.wrong) == (None, ()), ended.seed
+
+
+# Answers of a type, of which the deadline comes before more can be asked about them.
+
+
+def answers(*values: int, clock: FakeClock) -> ScriptedBackend:
+    """Ends the task with these, in the choices of one call."""
+
+    def script(request: Request) -> Script:
+        deltas = [
+            ToolCallDelta(
+                at=0, index=n, call=0, id=f"c{n}", name="final_answer", arguments=f'{{"answer": {value}}}'
+            )
+            for n, value in enumerate(values[: request.n])
+        ]
+        return Script(deltas=deltas, ttft=0.1, finish="tool_calls")
+
+    return ScriptedBackend(script, clock)
+
+
+@pytest.mark.parametrize("slow", ["choose", "check", "same"])
+def test_an_answer_of_a_type_is_kept_when_the_deadline_comes_while_it_is_chosen(slow):
+    clock = FakeClock()
+
+    async def hangs(_: Any) -> Any:
+        await clock.sleep(1e6)
+
+    given: dict[str, Any] = {slow: hangs} if slow != "same" else {"tools": lambda: Environment(same=hangs)}
+    agent = Agent(answers(5, 5, 4, clock=clock), "m", answer=int, crafts=THREE, clock=clock, **given)
+    agent.speeds.saw_call(seconds(0.1))
+    outcome = run(agent, clock, budget=5)
+    assert (outcome.answer, outcome.vouched, outcome.wall_s) == (5, False, pytest.approx(5))
+
+
+def test_an_answer_of_a_type_that_was_asked_for_at_the_end_is_kept():
+    """What the model says untold does not come in time; what it says when told that time is up does."""
+    clock = FakeClock()
+
+    async def double(x: int) -> int:
+        return 2 * x
+
+    def script(request: Request) -> Script:
+        if request.tool_choice.mode == "named":
+            return calls(("final_answer", '{"answer": 8}'), ttft=0.5)
+        if len(request.messages) > 6:
+            return says("late", ttft=1e6)
+        return calls(("double", f'{{"x": {len(request.messages)}}}'), ttft=1.0)
+
+    agent = Agent(ScriptedBackend(script, clock), "m", tools=[double], answer=int, crafts=ONE, clock=clock)
+    outcome = run(agent, clock, budget=4.5)
+    assert [each.decision.kind for each in outcome.decisions][:4] == ["step"] * 3 + ["answer now"]
+    assert outcome.answer == 8
+
+
+async def test_an_environment_that_comes_too_late_is_closed_by_a_coroutine_too():
+    held, closed = Held(), asyncio.Event()
+
+    async def close() -> None:
+        closed.set()
+
+    def environment() -> Environment:
+        held.block()
+        return Environment(close=close)
+
+    await held.after(Agent(texts("four"), "m", tools=environment).run("goal", 0.2))
+    await asyncio.wait_for(closed.wait(), LONG_S)

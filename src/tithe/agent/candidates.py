@@ -9,6 +9,7 @@ is by the answer's, is not taken as long as there is another, and an answer that
 """
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -27,7 +28,7 @@ from tithe.agent.speeds import Speeds
 from tithe.agent.tool import schema_of
 from tithe.agent.tool_run import Toolbox
 from tithe.core import Message
-from tithe.core.errors import EndpointRefused, InvalidRequest, UsageError
+from tithe.core.errors import EndpointRefused, InvalidRequest
 from tithe.wire.hearing import Hearing
 
 Choose = Literal["vote", "judge"] | Callable[[Sequence[Message]], int | Awaitable[int]]
@@ -190,14 +191,21 @@ class Candidates:
             return _vote(passed)
         if self._choose == "judge":
             return await self._judged(asking, history, passed)
-        work = called(self._choose, [each.proposal.message for each in passed])
+        return await self._picked(self._choose, passed)
+
+    async def _picked(
+        self, choose: Callable[[Sequence[Message]], Any], candidates: Sequence[_Candidate]
+    ) -> _Candidate:
+        """What a function prefers; the vote decides where that does not, in time or at all."""
+        work = called(choose, [each.proposal.message for each in candidates])
         try:
-            picked: int = await self._deadline.within(work, self._deadline.left)
-            return passed[picked]
+            place: int = await self._deadline.within(work, self._deadline.left)
+            return dict(enumerate(candidates))[place]
         except OutOfTime:
-            return _vote(passed)
-        except Exception as error:
-            raise CallFailed(UsageError(f"What chooses among candidates raised {error!r}.")) from error
+            pass
+        except Exception as error:  # noqa: BLE001 - no answer is lost for it
+            warnings.warn(f"What chooses among candidates raised {error!r}.", RuntimeWarning, stacklevel=2)
+        return _vote(candidates)
 
     async def _known(self, each: _Candidate) -> _Candidate:
         """With its answer, if it is one: a text, or what the final tool is given where that may be called for nothing."""

@@ -10,7 +10,7 @@ Every decision is kept with what it was expected to take and what it took.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 import msgspec
 
@@ -73,8 +73,16 @@ class Run:
     async def to_end(self) -> Outcome:
         """Run until an answer is accepted, or nothing more can be done.
 
-        Raises nothing but what the policy raises, and `UsageError` for an environment that cannot be used.
+        Raises nothing but what the policy raises, and `UsageError` for an environment that cannot be used; then, and when it is
+        cancelled, all environments are closed.
         """
+        try:
+            return await self._to_end()
+        except (Exception, asyncio.CancelledError):
+            await self._close(self._ways)
+            raise
+
+    async def _to_end(self) -> Outcome:
         try:
             self._ways.append(await self._begin.way())
         except OutOfTime:
@@ -206,8 +214,7 @@ class Run:
     async def _outcome(self, stopped: Stopped, next_: str | None, error: TitheError | None = None) -> Outcome:
         best = self._best()
         way = self._ways[best if best is not None else -1] if self._ways else None
-        others = [other.environment for other in self._ways if other is not way]
-        await asyncio.gather(*(environment.end(self._deadline) for environment in others))
+        await self._close([other for other in self._ways if other is not way])
         answer = self._banked[best] if best is not None else None
         return Outcome(
             answer=answer.value if answer is not None else None,
@@ -228,3 +235,6 @@ class Run:
             next=next_,
             error=error,
         )
+
+    async def _close(self, ways: Sequence[Way]) -> None:
+        await asyncio.gather(*(way.environment.end(self._deadline) for way in ways))

@@ -24,22 +24,18 @@ _READING = frozenset(("list_files", "search", "read_file", "calc", "schema", "qu
 _FINAL = "finish"
 
 
-def _nobody(_: Event) -> None:
-    """Nobody listens."""
-
-
 class Playground:
     """The worlds of one task's run: `environment` is for `Agent(tools=...)`, which opens one for each way. `tell` hears what is done as
     it is done."""
 
-    def __init__(self, task: Task, tell: Tell = _nobody) -> None:
+    def __init__(self, task: Task, tell: Tell | None = None) -> None:
         self.task = task
         self._tell = tell
         self._opened: list[tuple[Environment, World]] = []
 
     def agent(self, backend: Backend, model: str, *, plain: bool = False) -> Agent:
         """The agent for this task; `plain`: the minimal loop."""
-        loop = telling_loop(self._tell, plain=plain, crafts=CRAFTS)
+        loop = telling_loop(self._told, plain=plain, crafts=CRAFTS)
         return Agent(
             backend,
             model,
@@ -55,13 +51,13 @@ class Playground:
         """A fresh world."""
         world = open_world(self.task)
         environment = Environment(
-            tools=[telling_tool(_tool(world, tool), self._tell) for tool in self.task.tools],
+            tools=[self._telling(_tool(world, tool)) for tool in self.task.tools],
             check=(lambda answer: _tested(world, answer)) if self.task.family == "repair" else None,
             same=lambda answer: _same(world, answer),
             close=world.close,
         )
         self._opened.append((environment, world))
-        self._tell(WayBegun(number=len(self._opened)))
+        self._told(WayBegun(number=len(self._opened)))
         return environment
 
     def judge(self, outcome: Outcome) -> bool:
@@ -75,6 +71,13 @@ class Playground:
         finally:
             for _, world in self._opened:
                 world.close()
+
+    def _telling(self, made: AgentTool) -> AgentTool:
+        return made if self._tell is None else telling_tool(made, self._tell)
+
+    def _told(self, event: Event) -> None:
+        if self._tell is not None:
+            self._tell(event)
 
 
 def _tool(world: World, wire: Tool) -> AgentTool:
