@@ -140,7 +140,7 @@ async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
     asyncio.get_running_loop().set_exception_handler(_unheard)
 
     async with (
-        open_target(wanted, timeout_s=TIMEOUT_S) as target,
+        open_target(wanted, timeout_s=min(TIMEOUT_S, asked.budget_s)) as target,
         Browser(
             asked.page,
             executable=asked.chromium.executable(),

@@ -173,7 +173,7 @@ def _task(asked: _Asked, notes: Console) -> CodeTask:
 
 
 async def _run(asked: _Asked, task: CodeTask, wanted: Wanted, notes: Console) -> tuple[Outcome, Target]:
-    async with open_target(wanted, timeout_s=TIMEOUT_S) as target:
+    async with open_target(wanted, timeout_s=min(TIMEOUT_S, asked.budget_s)) as target:
         say(notes, f"Asking {target.endpoint.model} at {target.endpoint.url}, which gets to see the files.")
         for line in _conditions(asked, task):
             say(notes, line)
