@@ -159,7 +159,8 @@ def test_where_nothing_is_known_the_step_is_plain():
     [
         (Situation(left_s=0.5, steps=2, ahead=3, calls=second()), "stop"),
         (Situation(left_s=1.9, steps=2, ahead=3, calls=second()), "answer now"),
-        (Situation(left_s=1.9, steps=2, ahead=1, calls=second()), "step"),
+        (Situation(left_s=1.9, steps=2, ahead=1, calls=second()), "answer now"),
+        (Situation(left_s=2.5, steps=2, ahead=1, calls=second()), "step"),
         (Situation(left_s=9, steps=9, stuck=True, calls=second(), fresh=True), "again"),
         (Situation(left_s=9, steps=9, stuck=True, calls=second()), "answer now"),
         (Situation(left_s=9, steps=9, stuck=True, pressed=True, calls=second()), "stop"),

@@ -51,6 +51,12 @@ class Answers:
                     break
                 except Exception as error:
                     raise CallFailed(UsageError(f"The check of the answer raised {error!r}.")) from error
+            if wrong is not None and not (isinstance(wrong, str) and wrong.strip()):
+                raise CallFailed(
+                    UsageError(
+                        f"The check of the answer returned {wrong!r}: it has to say in words what is wrong, or return None."
+                    )
+                )
             if wrong is not None:
                 raise Fault("failed check", f"The answer was not accepted: {wrong}")
         return Answer(value=value, vouched=vouched, key=await self.key(value))

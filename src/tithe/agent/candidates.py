@@ -24,7 +24,7 @@ from tithe.agent.deadline import Deadline, OutOfTime
 from tithe.agent.fault import Fault
 from tithe.agent.proposal import Proposal
 from tithe.agent.request import JUDGE, Asking, Preferred, shown
-from tithe.agent.speeds import Speeds
+from tithe.agent.speeds import CallTime, Speeds
 from tithe.agent.tool import schema_of
 from tithe.agent.tool_run import Toolbox
 from tithe.core import Message
@@ -134,11 +134,15 @@ class Candidates:
     ) -> list[Proposal] | None:
         """As choices of one call; None where the endpoint has no `n`."""
         come: list[Proposal] = []
+        took: list[float] = []  # of each that was complete
 
         def watch(hearing: Hearing) -> bool:
             complete = sum(choice.finish is not None for choice in hearing.choices.values())
+            if complete < len(come):
+                took.clear()  # another attempt
             if complete != len(come):
                 come[:] = examined(hearing, self._toolbox)
+                took.extend([self._deadline.clock.now() - hearing.begun] * (complete - len(took)))
             return enough(come)
 
         try:
@@ -150,6 +154,10 @@ class Candidates:
                 self._forks.has_n = False
                 return None
             raise
+        if took and hearing.first_token is not None:
+            # Of the choices the middle one is as a call by itself would have been.
+            ttft = hearing.first_token - hearing.begun
+            self._speeds.saw_call(CallTime(ttft, max(0.0, took[len(took) // 2] - ttft)))
         if len(hearing.choices) < count and not enough(come):
             self._forks.has_n = False  # it answers as if it had not been asked for more than one
         return examined(hearing, self._toolbox)

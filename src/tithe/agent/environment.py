@@ -37,12 +37,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         """Close it. At the deadline that goes on by itself."""
         if self.close is None:
             return
-        try:
-            await deadline.within(called(self.close), deadline.left)
-        except OutOfTime:
-            return
-        except Exception as error:  # noqa: BLE001 - the outcome is not lost for it
-            _not_closed(error)
+        closing = asyncio.ensure_future(_told(self.close))
+        await deadline.until_one({closing}, deadline.left)
+        if not closing.done():
+            deadline.release(closing)
 
 
 MakeEnvironment = Callable[[], Environment | Awaitable[Environment]]
@@ -104,6 +102,13 @@ class Opening:
     def _close(self, made: Environment) -> None:
         """In a thread of its own, as nobody waits for it."""
         threading.Thread(target=_closed, args=(made, self._loop), name="close", daemon=True).start()
+
+
+async def _told(close: Callable[[], Any]) -> None:
+    try:
+        await called(close)
+    except Exception as error:  # noqa: BLE001 - the outcome is not lost for it
+        _not_closed(error)
 
 
 def _closed(environment: Environment, loop: asyncio.AbstractEventLoop | None) -> None:

@@ -28,6 +28,8 @@ from tithe.core.errors import TitheError, UsageError
 EXPECTED_STEPS = 8.0
 """How many steps a task is taken to need while none has come to an answer: about the mean of a request in TraceLab's coding sessions."""
 
+# Of the steps that were taken: so many more are expected at least, however long the way is already.
+_MORE = 0.25
 _AGREE = 2  # ways that must come to the same
 
 
@@ -88,7 +90,7 @@ class Run:
         except OutOfTime:
             return await self._outcome("out of time", "begin")
         except CallFailed as failed:
-            return await self._outcome("failed", "begin", failed.error)
+            return await self._outcome("failed", None, failed.error)
         while True:
             decision = self._policy(self._situation(), self._crafts)
             if decision.kind in ("accept", "stop"):
@@ -102,15 +104,16 @@ class Run:
                 return await self._outcome("out of time", self._under_way(decision))
             except CallFailed as failed:
                 self._note(decision, None, left)
-                return await self._outcome("failed", self._under_way(decision), failed.error)
+                return await self._outcome("failed", None, failed.error)
             if decision.kind != "again":
                 self._note(decision, self._deadline.spent - began, left)
 
     async def _accepted(self, decision: Decision) -> Outcome:
         if decision.kind == "accept":
             return await self._outcome("answered", decision.next)
-        next_ = decision.next or self._ways[-1].doing
-        return await self._outcome("answered" if self._banked else self._why_stopped(), next_)
+        why = self._why_stopped()
+        next_ = self._ways[-1].doing if why == "out of time" else None
+        return await self._outcome("answered" if self._banked else why, decision.next or next_)
 
     def _under_way(self, decision: Decision) -> str:
         return "go another way from the start" if decision.kind == "again" else self._ways[-1].doing
@@ -159,7 +162,7 @@ class Run:
         return Situation(
             left_s=self._deadline.left,
             steps=way.steps,
-            ahead=max(1.0, (self._speeds.steps or EXPECTED_STEPS) - way.steps),
+            ahead=max(1.0, (self._speeds.steps or EXPECTED_STEPS) - way.steps, _MORE * way.steps),
             calls=self._speeds.calls,
             candidates={
                 count: self._speeds.candidates(count) for count in range(2, self._crafts.candidates + 1)

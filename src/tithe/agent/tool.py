@@ -50,6 +50,10 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     final: bool = False
     check: Check | None = None
 
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"timeout is {self.timeout}: give the seconds that a run of the tool may take.")
+
 
 NO_TRAITS = Traits()
 

@@ -84,6 +84,10 @@ class Toolbox:
         limit = self._deadline.clamp(ready.tool.traits.timeout)
         with tracing.validation(ready.tool.name):
             wrong = await self._limited(ready, lambda: called(check, **ready.arguments), limit)
+        if wrong is not None and not isinstance(wrong, str):
+            raise raised(
+                ready.tool.name, TypeError(f"its check returned {wrong!r} in place of words or None")
+            )
         if wrong is not None:
             raise Fault("failed check", f"{ready.tool.name} was not run: {wrong}")
 

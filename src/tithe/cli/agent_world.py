@@ -84,10 +84,11 @@ def world(
         verdict = "right" if solved else "wrong" if outcome.answer is not None else "not solved"
         show(lambda console: print_outcome(outcome, console, [f"The world's own verdict: {verdict}."]))
     say_where(db, notes)
+    if solved:
+        return
     if outcome.error is not None:
         raise outcome.error
-    if not solved:
-        sys.exit(NO_ANSWER)
+    sys.exit(NO_ANSWER)
 
 
 async def _run(

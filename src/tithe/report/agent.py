@@ -1,5 +1,6 @@
 """An agent's run for the terminal: what it does while it does it, and what came of it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tithe.report.figures import counted, seconds
 from tithe.report.tables import calm_table
 
 _SHOWN = 100
+_FAULTS = 5
 _COMMANDS = ("run_tests", "run_command")
 _WORDS = {
     "answered": "answered",
@@ -56,6 +58,11 @@ def print_outcome(outcome: Outcome, console: Console, notes: Sequence[str] = ())
         *((counted(len(outcome.faults), "fault"),) if outcome.faults else ()),
     ))  # fmt: skip
     _line(console, f"{_stopped(outcome)}; {seconds(outcome.wall_s)} of {seconds(outcome.budget_s)}, {counts}")
+    seen = Counter(f"{fault.kind}: {_first_line(fault.words)}" for fault in outcome.faults)
+    for words, count in seen.most_common(_FAULTS):
+        _line(console, f"  {count} x {words}", "yellow")
+    if outcome.error is not None and outcome.answer is not None:
+        _line(console, f"What ended it: {outcome.error.message}")
     if outcome.next is not None:
         _line(console, f"With more time: {outcome.next}.")
     for note in notes:
