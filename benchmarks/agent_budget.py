@@ -30,7 +30,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent_pairs import gained, matched, no_answer, of, slower, success
+from agent_pairs import gained, gained_in_all, matched, no_answer, of, slower, success
 from agent_runs import (
     BUDGETED,
     DEFAULT,
@@ -148,6 +148,20 @@ def table(runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], 
                         no_answer(found),
                     )
                 )
+    return "\n".join(lines)
+
+
+def over_budgets(
+    runs: Sequence[Ran], speeds: Sequence[str], budgets: Sequence[float], arms: Sequence[str]
+) -> str:
+    """A row a pace and arm: how much more it solves than the first arm, over all budgets."""
+    lines = [head("pace", "budgets", "loop", f"more than {arms[0]} over all of them (points)")]
+    for speed in speeds:
+        for name in arms[1:]:
+            cells = [matched(runs, cell_of(speed, budget), name, arms[0]) for budget in budgets]
+            if all(cells):
+                told = ", ".join(f"{budget:g} s" for budget in budgets)
+                lines.append(row(speed, told, name, gained_in_all(cells)))
     return "\n".join(lines)
 
 
@@ -306,6 +320,8 @@ def main() -> None:
     asked = (options.speeds, options.budgets, options.arms)
     print(f"success within a budget, tasks of the task world, {heat(runs)}; {machine()}\n")
     print(table(runs, *asked), "\n")
+    if len(options.budgets) > 1:
+        print(over_budgets(runs, *asked), "\n")
     print(by_family(runs, *asked), "\n")
     for speed, watched in late.items():
         print(f"{speed}: {watched.told()}")

@@ -158,7 +158,16 @@ def of_candidates() -> list[Craft]:
             where="task world, 10x; 3 candidates at every step",
         ),
         Craft(
-            name="early majority",
+            name="early majority and no stragglers, n",
+            there=there,
+            away=msgspec.structs.replace(there, wait_for_all=True),
+            pace=SPEEDS["10x"],
+            where="task world, 10x, temperature 1; 3 candidates at every step, choices of one call",
+            temperature=1.0,
+            known=True,
+        ),
+        Craft(
+            name="early majority, calls",
             there=beside,
             away=msgspec.structs.replace(beside, wait_for_all=True),
             pace=msgspec.structs.replace(SPEEDS["10x"], jitter=1.0),

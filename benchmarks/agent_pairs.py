@@ -8,7 +8,8 @@ arm alone solved, a both, d none,
     high = p1 - p2 + sqrt((u1 - p1)^2 - 2 phi (u1 - p1)(p2 - l2) + (p2 - l2)^2)
     phi  = (ad - bc) / sqrt((a+b)(c+d)(a+c)(b+d)), of which n / 2 is taken from a numerator above 0, down to 0 at the least
 
-and that of wall clocks the percentile bootstrap of the median of the pairs' differences (`tithe.core.statistics`).
+and that of wall clocks the percentile bootstrap of the median of the pairs' differences (`tithe.core.statistics`). Over several cells the
+difference of shares is that of the tasks' means, by the percentile bootstrap over tasks.
 """
 
 from __future__ import annotations
@@ -16,9 +17,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from agent_runs import Ran
 
-from tithe.core.statistics import Estimate, paired_difference, wilson
+from tithe.core.statistics import (
+    Estimate,
+    bootstrapped_estimate,
+    bootstrapped_means,
+    paired_difference,
+    wilson,
+)
 
 
 def paired_shares(pairs: Sequence[tuple[bool, bool]]) -> Estimate | None:
@@ -75,6 +83,17 @@ def gained(pairs: Sequence[tuple[Ran, Ran]]) -> str:
     """Points of success that the first of each pair has over the second, with the interval."""
     found = paired_shares([(one.solved, two.solved) for one, two in pairs])
     return "-" if found is None else f"{100 * found.value:+.0f} {spread(found, 100, '+.0f')}"
+
+
+def gained_in_all(cells: Sequence[Sequence[tuple[Ran, Ran]]]) -> str:
+    """Points of success over several cells of the same tasks. The tasks are what is resampled, each with its mean over the cells: runs
+    of one task say much the same."""
+    by_task: dict[tuple[str, int], list[float]] = {}
+    for one, two in (pair for pairs in cells for pair in pairs):
+        by_task.setdefault((one.family, one.seed), []).append(float(one.solved) - float(two.solved))
+    means = np.asarray([[sum(each) / len(each)] for each in by_task.values()])
+    found = bootstrapped_estimate(bootstrapped_means(means)[:, 0], len(means))
+    return f"{100 * found.value:+.1f} {spread(found, 100, '+.1f')}"
 
 
 def slower(pairs: Sequence[tuple[float, float]], unit: float = 1.0, form: str = "+.2f") -> str:

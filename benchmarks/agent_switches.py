@@ -11,13 +11,12 @@ from typing import Any, cast
 import msgspec
 
 from tithe.agent import Crafts, Decision, Environment, Situation, budgeted, minimal
-from tithe.agent.beside import Beside
 from tithe.agent.candidates import Candidates
 from tithe.core import Backend, Event, Finished, Message, Reported, Request, Sent
 from tithe.core.errors import EndpointRefused
 
 WAIT_FOR_ALL = contextvars.ContextVar("WAIT_FOR_ALL", default=False)
-"""Candidates beside each other wait for the last."""
+"""Of candidates the last is waited for, whatever the others say."""
 
 UNCHECKED = contextvars.ContextVar("UNCHECKED", default=False)
 """Candidates are chosen without the checks; what is taken is checked all the same."""
@@ -25,17 +24,17 @@ UNCHECKED = contextvars.ContextVar("UNCHECKED", default=False)
 
 def let_switch() -> None:
     """Let the loop do what these say: it has no such switches itself."""
-    one_of, passed = Beside.one_of, Candidates._passed
+    enough, passed = Candidates._enough, Candidates._passed
 
-    async def of_all(self: Beside, requests: Any, enough: Any, best: Any) -> Any:
+    def all_of_them(self: Candidates, count: int, began: float) -> Any:
         if WAIT_FOR_ALL.get():
-            return await one_of(self, requests, lambda found: len(found) == len(requests), best)
-        return await one_of(self, requests, enough, best)
+            return lambda found: len(found) == count
+        return enough(self, count, began)
 
     async def all_passed(self: Candidates, sound: Any) -> Any:
         return list(sound) if UNCHECKED.get() else await passed(self, sound)
 
-    Beside.one_of = of_all  # type: ignore[method-assign]
+    Candidates._enough = all_of_them  # type: ignore[method-assign]
     Candidates._passed = all_passed  # type: ignore[method-assign]
 
 

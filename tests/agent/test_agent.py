@@ -300,7 +300,7 @@ def test_a_model_that_goes_in_circles_is_begun_anew():
     )
     outcome = run(agent, clock)
     assert (outcome.answer, outcome.ways) == ("8", 2)
-    assert outcome.steps == 4, "the same three times, and one"
+    assert outcome.steps == 6, "the same five times, and one"
 
 
 # Time.
@@ -402,7 +402,9 @@ def test_a_wait_that_would_outlast_the_budget_is_not_begun():
     clock = FakeClock()
     backend = turn_by_turn(Script(error=Overloaded("full", retry_after=20.0)), clock=clock)
     outcome = run(Agent(backend, "m", crafts=ONE, clock=clock), clock, budget=5)
-    assert (outcome.answer, outcome.stopped) == (None, "out of time")
+    assert (outcome.answer, outcome.stopped, outcome.next) == (None, "failed", None)
+    assert outcome.error is not None
+    assert outcome.error.message == "full"
     assert outcome.wall_s == 0
 
 

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from tithe.agent import Agent, Outcome
-from tithe.agent.browser import INSTRUCTIONS, Browser
+from tithe.agent import Outcome
+from tithe.agent.browser import Browser
 from tithe.agent.fault import Fault
 from tithe.agent.progress import Event, ToolUsed
-from tithe.agent.stopwatch import WatchedBackend
+from tithe.agent.step_times import StepTime
 from tithe.agent.tool import AgentTool
 from tithe.core import Request, Script, ScriptedBackend, TextDelta, ToolCallDelta
 from tithe.core.errors import UsageError
@@ -249,13 +249,14 @@ class Ran(NamedTuple):
     used: list[ToolUsed]
     page_s: float
     model_s: float
+    steps: tuple[StepTime, ...]
     ended: str
 
 
 Act = Callable[[str], tuple[str, dict[str, object]]]
 
 
-async def ran(site: str, acts: list[Act], *, budget: float = 60.0) -> "Ran":
+async def ran(site: str, acts: list[Act], *, budget: float = 60.0, plain: bool = False) -> "Ran":
     """An agent whose model does one act after another, each chosen from the newest tree."""
 
     def script(request: Request) -> Script:
@@ -275,14 +276,14 @@ async def ran(site: str, acts: list[Act], *, budget: float = 60.0) -> "Ran":
     used: list[ToolUsed] = []
 
     def tell(event: Event) -> None:
-        assert isinstance(event, ToolUsed)
-        used.append(event)
+        if isinstance(event, ToolUsed):
+            used.append(event)
 
-    backend = WatchedBackend(ScriptedBackend(script))
     async with Browser(site, executable=CHROMIUM, sandbox=False, tell=tell) as browser:
-        agent = Agent(backend, "m", tools=browser.tools, instructions=INSTRUCTIONS, answer=str, name="browse")
+        agent = browser.agent(ScriptedBackend(script), "m", plain=plain)
         outcome = await agent.run("What does the large one cost?", budget)
-        return Ran(outcome, used, browser.stopwatch.seconds, backend.stopwatch.seconds, browser.address)
+        times = browser.times
+        return Ran(outcome, used, times.page.seconds, times.model.seconds, times.steps(), browser.address)
 
 
 async def test_an_agent_finds_the_answer(site: str) -> None:
@@ -303,6 +304,47 @@ async def test_an_agent_finds_the_answer(site: str) -> None:
     assert 0 < run.page_s < run.outcome.wall_s
     assert 0 < run.model_s < run.outcome.wall_s
     assert run.ended == f"{site}/prices"
+
+
+async def test_each_step_is_split_into_the_page_and_the_model(site: str) -> None:
+    run = await ran(
+        site,
+        [
+            lambda _: ("read_page", {}),
+            lambda tree: ("click", {"ref": ref(tree, 'link "Prices"')}),
+            lambda _: ("final_answer", {"answer": "12"}),
+        ],
+    )
+    decided = [each for each in run.outcome.decisions if each.decision.kind != "accept"]
+    assert [(each.step, each.kind) for each in run.steps] == [
+        (each.step, each.decision.kind) for each in decided
+    ]
+    assert [each.kind for each in run.steps] == ["step", "step", "step", "review"]
+    assert [each.tools for each in run.steps] == [("read_page",), ("click",), (), ()]
+    assert sum(each.page_s for each in run.steps) == pytest.approx(run.page_s)
+    assert sum(each.model_s for each in run.steps) == pytest.approx(run.model_s)
+    read, click, answer, review = run.steps
+    assert (answer.page_s, review.page_s) == (0, 0)
+    assert all(each.model_s >= 0.05 for each in (read, click, answer))  # the script's time to the first token
+    assert click.page_s >= 0.15  # no page is read before it was quiet for so long
+    for each in run.steps:
+        assert max(each.page_s, each.model_s) <= each.wall_s
+
+
+async def test_the_minimal_loop_is_split_too(site: str) -> None:
+    run = await ran(
+        site,
+        [lambda _: ("read_page", {}), lambda _: ("final_answer", {"answer": "12"})],
+        plain=True,
+    )
+    assert [(each.step, each.tools) for each in run.steps] == [(1, ("read_page",)), (2, ())]
+
+
+async def test_a_tool_that_is_cut_belongs_to_its_step(site: str) -> None:
+    run = await ran(f"{site}/endless", [lambda _: ("read_page", {"find": "x"})] * 9, budget=2.0)
+    assert run.outcome.stopped in ("out of time", "stuck")
+    assert sum(each.page_s for each in run.steps) == pytest.approx(run.page_s, abs=0.05)
+    assert sum(len(each.tools) for each in run.steps) == len(run.used)
 
 
 async def test_a_run_whose_page_never_loads_ends_in_its_time(site: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.agent.scripted import calls, last, run, says, seconds
 
 from tithe.agent import Agent, Crafts, Environment, tool
-from tithe.core import FakeClock, Request, Script, ScriptedBackend, TextDelta, ToolCallDelta
+from tithe.core import FakeClock, Request, Sampling, Script, ScriptedBackend, TextDelta, ToolCallDelta
 from tithe.core.errors import InvalidRequest
 
 THREE = Crafts(ways=1, review=False, hedge=0)
@@ -18,7 +18,7 @@ async def double(x: int) -> int:
 
 
 def voting(*texts: str, clock: FakeClock, n: bool) -> ScriptedBackend:
-    """Answers each with the next text; without `n`, each of several calls takes a second longer than the one before it."""
+    """Answers each with the next text; without `n`, each of several calls takes a tenth of a second longer than the one before it."""
     asked = iter(range(1 << 30))
 
     def script(request: Request) -> Script:
@@ -29,7 +29,7 @@ def voting(*texts: str, clock: FakeClock, n: bool) -> ScriptedBackend:
                 deltas=[TextDelta(at=0, index=i, text=texts[i]) for i in range(request.n)], ttft=1.0
             )
         number = next(asked)
-        return says(texts[number % len(texts)], ttft=1.0 + number)
+        return says(texts[number % len(texts)], ttft=1.0 + number / 10)
 
     return ScriptedBackend(script, clock)
 
@@ -56,8 +56,54 @@ def test_candidates_are_not_waited_for_when_most_agree_already():
     agent.speeds.saw_call(seconds(1.0))
     outcome = run(agent, clock)
     assert outcome.answer == "four"
-    assert outcome.wall_s == pytest.approx(2.0), "the third would have come at 3 s"
+    assert outcome.wall_s == pytest.approx(1.1), "the third would have come at 1.2 s"
     assert backend.abandoned == 1
+
+
+def in_turn(*texts: str, tail: int, clock: FakeClock) -> ScriptedBackend:
+    """Choices that end after a second each, but for the last, which goes on for `tail` pieces of a second."""
+
+    def script(request: Request) -> Script:
+        *short, long = texts
+        deltas = [TextDelta(at=0, index=i, text=text) for i, text in enumerate(short)]
+        deltas += [TextDelta(at=0, index=len(short), text=long) for _ in range(tail)]
+        return Script(deltas=deltas, ttft=1.0, gap=1.0)
+
+    return ScriptedBackend(script, clock)
+
+
+def test_choices_of_one_call_are_not_waited_for_when_most_agree_already():
+    clock = FakeClock()
+    backend = in_turn("four", "four", "five ", tail=100, clock=clock)
+    agent = Agent(backend, "m", crafts=THREE, clock=clock)
+    agent.speeds.saw_call(seconds(1.0))
+    outcome = run(agent, clock, budget=1000)
+    assert (outcome.answer, outcome.calls) == ("four", 1)
+    assert outcome.wall_s < 10
+    assert backend.abandoned == 1
+
+
+def test_a_candidate_that_takes_much_longer_than_calls_do_is_not_waited_for():
+    for n in (True, False):
+        clock = FakeClock()
+
+        def script(request: Request, n: bool = n) -> Script:
+            if request.n > 1 and not n:
+                return Script(error=InvalidRequest("n is not supported"))
+            later = request.sampling.seed or 0
+            deltas = [TextDelta(at=0, index=i, text=str(i + later)) for i in range(request.n)]
+            if n or later == 2:
+                deltas += [TextDelta(at=0, index=request.n - 1, text=" and on") for _ in range(500)]
+            return Script(deltas=deltas, ttft=1.0, gap=0.1)
+
+        backend = ScriptedBackend(script, clock)
+        agent = Agent(backend, "m", crafts=THREE, clock=clock, sampling=Sampling(temperature=1, seed=1))
+        for _ in range(9):
+            agent.speeds.saw_call(seconds(2.0))
+        outcome = run(agent, clock, budget=1000)
+        assert outcome.answer in ("0", "1"), "the first of those that were whole"
+        assert outcome.wall_s == pytest.approx(4.0, abs=0.11)
+        assert backend.abandoned == 1
 
 
 def test_a_server_that_ignores_n_is_asked_beside_from_then_on():

@@ -132,6 +132,29 @@ async def test_no_schema_is_fetched_from_elsewhere() -> None:
             pass
 
 
+async def test_strict_is_asked_for_where_the_server_s_schema_is_closed_already() -> None:
+    server = MCPServer("tests")
+
+    @server.tool()
+    def look(x: int, y: int) -> int:
+        return x + y
+
+    @server.tool()
+    def more(x: int, y: int = 1) -> int:
+        return x + y
+
+    for name in ("look", "more"):
+        server._tool_manager.get_tool(name).parameters["additionalProperties"] = False
+    async with mcp_tools(server) as tools:
+        tool = named(tools)
+        assert tool["look"].wire.strict is True
+        assert tool["more"].wire.strict is None, "what may be left out is the server's to say"
+        assert tool["look"].wire.parameters["required"] == ["x", "y"]
+        assert await use(tool["look"], '{"x": 1, "y": 2}') == "3"
+    async with mcp_tools(SERVER) as tools:
+        assert {each.wire.strict for each in tools} == {None}, "they allow further properties"
+
+
 def calls(name: str, arguments: str) -> Script:
     deltas = [
         ToolCallDelta(at=0, call=0, id="a", name=name),

@@ -1,5 +1,6 @@
 """The policy is a pure function: what it must never do, and a few cases by hand."""
 
+import math
 from statistics import NormalDist
 
 import msgspec
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tithe.agent import Crafts, Decision, Situation, Spread, budgeted, minimal
-from tithe.agent.policy import CAUTION
+from tithe.agent.policy import CAUTION, Z
 
 SPREADS = st.lists(st.floats(0.001, 20), max_size=12).map(lambda seconds: Spread(tuple(sorted(seconds))))
 SITUATIONS = st.builds(
@@ -17,7 +18,7 @@ SITUATIONS = st.builds(
     steps=st.integers(0, 60),
     ahead=st.floats(1, 60),
     calls=SPREADS,
-    candidates=st.just({}),
+    candidates=st.dictionaries(st.integers(2, 4), SPREADS),
     tools=SPREADS,
     failing=st.floats(0, 1),
     stuck=st.booleans(),
@@ -63,8 +64,49 @@ def test_what_is_richer_than_plain_is_expected_to_end_in_time(situation: Situati
     decision = budgeted(situation, crafts)
     if decision.kind == "step" and (decision.candidates > 1 or decision.verify):
         assert situation.calls
-        assert decision.predicted_s is not None
-        assert situation.ahead * decision.predicted_s <= CAUTION * situation.left_s * (1 + 1e-9)
+        call, several, tools = situation.calls, joint(situation, decision.candidates), situation.tools
+        checks = (call,) if decision.verify else ()
+        mean = sum(each.mean for each in (several, tools, *checks))
+        variance = sum(each.variance for each in (several, tools, *checks))
+        assert decision.predicted_s == pytest.approx(mean)
+        steps = situation.ahead / (1 - min(situation.failing, 0.9))
+        assert steps * mean + Z * math.sqrt(steps * variance) <= CAUTION * situation.left_s * (1 + 1e-9)
+
+
+def joint(situation: Situation, count: int) -> Spread:
+    """What so many calls at once take: as it was seen, else as the slowest of so many does."""
+    if count == 1:
+        return situation.calls
+    return situation.candidates.get(count, situation.calls.slowest_of(count))
+
+
+@given(SITUATIONS, CRAFTS)
+def test_what_an_answer_is_doubted_with_is_expected_to_end_in_time(situation: Situation, crafts: Crafts):
+    decision = budgeted(situation, crafts)
+    counted_on = CAUTION * situation.left_s
+    if decision.kind == "review":
+        assert situation.calls
+        assert not situation.doubts
+        assert not situation.agreed
+        assert 2 * situation.calls.quantile(0.9) <= counted_on, "it, and the call that it may ask for"
+    if decision.kind == "again" and situation.banked:
+        assert not situation.agreed
+        assert decision.predicted_s == situation.way_s <= counted_on, "a way as slow as the slowest"
+    if decision.kind == "again" and not situation.banked:
+        assert situation.tools.quantile(0.5) + 2 * situation.calls.quantile(0.5) <= counted_on
+
+
+@given(SITUATIONS, CRAFTS)
+def test_what_there_is_no_time_for_is_said(situation: Situation, crafts: Crafts):
+    """`next` of an accepted answer is what a run with all the time in the world would do, and nothing where it would accept it too."""
+    decision = budgeted(situation, crafts)
+    if decision.kind == "accept":
+        endless = budgeted(msgspec.structs.replace(situation, left_s=1e9), crafts)
+        assert (decision.next is None) == (endless.kind == "accept")
+        assert endless.kind != "review" or "review" in (decision.next or "")
+        assert endless.kind != "again" or "another way" in (decision.next or "")
+    else:
+        assert decision.next is None
 
 
 @given(SITUATIONS, CRAFTS, st.floats(1, 10))
@@ -117,7 +159,8 @@ def test_where_nothing_is_known_the_step_is_plain():
     [
         (Situation(left_s=0.5, steps=2, ahead=3, calls=second()), "stop"),
         (Situation(left_s=1.9, steps=2, ahead=3, calls=second()), "answer now"),
-        (Situation(left_s=1.9, steps=2, ahead=1, calls=second()), "step"),
+        (Situation(left_s=1.9, steps=2, ahead=1, calls=second()), "answer now"),
+        (Situation(left_s=2.5, steps=2, ahead=1, calls=second()), "step"),
         (Situation(left_s=9, steps=9, stuck=True, calls=second(), fresh=True), "again"),
         (Situation(left_s=9, steps=9, stuck=True, calls=second()), "answer now"),
         (Situation(left_s=9, steps=9, stuck=True, pressed=True, calls=second()), "stop"),

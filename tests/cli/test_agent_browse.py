@@ -81,6 +81,9 @@ async def test_the_answer_and_who_took_the_time_are_printed(site: str, endpoint:
     assert "12\n" in done.stdout
     assert re.search(r"Of that the page took [\d.]+ m?s, and the model [\d.]+ m?s\.", done.stdout)
     assert f"It ended at {site}price" in done.stdout
+    table = [line.split() for line in done.stdout.splitlines()[-3:]]
+    assert [row[:-3] for row in table] == [["1", "read_page"], ["2", "click"], ["3"]]
+    assert all(re.fullmatch(r"\d+\.\d\d", figure) for row in table for figure in row[-3:])
     assert "which gets to see the pages" in done.stderr
     with Store.open(tmp_path / "record.db") as store:
         task = store.task("last")
@@ -95,6 +98,15 @@ async def test_json_has_it_all_in_one_object(site: str, endpoint: str, tmp_path:
     assert (told["page"], told["ended"]) == (site, f"{site}price")
     assert 0 < told["page_s"] < told["wall_s"]
     assert 0.15 <= told["model_s"] < told["wall_s"]
+    steps = told["step_times"]
+    assert [(each["step"], each["kind"], each["tools"]) for each in steps] == [
+        (1, "step", ["read_page"]),
+        (2, "step", ["click"]),
+        (3, "step", []),
+    ]
+    for part in ("page_s", "model_s"):
+        assert sum(each[part] for each in steps) == pytest.approx(told[part])
+        assert all(each[part] <= each["wall_s"] for each in steps)
 
 
 @pytest.mark.parametrize(

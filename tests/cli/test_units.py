@@ -23,8 +23,15 @@ def test_what_is_no_time(typed, told):
 
 
 def test_factors():
-    assert [factor_of(typed, "tools") for typed in ("x0.5", "0.5", "x2", "zero")] == [0.5, 0.5, 2.0, 0.0]
-    for typed in ("x-1", "-1", "half", "x"):
+    assert [factor_of(typed, "tools") for typed in ("x0.5", "0.5", "x2", "1e-1", "x1000", "zero")] == [
+        0.5,
+        0.5,
+        2.0,
+        0.1,
+        1000.0,
+        0.0,
+    ]
+    for typed in ("x-1", "-1", "half", "x", "x1001", "1e400", "nan"):
         with pytest.raises(UsageError, match=r"x0\.5"):
             factor_of(typed, "tools")
 

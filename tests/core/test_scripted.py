@@ -61,7 +61,9 @@ async def test_every_choice_is_finished() -> None:
     script = Script(
         deltas=[TextDelta(at=0, index=2, text="a"), ToolCallDelta(at=0, index=1, call=0, id="c", name="f")]
     )
-    assert [event.index for event in await play(script) if isinstance(event, Finished)] == [0, 1, 2]
+    assert [event.index for event in await play(script) if isinstance(event, Finished)] == [2, 1, 0], (
+        "each when it ends"
+    )
 
 
 async def test_an_answer_without_deltas_is_finished_too() -> None:

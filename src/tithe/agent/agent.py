@@ -7,6 +7,7 @@
 Everything is recorded as spans where `tithe.trace` records: under `tithe record`, or after `record_to`.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -50,7 +51,7 @@ class Agent:
         choose: how the best of several candidates is found: by vote, by a judging call, or by a function of their messages that
             returns the place of the best.
         seed: calls of this endpoint, and runs of these tools, whose times are known, until this agent has made its own.
-        max_steps: the most steps of one way from goal to answer. max_tokens: the most tokens of an answer.
+        max_steps: the most steps of one way from goal to answer. max_tokens: the most tokens of an answer; None: as the endpoint has it.
         name: what its tasks are called in a ledger.
 
     Raises `UsageError` for tools that cannot be described, of equal names, or two that end the task.
@@ -76,8 +77,18 @@ class Agent:
         name: str = "agent",
         clock: Clock | None = None,
     ) -> None:
-        if max_steps < 1:
-            raise UsageError(f"max_steps is {max_steps}: it must be at least 1.")
+        for limit, value in (("max_steps", max_steps), ("max_tokens", max_tokens)):
+            if value is not None and value < 1:
+                raise UsageError(f"{limit} is {value}: it must be at least 1.")
+        if not callable(choose) and choose not in ("vote", "judge"):
+            raise UsageError(
+                f"choose is {choose!r}: give 'vote', 'judge', or a function of the candidates' messages."
+            )
+        if callable(tools) and _takes_arguments(tools):
+            raise UsageError(
+                f"tools is {getattr(tools, '__name__', tools)!r}, which takes arguments: give tools as a list, as in tools=[search], or a "
+                "function of nothing that makes an Environment."
+            )
         self.speeds = Speeds(seed)
         self._backend = backend
         self._tools = tools
@@ -116,8 +127,10 @@ class Agent:
         It ends by then, or later by at most the timeout of one tool that declares one and is not idempotent. What went wrong is in
         the outcome. Raises `UsageError` for a budget that is no time, or an environment that cannot be made or used.
         """
-        if not budget > 0 or math.isinf(budget):
-            raise UsageError(f"budget is {budget}: give the seconds that the task may take.")
+        if not _is_time(budget):
+            raise UsageError(f"budget is {budget!r}: give the seconds that the task may take.")
+        if not goal.strip():
+            raise UsageError("The goal is empty: say what is to be done.")
         deadline = Deadline(self._clock, budget)
         caller = Caller(self._backend, self.speeds, self._crafts, deadline)
         with tracing.task(self._name):
@@ -141,7 +154,7 @@ class Agent:
 
     async def _way(self, goal: str, caller: Caller, deadline: Deadline) -> Way:
         try:
-            model = await deadline.within(caller.insist(self.named_model), deadline.left)
+            model = await deadline.within(caller.insist(lambda _: self.named_model()), deadline.left)
         except CallFailed as failed:
             if isinstance(failed.error, UsageError):
                 raise failed.error from failed
@@ -174,6 +187,21 @@ class Agent:
     def _with_answer(self, tools: Sequence[Callable[..., Any] | AgentTool]) -> list[AgentTool]:
         made = [tool_of(source) for source in tools]
         return made if self._answer is None else [*made, answer_tool(self._answer)]
+
+
+def _is_time(budget: object) -> bool:
+    return isinstance(budget, int | float) and budget > 0 and not math.isinf(budget)
+
+
+def _takes_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(
+        each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        for each in parameters
+    )
 
 
 def checked(tools: list[AgentTool]) -> list[AgentTool]:

@@ -1,5 +1,6 @@
 """An answer: what it stands for, and what the checks say of it."""
 
+import warnings
 from collections.abc import Hashable
 from typing import Any
 
@@ -50,20 +51,27 @@ class Answers:
                     break
                 except Exception as error:
                     raise CallFailed(UsageError(f"The check of the answer raised {error!r}.")) from error
+            if wrong is not None and not (isinstance(wrong, str) and wrong.strip()):
+                raise CallFailed(
+                    UsageError(
+                        f"The check of the answer returned {wrong!r}: it has to say in words what is wrong, or return None."
+                    )
+                )
             if wrong is not None:
                 raise Fault("failed check", f"The answer was not accepted: {wrong}")
         return Answer(value=value, vouched=vouched, key=await self.key(value))
 
     async def key(self, value: Any) -> Hashable:
-        """What it stands for; the answer itself where nothing says, or not in time. Raises `CallFailed` for what raises."""
+        """What it stands for; the answer itself where nothing says, or not in time, or raises (which is warned of)."""
         found: Any = " ".join(value.split()) if isinstance(value, str) else canonical(value)
         if self._same is not None:
             try:
                 found = await self._deadline.within(called(self._same, value), self._deadline.left)
             except OutOfTime:
                 return found
-            except Exception as error:
-                raise CallFailed(UsageError(f"What compares answers raised {error!r}.")) from error
+            except Exception as error:  # noqa: BLE001 - the answer is not lost for it
+                warnings.warn(f"What compares answers raised {error!r}.", RuntimeWarning, stacklevel=2)
+                return found
         try:
             hash(found)
         except TypeError:

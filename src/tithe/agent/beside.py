@@ -4,6 +4,7 @@ What is not taken never enters history, and is `speculation`.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tithe.agent.caller import Caller
@@ -29,8 +30,10 @@ class Beside:
         requests: Sequence[Request],
         enough: Callable[[Found], bool],
         best: Callable[[Found], Awaitable[int]],
+        again_s: float = math.inf,
     ) -> tuple[int, Proposal]:
-        """The answer that is `best` when there are `enough`, all have come, or the deadline has; and its place.
+        """The answer that is `best` when there are `enough`, all have come, or the deadline has; and its place. Whether there are enough
+        is asked as they come, and once more after `again_s` seconds.
 
         Raises `OutOfTime` when the deadline came before the first, or what the first to fail failed of when none answered.
         """
@@ -52,7 +55,7 @@ class Beside:
             for place, request in enumerate(requests)
         ]
         try:
-            await self._until(calls, found, come, enough)
+            await self._until(calls, found, come, enough, self._deadline.clock.now() + again_s)
             place = await best(found)
             for number, future in enumerate(used):
                 future.set_result(number == place)
@@ -68,6 +71,7 @@ class Beside:
         found: Found,
         come: asyncio.Event,
         enough: Callable[[Found], bool],
+        again_at: float,
     ) -> None:
         while not enough(found):
             pending = {call for place, call in enumerate(calls) if place not in found and not call.done()}
@@ -75,8 +79,10 @@ class Beside:
                 break
             come.clear()
             news = asyncio.ensure_future(come.wait())
+            again = again_at - self._deadline.clock.now()
+            wait = self._deadline.clamp(again if again > 0 else None)
             try:
-                await self._deadline.until_one({*pending, news}, self._deadline.left)
+                await self._deadline.until_one({*pending, news}, wait)
             finally:
                 self._deadline.abandon(news)
         if not found:
@@ -93,5 +99,9 @@ def first_choice(hearing: Hearing, toolbox: Toolbox) -> Proposal:
 
 
 def examined(hearing: Hearing, toolbox: Toolbox) -> list[Proposal]:
-    """The choices of an answer, in their order."""
-    return [examine(choice.message, choice.finish, toolbox) for _, choice in sorted(hearing.choices.items())]
+    """The choices of an answer that are complete, in their order."""
+    return [
+        examine(choice.message, choice.finish, toolbox)
+        for _, choice in sorted(hearing.choices.items())
+        if choice.finish is not None
+    ]

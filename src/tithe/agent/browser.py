@@ -1,8 +1,9 @@
 """The reference agent for the browser: Chromium, one page, and the tools with which a model acts on it.
 
     async with Browser("https://docs.example.com/") as browser:
-        agent = Agent(backend, "my-model", tools=browser.tools, instructions=INSTRUCTIONS, answer=str)
+        agent = browser.agent(backend, "my-model")
         outcome = await agent.run("Since which version is there a dark theme?", budget=60.0)
+        outcome.answer, browser.times.steps()
 
 The page is opened while the model is asked for its first step. A task goes one way here, and is not begun anew: what was sent to a site
 cannot be taken back. Needs playwright, of the extra `tithe[browser]`, and a Chromium; nothing is kept between two browsers.
@@ -18,11 +19,14 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
 
+from tithe.agent.agent import Agent
 from tithe.agent.page import Page
-from tithe.agent.progress import Tell, telling_tool
+from tithe.agent.progress import Event, Tell, telling_loop, telling_tool
 from tithe.agent.site import site_of
-from tithe.agent.stopwatch import Stopwatch
+from tithe.agent.step_times import StepTimes
+from tithe.agent.stopwatch import WatchedBackend
 from tithe.agent.tool import AgentTool, tool, tool_of
+from tithe.core import Backend
 from tithe.core.errors import UsageError
 
 INSTRUCTIONS = """\
@@ -46,9 +50,9 @@ class Browser:
         executable: the Chromium to run; None: the one that Playwright has installed for itself.
         window: show it. sandbox: keep Chromium's own, which root has not.
         anywhere: any address may be opened by name, not only those of the first one's site.
-        tell: hears of each tool run when it is over.
+        tell: hears what is done as it is done.
 
-    `stopwatch` has the seconds in which the page had the turn: each tool's, from its call to its result.
+    `times` tells the page's seconds from the model's: the page has the turn from each tool's call to its result.
 
     Raises `UsageError` for a `url` that is none, and, when it is entered, for a Chromium that does not start.
     """
@@ -63,7 +67,7 @@ class Browser:
         anywhere: bool = False,
         tell: Tell | None = None,
     ) -> None:
-        self.stopwatch = Stopwatch()
+        self.times = StepTimes()
         self._url = url
         self._site = site_of(url)
         self._executable = executable
@@ -97,11 +101,25 @@ class Browser:
         """Where the page is now; where it is to begin, as long as it is nowhere."""
         return (self._page.address if self._page is not None else None) or self._url
 
+    def agent(self, backend: Backend, model: str, *, plain: bool = False) -> Agent:
+        """The agent that acts in it; `plain`: the minimal loop."""
+        loop = telling_loop(self._told, plain=plain)
+        return Agent(
+            WatchedBackend(backend, self.times.model),
+            model,
+            tools=self.tools,
+            instructions=INSTRUCTIONS,
+            answer=str,
+            crafts=loop.crafts,
+            policy=loop.policy,
+            name="browse",
+        )
+
     @property
     def tools(self) -> list[AgentTool]:
         """What a model can do."""
         made = [self.read_page, self.click, self.type_text, self.back, self.open_url]
-        return [telling_tool(self._timed(tool_of(one)), self._tell) for one in made]
+        return [telling_tool(self._timed(tool_of(one)), self._told) for one in made]
 
     @tool(idempotent=True)
     async def read_page(self, find: str = "", line: int = 1) -> str:
@@ -172,9 +190,13 @@ class Browser:
         except PlaywrightError as error:
             raise UsageError(_not_launched(self._executable, str(error))) from error
 
+    def _told(self, event: Event) -> None:
+        self.times.heard(event)
+        self._tell(event)
+
     def _timed(self, made: AgentTool) -> AgentTool:
         async def run(**arguments: Any) -> Any:
-            with self.stopwatch.running():
+            with self.times.page.running():
                 return await made.run(**arguments)
 
         return msgspec.structs.replace(made, run=run)

@@ -65,14 +65,14 @@ class Caller:
         will be used: what it returns is waited for, and says so; the call's span is marked by that.
 
         Raises:
-            OutOfTime: the deadline came first, or would before the endpoint may be asked again.
-            CallFailed: it failed, and asking again is of no use or was done often enough.
+            OutOfTime: the deadline came first.
+            CallFailed: it failed, and asking again is of no use, was done often enough, or may not be before the deadline.
         """
         self.calls += 1
         self._speeds.asked += 1
         with call(request.model) as scope:
             try:
-                hearing = await self.insist(lambda: self._attempt(request, watch))
+                hearing = await self._answer(request, watch)
             except CallFailed as failed:
                 scope.note({at.ERROR: failed.error.code or type(failed.error).__name__})
                 raise
@@ -85,12 +85,13 @@ class Caller:
                 await wanted(scope, answered(hearing))
             return hearing
 
-    async def insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """What an attempt gives; it is made again where that may help, as often as `Crafts.retries` has it. Raises as `ask` does."""
+    async def insist(self, attempt: Callable[[bool], Awaitable[T]]) -> T:
+        """What an attempt gives, which is told whether it is the last; it is made again where that may help, as often as `Crafts.retries`
+        has it. Raises as `ask` does."""
         failures = 0
         while True:
             try:
-                return await attempt()
+                return await attempt(failures >= self._crafts.retries)
             except TitheError as error:
                 if not is_transient(error) or failures >= self._crafts.retries:
                     raise CallFailed(error) from error
@@ -102,30 +103,36 @@ class Caller:
             failures += 1
             self.retries += 1
 
-    async def _attempt(self, request: Request, watch: Watch | None) -> Hearing:
-        may_hedge = self._speeds.hedged + 1 <= self._crafts.hedge * self._speeds.asked
-        race = Race(self._backend, request, self._deadline, watch)
-        try:
-            return await race.run(patience(self._speeds, self._deadline.left, hedge=may_hedge))
-        finally:
-            self.hedges += race.hedged
-            self._speeds.hedged += race.hedged
+    async def _answer(self, request: Request, watch: Watch | None) -> Hearing:
+        silent = 0.0
+
+        async def attempt(last: bool) -> Hearing:
+            nonlocal silent
+            may_hedge = self._speeds.hedged + 1 <= self._crafts.hedge * self._speeds.asked
+            waits = patience(self._speeds, self._deadline.left, hedge=may_hedge, silent=silent, last=last)
+            race = Race(self._backend, request, self._deadline, watch)
+            try:
+                return await race.run(waits)
+            finally:
+                silent = max(silent, race.silent)
+                self.hedges += race.hedged
+                self._speeds.hedged += race.hedged
+
+        return await self.insist(attempt)
 
     async def _back_off(self, error: TitheError, failures: int) -> None:
         told: float | None = getattr(error, "retry_after", None)
         wait = told if told is not None else BACKOFF_S * 2.0**failures * self._chance.uniform(0.75, 1.25)
         if wait >= self._deadline.left:
-            raise OutOfTime from error
+            raise CallFailed(error) from error
         await self._deadline.clock.sleep(wait)
 
     def _learn(self, hearing: Hearing, choices: int) -> None:
         tokens = hearing.usage.completion_tokens if hearing.usage is not None else None
         self.tokens += tokens or 0
         first, last = hearing.first_token, hearing.last_token
-        if first is not None and last is not None:
-            self._speeds.saw_call(
-                CallTime(first - hearing.begun, last - first, tokens if choices == 1 else None)
-            )
+        if choices == 1 and first is not None and last is not None:
+            self._speeds.saw_call(CallTime(first - hearing.begun, last - first, tokens))
 
 
 def is_transient(error: TitheError) -> bool:

@@ -1,13 +1,15 @@
 """Several answers to the same history at once, and which of them is taken.
 
-They share the history's prefix. Where the endpoint has `n` they are the choices of one call; else calls beside each other, which
-are not waited for when more than half already ask for the same. What is not taken never enters history; a call of which nothing
-was taken is `speculation`.
+They share the history's prefix. Where the endpoint has `n` they are the choices of one call; else calls beside each other. Those that are still
+being written are not waited for when more than half already ask for the same, nor when there is a sound one and they take much longer than
+calls do here. What is not taken never enters history; a call of which nothing was taken is `speculation`.
 
 Of those that ask for different things, the checks have the first word: one whose call is turned down by its tool's own check, or whose answer
 is by the answer's, is not taken as long as there is another, and an answer that the check vouches for is taken. What is left then is chosen from.
 """
 
+import math
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -22,14 +24,17 @@ from tithe.agent.deadline import Deadline, OutOfTime
 from tithe.agent.fault import Fault
 from tithe.agent.proposal import Proposal
 from tithe.agent.request import JUDGE, Asking, Preferred, shown
-from tithe.agent.speeds import Speeds
+from tithe.agent.speeds import CallTime, Speeds
 from tithe.agent.tool import schema_of
 from tithe.agent.tool_run import Toolbox
 from tithe.core import Message
-from tithe.core.errors import EndpointRefused, InvalidRequest, UsageError
+from tithe.core.errors import EndpointRefused, InvalidRequest
+from tithe.wire.hearing import Hearing
 
 Choose = Literal["vote", "judge"] | Callable[[Sequence[Message]], int | Awaitable[int]]
 _REFUSED = frozenset((400, 404, 415, 422, 501))
+# Times the slow tenth of calls: a candidate that takes longer is not waited for where there is another.
+_STRAGGLES = 2.0
 
 
 class Forks:
@@ -86,18 +91,62 @@ class Candidates:
     async def take(self, asking: Asking, history: Sequence[Message], count: int) -> Proposal:
         """The best of `count`; one that is at fault only where all are. Raises as `Caller.ask` does."""
         began = self._deadline.clock.now()
-        proposals = await self._choices(asking, history, count) if self._forks.has_n else None
+        enough = self._enough(count, began)
+        proposals = await self._choices(asking, history, count, enough) if self._forks.has_n else None
         if proposals is not None:
             taken = await self._best(asking, history, proposals)
         else:
-            taken = await self._beside(asking, history, count)
+            taken = await self._beside(asking, history, count, enough)
         self._speeds.saw_candidates(count, self._deadline.clock.now() - began)
         return taken.proposal
 
-    async def _choices(self, asking: Asking, history: Sequence[Message], count: int) -> list[Proposal] | None:
+    def _enough(self, count: int, began: float) -> Callable[[Sequence[Proposal]], bool]:
+        """Whether those that have come are enough of so many."""
+        late = began + self._straggles_s
+
+        def enough(found: Sequence[Proposal]) -> bool:
+            sound = [proposal for proposal in found if proposal.fault is None]
+            if sound and self._deadline.clock.now() >= late:
+                return True
+            votes = Counter(proposal.key for proposal in sound)
+            most = max(votes.values(), default=0) * 2 > count
+            return most and self._choose == "vote" and not any(map(self._may_be_turned_down, sound))
+
+        return enough
+
+    def _may_be_turned_down(self, proposal: Proposal) -> bool:
+        """Whether a check has the last word on it: another may be what that passes."""
+        if proposal.answers and self._answers.checked:
+            return True
+        return any(ready.tool.traits.check is not None for ready in proposal.ready)
+
+    @property
+    def _straggles_s(self) -> float:
+        calls = self._speeds.calls
+        return _STRAGGLES * calls.quantile(0.9) if calls else math.inf
+
+    async def _choices(
+        self,
+        asking: Asking,
+        history: Sequence[Message],
+        count: int,
+        enough: Callable[[Sequence[Proposal]], bool],
+    ) -> list[Proposal] | None:
         """As choices of one call; None where the endpoint has no `n`."""
+        come: list[Proposal] = []
+        took: list[float] = []  # of each that was complete
+
+        def watch(hearing: Hearing) -> bool:
+            complete = sum(choice.finish is not None for choice in hearing.choices.values())
+            if complete < len(come):
+                took.clear()  # another attempt
+            if complete != len(come):
+                come[:] = examined(hearing, self._toolbox)
+                took.extend([self._deadline.clock.now() - hearing.begun] * (complete - len(took)))
+            return enough(come)
+
         try:
-            hearing = await self._caller.ask(asking.step(history, n=count))
+            hearing = await self._caller.ask(asking.step(history, n=count), watch=watch)
         except CallFailed as failed:
             error = failed.error
             status = error.http_status if isinstance(error, EndpointRefused) else None
@@ -105,21 +154,22 @@ class Candidates:
                 self._forks.has_n = False
                 return None
             raise
-        if len(hearing.choices) < count:
+        if took and hearing.first_token is not None:
+            # Of the choices the middle one is as a call by itself would have been.
+            ttft = hearing.first_token - hearing.begun
+            self._speeds.saw_call(CallTime(ttft, max(0.0, took[len(took) // 2] - ttft)))
+        if len(hearing.choices) < count and not enough(come):
             self._forks.has_n = False  # it answers as if it had not been asked for more than one
         return examined(hearing, self._toolbox)
 
-    async def _beside(self, asking: Asking, history: Sequence[Message], count: int) -> _Candidate:
+    async def _beside(
+        self,
+        asking: Asking,
+        history: Sequence[Message],
+        count: int,
+        enough: Callable[[Sequence[Proposal]], bool],
+    ) -> _Candidate:
         """As calls beside each other."""
-
-        def enough(found: Found) -> bool:
-            sound = [proposal for proposal in found.values() if proposal.fault is None]
-            votes = Counter(proposal.key for proposal in sound)
-            if not votes or votes.most_common(1)[0][1] * 2 <= count:
-                return False
-            # Where a check has the last word on an answer, the others may yet be what it passes.
-            return not (self._answers.checked and any(proposal.answers for proposal in sound))
-
         chosen: list[_Candidate] = []
 
         async def best(found: Found) -> int:
@@ -128,7 +178,9 @@ class Candidates:
             return places[chosen[0].place]
 
         requests = [asking.step(history, at=place) for place in range(count)]
-        await self._calls.one_of(requests, enough, best)
+        await self._calls.one_of(
+            requests, lambda found: enough(tuple(found.values())), best, self._straggles_s
+        )
         return chosen[0]
 
     async def _best(
@@ -147,14 +199,21 @@ class Candidates:
             return _vote(passed)
         if self._choose == "judge":
             return await self._judged(asking, history, passed)
-        work = called(self._choose, [each.proposal.message for each in passed])
+        return await self._picked(self._choose, passed)
+
+    async def _picked(
+        self, choose: Callable[[Sequence[Message]], Any], candidates: Sequence[_Candidate]
+    ) -> _Candidate:
+        """What a function prefers; the vote decides where that does not, in time or at all."""
+        work = called(choose, [each.proposal.message for each in candidates])
         try:
-            picked: int = await self._deadline.within(work, self._deadline.left)
-            return passed[picked]
+            place: int = await self._deadline.within(work, self._deadline.left)
+            return dict(enumerate(candidates))[place]
         except OutOfTime:
-            return _vote(passed)
-        except Exception as error:
-            raise CallFailed(UsageError(f"What chooses among candidates raised {error!r}.")) from error
+            pass
+        except Exception as error:  # noqa: BLE001 - no answer is lost for it
+            warnings.warn(f"What chooses among candidates raised {error!r}.", RuntimeWarning, stacklevel=2)
+        return _vote(candidates)
 
     async def _known(self, each: _Candidate) -> _Candidate:
         """With its answer, if it is one: a text, or what the final tool is given where that may be called for nothing."""

@@ -16,6 +16,10 @@ class OutOfTime(Exception):
     """What was waited for did not end in its time. Never leaves this room."""
 
 
+class Cancelled(Exception):
+    """What was waited for cancelled itself: no reason to take the run for cancelled."""
+
+
 class Deadline:
     """A budget of wall clock in seconds that began when this was made."""
 
@@ -45,13 +49,16 @@ class Deadline:
     async def within(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
         """What `work` returns, if it does within so many seconds.
 
-        Raises `OutOfTime` otherwise: the work is cancelled and not waited for, since it may not heed that.
+        Raises `OutOfTime` otherwise: the work is cancelled and not waited for, since it may not heed that. Raises `Cancelled` where the work
+        was cancelled by something else than this.
         """
         task = asyncio.ensure_future(work)
         await self.any_of({task}, seconds)
-        if task.done():
-            return task.result()
-        raise OutOfTime
+        if not task.done():
+            raise OutOfTime
+        if task.cancelled():
+            raise Cancelled("it was cancelled from within")
+        return task.result()
 
     async def any_of(self, waited: "set[asyncio.Future[Any]]", seconds: float) -> None:
         """Wait until one of them is done, no longer than so many seconds. Those that then are not done are cancelled."""

@@ -34,8 +34,12 @@ class EarlyRuns:
         self._next = 0
         self._hearing: Hearing | None = None
 
-    def watch(self, hearing: Hearing) -> None:
-        """The answer so far: start what can be."""
+    def watch(self, hearing: Hearing) -> bool:
+        """The answer so far: start what can be. False: all of it is wanted."""
+        self._see(hearing)
+        return False
+
+    def _see(self, hearing: Hearing) -> None:
         if hearing is not self._hearing:
             self.end()  # those of an attempt that broke off
             self._hearing, self._next = hearing, 0

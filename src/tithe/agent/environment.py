@@ -3,6 +3,8 @@
 To make one and to close it is the user's, and may be slow: both are done without being waited for longer than the task has.
 """
 
+import asyncio
+import inspect
 import threading
 import warnings
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -29,18 +31,16 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     tools: Sequence[Callable[..., Any] | AgentTool] = ()
     check: AnswerCheck | None = None
     same: Callable[[Any], Hashable] | None = None
-    close: Callable[[], None] | None = None
+    close: Callable[[], Awaitable[None] | None] | None = None
 
     async def end(self, deadline: Deadline) -> None:
         """Close it. At the deadline that goes on by itself."""
         if self.close is None:
             return
-        try:
-            await deadline.within(called(self.close), deadline.left)
-        except OutOfTime:
-            return
-        except Exception as error:  # noqa: BLE001 - the outcome is not lost for it
-            warnings.warn(f"An environment could not be closed: {error!r}", RuntimeWarning, stacklevel=2)
+        closing = asyncio.ensure_future(_told(self.close))
+        await deadline.until_one({closing}, deadline.left)
+        if not closing.done():
+            deadline.release(closing)
 
 
 MakeEnvironment = Callable[[], Environment | Awaitable[Environment]]
@@ -53,10 +53,12 @@ class Opening:
         self._make = make
         self._made: Environment | None = None
         self._given_up = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._turn = threading.Lock()
 
     async def environment(self, deadline: Deadline) -> Environment:
         """What is made. Raises `OutOfTime` where that is not in time, and `UsageError` for what it raises, or where it is none."""
+        self._loop = asyncio.get_running_loop()
         came = False
         try:
             made = await deadline.within(called(self._make_one), deadline.left)
@@ -76,12 +78,18 @@ class Opening:
 
     def _make_one(self) -> Any:
         made = self._make()
+        return self._awaited(made) if inspect.isawaitable(made) else self._kept(made)
+
+    async def _awaited(self, making: Awaitable[Any]) -> Any:
+        return self._kept(await making)
+
+    def _kept(self, made: Any) -> Any:
         if isinstance(made, Environment):
             with self._turn:
                 self._made = made
                 late = self._given_up
             if late:
-                _close(made)
+                self._close(made)
         return made
 
     def _give_up(self) -> None:
@@ -89,9 +97,30 @@ class Opening:
             self._given_up = True
             made = self._made
         if made is not None:
-            threading.Thread(target=_close, args=(made,), name="close", daemon=True).start()
+            self._close(made)
+
+    def _close(self, made: Environment) -> None:
+        """In a thread of its own, as nobody waits for it."""
+        threading.Thread(target=_closed, args=(made, self._loop), name="close", daemon=True).start()
 
 
-def _close(environment: Environment) -> None:
-    if environment.close is not None:
-        environment.close()
+async def _told(close: Callable[[], Any]) -> None:
+    try:
+        await called(close)
+    except Exception as error:  # noqa: BLE001 - the outcome is not lost for it
+        _not_closed(error)
+
+
+def _closed(environment: Environment, loop: asyncio.AbstractEventLoop | None) -> None:
+    if environment.close is None:
+        return
+    try:
+        closing = environment.close()
+        if inspect.iscoroutine(closing) and loop is not None:
+            asyncio.run_coroutine_threadsafe(closing, loop).result()
+    except Exception as error:  # noqa: BLE001 - there is nobody to raise it to
+        _not_closed(error)
+
+
+def _not_closed(error: Exception) -> None:
+    warnings.warn(f"An environment could not be closed: {error!r}", RuntimeWarning, stacklevel=3)

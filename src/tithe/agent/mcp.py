@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from tithe.agent.fault import Fault
+from tithe.agent.strict import is_strict
 from tithe.agent.tool import AgentTool, Traits, described_tool
 from tithe.core import Tool
 from tithe.core.errors import UsageError
@@ -127,7 +128,10 @@ def _tool(client: "mcp.Client", told: "mcp.types.Tool", prefix: str, timeout: fl
             raise Fault("failed tool", text or f"{wire.name} failed, and did not say why.")
         return text
 
-    return described_tool(wire, run, Traits(timeout=timeout, idempotent=reads, parallel=reads))
+    made = described_tool(wire, run, Traits(timeout=timeout, idempotent=reads, parallel=reads))
+    if not is_strict(told.input_schema):
+        return made
+    return msgspec.structs.replace(made, wire=msgspec.structs.replace(wire, strict=True))
 
 
 def _text(result: "mcp.types.CallToolResult") -> str:

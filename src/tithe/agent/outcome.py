@@ -33,7 +33,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """An agent's run.
 
     answer: the best valid answer; None: there was none in time. vouched: the user's check passed it, or two ways agreed.
-    next: what would have been done with more time; None where nothing would have.
+    next: what would have been done with more time; None where it was not time that there was too little of. error: what the endpoint, or a
+    function of the user's, failed of where that ended the run.
     steps, calls, retries, hedges, ways: how many there were in all. tokens: output tokens, as far as they were reported.
     messages: the conversation that the answer came from. environment: the one it was made in, still open; close it. Both are empty
     where the run ended before a way began.

@@ -92,12 +92,7 @@ def budgeted(situation: Situation, crafts: Crafts) -> Decision:
         return Decision(
             kind="stop", why=f"{_seconds(situation.left_s)} left, and no call is answered that fast"
         )
-    if (
-        situation.ahead >= 2
-        and situation.calls
-        and situation.steps
-        and _two_steps(situation) > situation.left_s
-    ):
+    if situation.calls and situation.steps and _two_steps(situation) >= situation.left_s:
         return Decision(
             kind="answer now",
             predicted_s=situation.calls.quantile(0.5),

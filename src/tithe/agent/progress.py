@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tithe.agent.crafts import Crafts
+from tithe.agent.calling import called
+from tithe.agent.crafts import ALL, PLAIN, Crafts
 from tithe.agent.fault import Fault
-from tithe.agent.policy import Decision, Policy, Situation
+from tithe.agent.policy import Decision, Policy, Situation, budgeted, minimal
 from tithe.agent.tool import AgentTool
-from tithe.agent.tool_run import called
 from tithe.core.errors import UsageError
 
 
@@ -32,6 +32,20 @@ class ToolUsed(msgspec.Struct, frozen=True, kw_only=True):
 
 Event = WayBegun | Decision | ToolUsed
 Tell = Callable[[Event], None]
+
+
+class Loop(NamedTuple):
+    """How an `Agent` is to go about it: two of its arguments."""
+
+    crafts: Crafts
+    policy: Policy
+
+
+def telling_loop(tell: Tell, *, plain: bool, crafts: Crafts = ALL) -> Loop:
+    """All of `crafts` that the time allows, or with `plain` the minimal loop; each of its decisions is told."""
+    return (
+        Loop(PLAIN, telling_policy(minimal, tell)) if plain else Loop(crafts, telling_policy(budgeted, tell))
+    )
 
 
 def telling_policy(policy: Policy, tell: Tell) -> Policy:

@@ -1,5 +1,7 @@
 """An answer of the model's, examined: what it asks for, and what is wrong with it before anything is run."""
 
+from typing import Any
+
 import msgspec
 
 from tithe.agent.answer import Answer, canonical
@@ -25,6 +27,16 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ready(self) -> tuple[Ready, ...]:
         return tuple(call for call in self.calls if isinstance(call, Ready))
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the arguments of all its calls are JSON objects; an endpoint may refuse a conversation in which some are not."""
+        try:
+            for call in self.message.tool_calls:
+                msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
 
     @property
     def answers(self) -> bool:

@@ -18,11 +18,14 @@ from tithe.core.errors import EndpointError, StreamBroken, TitheError
 from tithe.trace.tracing import Scope, attempt
 from tithe.wire.hearing import Hearing
 
-Watch = Callable[[Hearing], None]
+Watch = Callable[[Hearing], bool]
+"""Sees an answer as it comes, after each event; True: enough of it was heard, and the rest is not waited for."""
 
 # Times the slowest tenth of the first tokens seen here; a prompt that is not cached may be that much slower than those that were.
 PATIENCE = 10.0
 LEAST_PATIENCE_S = 1.0
+# Between two tokens at least: some servers send a tool call whole, when it is written.
+LEAST_STALL_S = 5.0
 # Times the same: so long at least, however little is left.
 _WHOLE = 3.0
 # What is answered sooner than this is never asked twice: the difference would be the machine's.
@@ -32,19 +35,32 @@ _KNOWN = 5
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. `silence`: after which an attempt is given up. `late`: after which a second is made; None: none is."""
+    """Seconds. `silence`: after which an attempt is given up before its first token; `stall`: after that one. `late`: after which a
+    second is made; None: none is."""
 
     silence: float
+    stall: float
     late: float | None = None
 
 
-def patience(speeds: Speeds, left: float, *, hedge: bool) -> Patience:
-    """What is waited with so much time left. Half of it is kept to ask again, where an answer could then still come."""
+def patience(
+    speeds: Speeds, left: float, *, hedge: bool, silent: float = 0.0, last: bool = False
+) -> Patience:
+    """What is waited with so much time left. Half of it is kept to ask again, where an answer could then still come.
+
+    silent: what was waited for an attempt before this one in vain; what took so long may only be slow, and is given twice that. last: there is
+    none after this one, which has all that is left.
+    """
     slow = speeds.ttft.quantile(0.9)
-    silence = max(LEAST_PATIENCE_S, PATIENCE * slow) if speeds.ttft else left
-    silence = min(silence, max(left / 2, LEAST_PATIENCE_S, _WHOLE * slow))
+    half = max(left / 2, LEAST_PATIENCE_S, _WHOLE * slow)
+    if last:
+        silence = stall = left
+    else:
+        silence = max(LEAST_PATIENCE_S, PATIENCE * slow) if speeds.ttft else left
+        silence = max(min(silence, half), 2 * silent)
+        stall = max(silence, min(half, max(LEAST_STALL_S, PATIENCE * speeds.calls.quantile(0.9))))
     late = max(slow, LEAST_LATE_S) if hedge and len(speeds.ttft.seconds) >= _KNOWN else None
-    return Patience(silence=silence, late=late)
+    return Patience(silence=silence, stall=stall, late=late)
 
 
 class _Attempt:
@@ -56,16 +72,22 @@ class _Attempt:
         self.scope: Scope | None = None
         self.task: asyncio.Future[None] | None = None
 
+    def limit(self, patience: Patience) -> float:
+        """When it is given up if it says nothing."""
+        first = self.hearing.first_token is None
+        return self.heard_at + (patience.silence if first else patience.stall)
+
     def speculative(self) -> None:
         if self.scope is not None:
             self.scope.note(self.hearing.attributes() | {at.SPECULATIVE: True})
 
 
 class Race:
-    """One call's attempt, and perhaps a second beside it. `hedged`: there was one."""
+    """One call's attempt, and perhaps a second beside it. `hedged`: there was one. `silent`: seconds that were waited in vain."""
 
     def __init__(self, backend: Backend, request: Request, deadline: Deadline, watch: Watch | None) -> None:
         self.hedged = False
+        self.silent = 0.0
         self._backend = backend
         self._request = request
         self._deadline = deadline
@@ -103,7 +125,7 @@ class Race:
 
     def _due(self, patience: Patience) -> float:
         """When something is to be done if nothing comes."""
-        due = min(each.heard_at + patience.silence for each in self._live)
+        due = min(each.limit(patience) for each in self._live)
         if patience.late is not None and not self.hedged and self._leader is None:
             due = min(due, self._live[0].hearing.begun + patience.late)
         return min(due, self._clock.now() + self._deadline.left)
@@ -116,6 +138,9 @@ class Race:
         for each in list(self._live):
             if each.task is not None and each.task.done():
                 self._live.remove(each)
+                if each.task.cancelled():
+                    failure = StreamBroken("The backend cancelled the call.", code="cancelled")
+                    continue
                 try:
                     each.task.result()
                     return each.hearing
@@ -124,12 +149,11 @@ class Race:
             elif self._leader is not None and each is not self._leader:
                 self._live.remove(each)
                 self._give_up(each)
-            elif self._clock.now() >= each.heard_at + patience.silence:
+            elif self._clock.now() >= (limit := each.limit(patience)):
                 self._live.remove(each)
                 self._give_up(each)
-                failure = StreamBroken(
-                    f"The endpoint said nothing for {patience.silence:.3g} s.", code="silent"
-                )
+                self.silent = limit - each.heard_at
+                failure = StreamBroken(f"The endpoint said nothing for {self.silent:.3g} s.", code="silent")
         if not self._live:
             raise failure if failure is not None else EndpointError("The endpoint gave no answer.")
         if patience.late is not None and not self.hedged and self._leader is None:
@@ -152,7 +176,8 @@ class Race:
                 events = cast("AsyncGenerator[Event]", self._backend.generate(self._request))
                 async with contextlib.aclosing(events):
                     async for event in events:
-                        self._take(each, event)
+                        if self._take(each, event):
+                            break
                 if (broken := hearing.broken()) is not None:
                     raise broken
             except TitheError as error:
@@ -160,11 +185,10 @@ class Race:
                 raise
             scope.note(hearing.attributes())
 
-    def _take(self, each: _Attempt, event: Event) -> None:
+    def _take(self, each: _Attempt, event: Event) -> bool:
         each.hearing.take(event)
         each.heard_at = self._clock.now()
         if self._leader is None and each.hearing.first_token is not None:
             self._leader = each
             self._speaks.set_result(None)
-        if self._watch is not None and self._leader is each:
-            self._watch(each.hearing)
+        return self._watch is not None and self._leader is each and self._watch(each.hearing)

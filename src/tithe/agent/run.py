@@ -10,7 +10,7 @@ Every decision is kept with what it was expected to take and what it took.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 
 import msgspec
 
@@ -28,6 +28,8 @@ from tithe.core.errors import TitheError, UsageError
 EXPECTED_STEPS = 8.0
 """How many steps a task is taken to need while none has come to an answer: about the mean of a request in TraceLab's coding sessions."""
 
+# Of the steps that were taken: so many more are expected at least, however long the way is already.
+_MORE = 0.25
 _AGREE = 2  # ways that must come to the same
 
 
@@ -73,14 +75,22 @@ class Run:
     async def to_end(self) -> Outcome:
         """Run until an answer is accepted, or nothing more can be done.
 
-        Raises nothing but what the policy raises, and `UsageError` for an environment that cannot be used.
+        Raises nothing but what the policy raises, and `UsageError` for an environment that cannot be used; then, and when it is
+        cancelled, all environments are closed.
         """
+        try:
+            return await self._to_end()
+        except (Exception, asyncio.CancelledError):
+            await self._close(self._ways)
+            raise
+
+    async def _to_end(self) -> Outcome:
         try:
             self._ways.append(await self._begin.way())
         except OutOfTime:
             return await self._outcome("out of time", "begin")
         except CallFailed as failed:
-            return await self._outcome("failed", "begin", failed.error)
+            return await self._outcome("failed", None, failed.error)
         while True:
             decision = self._policy(self._situation(), self._crafts)
             if decision.kind in ("accept", "stop"):
@@ -94,15 +104,16 @@ class Run:
                 return await self._outcome("out of time", self._under_way(decision))
             except CallFailed as failed:
                 self._note(decision, None, left)
-                return await self._outcome("failed", self._under_way(decision), failed.error)
+                return await self._outcome("failed", None, failed.error)
             if decision.kind != "again":
                 self._note(decision, self._deadline.spent - began, left)
 
     async def _accepted(self, decision: Decision) -> Outcome:
         if decision.kind == "accept":
             return await self._outcome("answered", decision.next)
-        next_ = decision.next or self._ways[-1].doing
-        return await self._outcome("answered" if self._banked else self._why_stopped(), next_)
+        why = self._why_stopped()
+        next_ = self._ways[-1].doing if why == "out of time" else None
+        return await self._outcome("answered" if self._banked else why, decision.next or next_)
 
     def _under_way(self, decision: Decision) -> str:
         return "go another way from the start" if decision.kind == "again" else self._ways[-1].doing
@@ -151,7 +162,7 @@ class Run:
         return Situation(
             left_s=self._deadline.left,
             steps=way.steps,
-            ahead=max(1.0, (self._speeds.steps or EXPECTED_STEPS) - way.steps),
+            ahead=max(1.0, (self._speeds.steps or EXPECTED_STEPS) - way.steps, _MORE * way.steps),
             calls=self._speeds.calls,
             candidates={
                 count: self._speeds.candidates(count) for count in range(2, self._crafts.candidates + 1)
@@ -206,8 +217,7 @@ class Run:
     async def _outcome(self, stopped: Stopped, next_: str | None, error: TitheError | None = None) -> Outcome:
         best = self._best()
         way = self._ways[best if best is not None else -1] if self._ways else None
-        others = [other.environment for other in self._ways if other is not way]
-        await asyncio.gather(*(environment.end(self._deadline) for environment in others))
+        await self._close([other for other in self._ways if other is not way])
         answer = self._banked[best] if best is not None else None
         return Outcome(
             answer=answer.value if answer is not None else None,
@@ -228,3 +238,6 @@ class Run:
             next=next_,
             error=error,
         )
+
+    async def _close(self, ways: Sequence[Way]) -> None:
+        await asyncio.gather(*(way.environment.end(self._deadline) for way in ways))

@@ -9,12 +9,17 @@ from tithe.core import Backend, Event, Request
 
 
 class Stopwatch:
-    """`seconds` in which at least one of what it watches was under way: two at once count once."""
+    """Counts the seconds in which at least one of what it watches is under way: two at once count once."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._counted = 0.0
         self._running = 0
         self._since = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return self._counted + (time.perf_counter() - self._since if self._running else 0.0)
 
     @contextlib.contextmanager
     def running(self) -> Generator[None]:
@@ -27,19 +32,19 @@ class Stopwatch:
         finally:
             self._running -= 1
             if not self._running:
-                self.seconds += time.perf_counter() - self._since
+                self._counted += time.perf_counter() - self._since
 
 
 class WatchedBackend:
-    """A `Backend` as it is, with the seconds in which it was asked something: `stopwatch`."""
+    """A `Backend` as it is; the stopwatch counts the seconds in which it is asked something."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.stopwatch = Stopwatch()
+    def __init__(self, backend: Backend, stopwatch: Stopwatch) -> None:
         self._backend = backend
+        self._stopwatch = stopwatch
 
     async def generate(self, request: Request) -> AsyncGenerator[Event]:
         """What the backend answers."""
-        with self.stopwatch.running():
+        with self._stopwatch.running():
             async with contextlib.aclosing(
                 cast("AsyncGenerator[Event]", self._backend.generate(request))
             ) as events:

@@ -8,11 +8,13 @@ right answer, is asked when the run is over, and never before.
 from collections.abc import Hashable
 from typing import Any
 
+from tithe.agent.agent import Agent
 from tithe.agent.crafts import Crafts
 from tithe.agent.environment import Environment
 from tithe.agent.outcome import Outcome
+from tithe.agent.progress import Event, Tell, WayBegun, telling_loop, telling_tool
 from tithe.agent.tool import AgentTool, Traits, described_tool
-from tithe.core import Tool
+from tithe.core import Backend, Tool
 from tithe.world import Task, World, open_world
 
 CRAFTS = Crafts(review=False)
@@ -23,22 +25,39 @@ _FINAL = "finish"
 
 
 class Playground:
-    """The worlds of one task's run: `environment` is for `Agent(tools=...)`, which opens one for each way."""
+    """The worlds of one task's run: `environment` is for `Agent(tools=...)`, which opens one for each way. `tell` hears what is done as
+    it is done."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, tell: Tell | None = None) -> None:
         self.task = task
+        self._tell = tell
         self._opened: list[tuple[Environment, World]] = []
+
+    def agent(self, backend: Backend, model: str, *, plain: bool = False) -> Agent:
+        """The agent for this task; `plain`: the minimal loop."""
+        loop = telling_loop(self._told, plain=plain, crafts=CRAFTS)
+        return Agent(
+            backend,
+            model,
+            tools=self.environment,
+            instructions=self.task.system,
+            crafts=loop.crafts,
+            policy=loop.policy,
+            max_steps=self.task.step_limit,
+            name=f"world {self.task.family}",
+        )
 
     def environment(self) -> Environment:
         """A fresh world."""
         world = open_world(self.task)
         environment = Environment(
-            tools=[_tool(world, tool) for tool in self.task.tools],
+            tools=[self._telling(_tool(world, tool)) for tool in self.task.tools],
             check=(lambda answer: _tested(world, answer)) if self.task.family == "repair" else None,
             same=lambda answer: _same(world, answer),
             close=world.close,
         )
         self._opened.append((environment, world))
+        self._told(WayBegun(number=len(self._opened)))
         return environment
 
     def judge(self, outcome: Outcome) -> bool:
@@ -52,6 +71,13 @@ class Playground:
         finally:
             for _, world in self._opened:
                 world.close()
+
+    def _telling(self, made: AgentTool) -> AgentTool:
+        return made if self._tell is None else telling_tool(made, self._tell)
+
+    def _told(self, event: Event) -> None:
+        if self._tell is not None:
+            self._tell(event)
 
 
 def _tool(world: World, wire: Tool) -> AgentTool:

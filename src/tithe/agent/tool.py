@@ -14,7 +14,7 @@ docstring (its summary, and its `Args:`). `tool` gives a function what a bare on
 
 import copy
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Annotated, Any, TypeVar, cast, get_type_hints, overload
 
 import docstring_parser
@@ -22,12 +22,14 @@ import fastjsonschema
 import msgspec
 
 from tithe.agent.fault import bad_arguments, malformed
+from tithe.agent.strict import strict_schema
 from tithe.core import Tool
 from tithe.core.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "__tithe_tool__"
+_CHANGEABLE = (list, dict, set, bytearray)
 Check = Callable[..., str | Awaitable[str | None] | None]
 
 
@@ -47,6 +49,10 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     parallel: bool = True
     final: bool = False
     check: Check | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"timeout is {self.timeout}: give the seconds that a run of the tool may take.")
 
 
 NO_TRAITS = Traits()
@@ -100,28 +106,22 @@ def tool_of(source: "Callable[..., Any] | AgentTool") -> AgentTool:
     name = getattr(source, "__name__", type(source).__name__)
     told = docstring_parser.parse(inspect.getdoc(source) or "")
     described = {param.arg_name: param.description for param in told.params if param.description}
-    arguments = _arguments(source, name, described)
+    parameters = _parameters(source, name, described)
     try:
-        schema = schema_of(arguments)
+        schema = schema_of(_arguments(name, parameters))
     except TypeError as error:
         raise UsageError(
             f"The tool {name} has a parameter that cannot be described to a model: {error}"
         ) from error
-    decoder = msgspec.json.Decoder(arguments)
-
-    def read(text: str) -> dict[str, Any]:
-        try:
-            found = decoder.decode(text or "{}")
-        except msgspec.ValidationError as error:
-            raise bad_arguments(name, str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise malformed(name, str(error)) from None
-        return {key: getattr(found, key) for key in arguments.__struct_fields__}
-
     said = "\n\n".join(part for part in (told.short_description, told.long_description) if part)
+    strict = strict_schema(schema)
     wire = Tool(
-        name=name, description=said or None, parameters=schema, strict=True if _closed(schema) else None
+        name=name,
+        description=said or None,
+        parameters=schema if strict is None else strict,
+        strict=None if strict is None else True,
     )
+    read = _reader(name, parameters)
     return AgentTool(wire=wire, read=read, run=source, traits=getattr(source, _MARK, NO_TRAITS))
 
 
@@ -137,7 +137,7 @@ def described_tool(wire: Tool, run: Callable[..., Any], traits: Traits = NO_TRAI
         )
     try:
         compiled = fastjsonschema.compile(wire.parameters or {"type": "object"})
-    except (fastjsonschema.JsonSchemaDefinitionException, TypeError, ValueError) as error:
+    except (fastjsonschema.JsonSchemaDefinitionException, AttributeError, TypeError, ValueError) as error:
         raise UsageError(f"The tool {wire.name} has a schema that cannot be read: {error}") from error
     valid = cast("Callable[[Any], Any]", compiled)
 
@@ -168,13 +168,31 @@ def schema_of(kind: Any) -> dict[str, Any]:
     return outermost | ({"$defs": defined} if defined else {})
 
 
-def _arguments(source: Callable[..., Any], name: str, described: dict[str, str]) -> type[msgspec.Struct]:
-    """A struct with a field a parameter."""
+class _Parameter(msgspec.Struct, frozen=True):
+    """A parameter of a function; `default` is `inspect.Parameter.empty` where it has none."""
+
+    name: str
+    kind: Any
+    default: Any
+
+    @property
+    def omitted_by_null(self) -> bool:
+        """Whether a null can only mean that it is left out."""
+        if self.default is inspect.Parameter.empty:
+            return False
+        try:
+            msgspec.convert(None, self.kind)
+        except msgspec.ValidationError:
+            return True
+        return False
+
+
+def _parameters(source: Callable[..., Any], name: str, described: dict[str, str]) -> list[_Parameter]:
     try:
         hints = get_type_hints(source, include_extras=True)
     except (NameError, TypeError) as error:
         raise UsageError(f"The annotations of the tool {name} cannot be resolved: {error}") from error
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    found: list[_Parameter] = []
     for parameter in inspect.signature(source).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise UsageError(f"The tool {name} takes {parameter}: give each parameter a name of its own.")
@@ -183,35 +201,54 @@ def _arguments(source: Callable[..., Any], name: str, described: dict[str, str])
         kind = hints[parameter.name]
         if parameter.name in described:
             kind = Annotated[kind, msgspec.Meta(description=described[parameter.name])]
-        if parameter.default is parameter.empty:
-            fields.append((parameter.name, kind))
+        found.append(_Parameter(parameter.name, kind, parameter.default))
+    return found
+
+
+def _arguments(name: str, parameters: Iterable[_Parameter]) -> type[msgspec.Struct]:
+    """A struct with a field a parameter."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for each in parameters:
+        if each.default is inspect.Parameter.empty:
+            fields.append((each.name, each.kind))
         else:
-            fields.append((parameter.name, kind, _default(parameter.default)))
+            fields.append((each.name, each.kind, _default(each.default)))
     return msgspec.defstruct(f"{name}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
 
 
+def _reader(name: str, parameters: Iterable[_Parameter]) -> Callable[[str], dict[str, Any]]:
+    """What makes arguments of a text. Where null can only mean that a parameter is left out it does."""
+    omitted = {each.name: each.default for each in parameters if each.omitted_by_null}
+    readable = [
+        _Parameter(each.name, each.kind | None, None) if each.name in omitted else each for each in parameters
+    ]
+    arguments = _arguments(name, readable)
+    decoder = msgspec.json.Decoder(arguments)
+
+    def read(text: str) -> dict[str, Any]:
+        try:
+            found = decoder.decode(text or "{}")
+        except msgspec.ValidationError as error:
+            raise bad_arguments(name, str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise malformed(name, str(error)) from None
+        values = {key: getattr(found, key) for key in arguments.__struct_fields__}
+        left_out = {key: _fresh(omitted[key]) for key in omitted if values[key] is None}
+        return values | left_out
+
+    return read
+
+
 def _default(value: Any) -> Any:
-    """A field's default. What can change is copied, so that no call sees what another made of it."""
-    if isinstance(value, list | dict | set | bytearray):
-        return msgspec.field(default_factory=lambda: copy.copy(cast("object", value)))
+    """A field's default."""
+    if isinstance(value, _CHANGEABLE):
+        return msgspec.field(default_factory=lambda: _fresh(cast("object", value)))
     return msgspec.field(default=value)
 
 
-def _closed(schema: dict[str, Any]) -> bool:
-    """Whether every part of a schema is in OpenAI's strict subset: all properties required, and no others allowed."""
-    if schema.get("type") == "object":
-        properties: dict[str, Any] = schema.get("properties", {})
-        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(
-            properties
-        ):
-            return False
-    inner = [
-        *schema.get("properties", {}).values(),
-        *schema.get("$defs", {}).values(),
-        *schema.get("anyOf", ()),
-    ]
-    inner += [schema["items"]] if isinstance(schema.get("items"), dict) else []
-    return all(_closed(part) for part in inner)
+def _fresh(value: Any) -> Any:
+    """A default; what can change is copied, so that no call sees what another made of it."""
+    return copy.copy(cast("object", value)) if isinstance(value, _CHANGEABLE) else value
 
 
 def _outside(part: Any) -> Iterator[str]:

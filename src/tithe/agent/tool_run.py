@@ -84,6 +84,10 @@ class Toolbox:
         limit = self._deadline.clamp(ready.tool.traits.timeout)
         with tracing.validation(ready.tool.name):
             wrong = await self._limited(ready, lambda: called(check, **ready.arguments), limit)
+        if wrong is not None and not isinstance(wrong, str):
+            raise raised(
+                ready.tool.name, TypeError(f"its check returned {wrong!r} in place of words or None")
+            )
         if wrong is not None:
             raise Fault("failed check", f"{ready.tool.name} was not run: {wrong}")
 
@@ -100,7 +104,7 @@ class Toolbox:
     def _see_time(self, ready: Ready) -> None:
         """Raises `Fault` for a tool that cannot be expected to end: it never was as fast as that."""
         seen, left = self._speeds.tool(ready.tool.name), self._deadline.left
-        if len(seen.seconds) >= _KNOWN and seen.seconds[0] > left:
+        if not ready.tool.traits.final and len(seen.seconds) >= _KNOWN and seen.seconds[0] > left:
             raise no_time(ready.tool.name, seen.seconds[0], left)
 
     async def _call(self, ready: Ready) -> Any:
@@ -114,7 +118,9 @@ class Toolbox:
 
     async def _limited(self, ready: Ready, work: Callable[[], Any], limit: float) -> Any:
         """What `work` gives within so many seconds. Raises `Fault` for what it raises, and `OutOfTime` at the deadline."""
-        if self._deadline.over:
+        traits = ready.tool.traits
+        # What ends the task is the answer that there is, and has its turn at the last moment too.
+        if self._deadline.over and not (traits.final and traits.idempotent):
             raise OutOfTime
         try:
             return await self._deadline.within(work(), limit)

@@ -5,7 +5,6 @@ whose calls are no JSON is put there as text: some endpoints turn a conversation
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,8 +28,8 @@ from tithe.agent.tool_run import Ran, Ready, Toolbox, told
 from tithe.core import Message
 from tithe.trace import tracing
 
-_CIRCLES = 3
-"""So many steps in a row that brought nothing new, or one and the same so often: the model goes in circles."""
+_CIRCLES = 4
+"""So many steps in a row that brought nothing but what was there before, call and result: the model goes in circles."""
 
 
 class Way:
@@ -72,13 +71,13 @@ class Way:
         self.toolbox = Toolbox(tools, speeds, deadline)
         self._calls = Beside(caller, self.toolbox, deadline)
         self._candidates = Candidates(caller, self.toolbox, answers, speeds, deadline, forks, choose)
-        self._done: Counter[tuple[str, tuple[str, ...]]] = Counter()
+        self._done: set[tuple[str, tuple[str, ...]]] = set()
         self._repeated = 0
 
     @property
     def stuck(self) -> bool:
         """Whether the model asks for what it asked before, with the same result as before, over and over."""
-        return self._repeated >= _CIRCLES or max(self._done.values(), default=0) >= _CIRCLES
+        return self._repeated >= _CIRCLES
 
     async def step(self, decision: Decision) -> Answer | None:
         """One pass through the loop. Returns the answer if it came to a valid one.
@@ -152,7 +151,7 @@ class Way:
 
     async def _act(self, proposal: Proposal, early: EarlyRuns, wrong: str | None) -> Answer | None:
         fault = proposal.fault
-        if not proposal.calls or (fault is not None and fault.kind in ("malformed", "cut")):
+        if not proposal.calls or (fault is not None and (fault.kind == "cut" or not proposal.is_json)):
             return await self._without_calls(proposal)
         self.history.append(proposal.message)
         began = self._deadline.clock.now()
@@ -213,8 +212,8 @@ class Way:
     def _note(self, proposal: Proposal, *came: str) -> None:
         """Remember what was asked for and what came of it."""
         done = (proposal.key, came)
-        self._repeated = self._repeated + 1 if self._done[done] else 0
-        self._done[done] += 1
+        self._repeated = self._repeated + 1 if done in self._done else 0
+        self._done.add(done)
 
     async def _run(
         self, proposal: Proposal, early: EarlyRuns, wrong: str | None, results: dict[int, Ran]

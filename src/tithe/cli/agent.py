@@ -9,3 +9,6 @@ app.command(
 app.command(
     "tithe.cli.agent_browse:browse", name="browse", help="Act on a web page in a browser, and answer."
 )
+app.command(
+    "tithe.cli.agent_world:world", name="world", help="Do a task of the task world, as the bundled model can."
+)

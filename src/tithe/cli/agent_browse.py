@@ -11,11 +11,11 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from tithe.agent import PLAIN, Agent, Crafts, Decided, FaultSeen, Outcome, budgeted, minimal
-from tithe.agent.progress import Event, telling_policy
-from tithe.agent.stopwatch import WatchedBackend
-from tithe.cli.agent_flags import NO_ANSWER, TIMEOUT_S, named_endpoint, positive, recorded, say, say_where
-from tithe.cli.durations import seconds
+from tithe.agent import Outcome
+from tithe.agent.step_times import StepTime
+from tithe.audit import Endpoint
+from tithe.cli.agent_flags import NO_ANSWER, SWITCH, TIMEOUT_S, Asking, recorded, say, say_where
+from tithe.cli.agent_report import RunReport
 from tithe.cli.extras import require_browser
 from tithe.cli.loop import run_command
 from tithe.cli.paper import show
@@ -23,39 +23,23 @@ from tithe.cli.store import Db
 from tithe.cli.target import Wanted, open_target
 from tithe.core.errors import UsageError
 from tithe.report import figures
-from tithe.report.agent import print_event, print_outcome
+from tithe.report.agent import print_event, print_outcome, print_steps
 
-_Switch = Parameter(negative=())
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
-class BrowseReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. Times in seconds.
+class BrowseReport(RunReport, frozen=True, kw_only=True):
+    """What `--json` prints.
 
-    page: the address where it began; ended: where it was last. answer: the model's words; None: there was none in time.
-    next: what would have been done with more time. page_s: in which the page had the turn; model_s: in which the endpoint was asked
-    something; where a tool starts before the answer is complete, both count.
+    page: the address where it began; ended: where it was last. page_s: in which the page had the turn; model_s: in which the endpoint
+    was asked something; where a tool starts before the answer is complete, both count. step_times: the same for each step.
     """
 
-    goal: str
     page: str
     ended: str
-    url: str
-    model: str
-    answer: str | None
-    stopped: str
-    wall_s: float
-    budget_s: float
     page_s: float
     model_s: float
-    steps: int
-    calls: int
-    retries: int
-    hedges: int
-    tokens: int
-    faults: tuple[FaultSeen, ...]
-    decisions: tuple[Decided, ...]
-    next: str | None
+    step_times: tuple[StepTime, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,9 +55,9 @@ class Chromium:
     """
 
     chromium: Path | None = None
-    window: Annotated[bool, _Switch] = False
-    no_sandbox: Annotated[bool, _Switch] = False
-    anywhere: Annotated[bool, _Switch] = False
+    window: Annotated[bool, SWITCH] = False
+    no_sandbox: Annotated[bool, SWITCH] = False
+    anywhere: Annotated[bool, SWITCH] = False
 
     def executable(self) -> str | None:
         """None: Playwright's own. Raises `UsageError` for a file that is not there."""
@@ -98,11 +82,11 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it. `ended`: the page's last address."""
 
     outcome: Outcome
+    endpoint: Endpoint
     ended: str
-    url: str
-    model: str
     page_s: float
     model_s: float
+    step_times: tuple[StepTime, ...]
 
 
 def browse(
@@ -110,14 +94,10 @@ def browse(
     goal: str,
     /,
     *,
-    url: str | None = None,
-    model: str | None = None,
-    api_key: str | None = None,
-    budget: str = "2m",
+    asking: Annotated[Asking, Parameter(name="*")] = Asking(),  # noqa: B008 - frozen
     chromium: Annotated[Chromium, Parameter(name="*")] = Chromium(),
-    plain: Annotated[bool, _Switch] = False,
     db: Db = None,
-    json: Annotated[bool, _Switch] = False,
+    json: Annotated[bool, SWITCH] = False,
 ) -> None:
     """Let a model act on a web page, and answer.
 
@@ -130,17 +110,6 @@ def browse(
         The address to begin at.
     goal
         What to do or to find out, as in "which plan has single sign-on?".
-    url
-        The endpoint's base URL, such as http://127.0.0.1:8383/v1, or the word embedded for the one that is
-        started for it. Also from OPENAI_BASE_URL.
-    model
-        The model to ask for. Without it, the endpoint's only one.
-    api_key
-        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY.
-    budget
-        How long it may take: 30s, 2m. The better the time allows, the more is checked and tried again.
-    plain
-        The minimal loop: one call a step, the first answer taken.
     db
         The record's file, into which the run is recorded. Also from TITHE_DB.
     json
@@ -149,16 +118,15 @@ def browse(
     require_browser()
     if not goal.strip():
         raise UsageError("The goal is empty: say what is to be done.")
-    budget_s = positive(seconds(budget, "--budget"), "--budget")
-    asked = _Asked(page=page, goal=goal, budget_s=budget_s, chromium=chromium, plain=plain)
-    wanted = named_endpoint(url, model, api_key)
+    asked = _Asked(page=page, goal=goal, budget_s=asking.budget_s(), chromium=chromium, plain=asking.plain)
+    wanted = asking.endpoint()
     notes = Console(stderr=True)
     with recorded(db):
         run = run_command(_run(asked, wanted, notes))
     if json:
         sys.stdout.write(msgspec.json.encode(_report(asked, run)).decode() + "\n")
     else:
-        show(lambda console: print_outcome(run.outcome, console, _remarks(run)))
+        show(lambda console: _print(run, console))
     say_where(db, notes)
     if run.outcome.error is not None:
         raise run.outcome.error
@@ -167,44 +135,31 @@ def browse(
 
 
 async def _run(asked: _Asked, wanted: Wanted, notes: Console) -> _Run:
-    from tithe.agent.browser import INSTRUCTIONS, Browser
-
-    def tell(event: Event) -> None:
-        print_event(event, notes)
+    from tithe.agent.browser import Browser
 
     asyncio.get_running_loop().set_exception_handler(_unheard)
 
     async with (
-        open_target(wanted, timeout_s=TIMEOUT_S) as target,
+        open_target(wanted, timeout_s=min(TIMEOUT_S, asked.budget_s)) as target,
         Browser(
             asked.page,
             executable=asked.chromium.executable(),
             window=asked.chromium.window,
             sandbox=not asked.chromium.no_sandbox,
             anywhere=asked.chromium.anywhere,
-            tell=tell,
+            tell=lambda event: print_event(event, notes),
         ) as browser,
     ):
         say(notes, f"Asking {target.endpoint.model} at {target.endpoint.url}, which gets to see the pages.")
-        backend = WatchedBackend(target.backend)
-        agent = Agent(
-            backend,
-            target.endpoint.model,
-            tools=browser.tools,
-            instructions=INSTRUCTIONS,
-            answer=str,
-            crafts=PLAIN if asked.plain else Crafts(),
-            policy=telling_policy(minimal if asked.plain else budgeted, tell),
-            name="browse",
-        )
+        agent = browser.agent(target.backend, target.endpoint.model, plain=asked.plain)
         outcome = await agent.run(asked.goal, asked.budget_s)
         return _Run(
             outcome=outcome,
+            endpoint=target.endpoint,
             ended=browser.address,
-            url=target.endpoint.url,
-            model=target.endpoint.model,
-            page_s=browser.stopwatch.seconds,
-            model_s=backend.stopwatch.seconds,
+            page_s=browser.times.page.seconds,
+            model_s=browser.times.model.seconds,
+            step_times=browser.times.steps(),
         )
 
 
@@ -214,31 +169,21 @@ def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-def _remarks(run: _Run) -> list[str]:
+def _print(run: _Run, console: Console) -> None:
     page, model = figures.seconds(run.page_s), figures.seconds(run.model_s)
-    return [f"Of that the page took {page}, and the model {model}. It ended at {run.ended}"]
+    took = f"Of that the page took {page}, and the model {model}. It ended at {run.ended}"
+    print_outcome(run.outcome, console, [took])
+    print_steps(run.step_times, console)
 
 
 def _report(asked: _Asked, run: _Run) -> BrowseReport:
-    outcome = run.outcome
-    return BrowseReport(
-        goal=asked.goal,
+    return BrowseReport.of(
+        asked.goal,
+        run.endpoint,
+        run.outcome,
         page=asked.page,
         ended=run.ended,
-        url=run.url,
-        model=run.model,
-        answer=outcome.answer,
-        stopped=outcome.stopped,
-        wall_s=outcome.wall_s,
-        budget_s=outcome.budget_s,
         page_s=run.page_s,
         model_s=run.model_s,
-        steps=outcome.steps,
-        calls=outcome.calls,
-        retries=outcome.retries,
-        hedges=outcome.hedges,
-        tokens=outcome.tokens,
-        faults=outcome.faults,
-        decisions=outcome.decisions,
-        next=outcome.next,
+        step_times=run.step_times,
     )

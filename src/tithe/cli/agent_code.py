@@ -14,9 +14,19 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from tithe.agent import Decided, FaultSeen, Outcome
+from tithe.agent import Outcome
 from tithe.agent.code import Changes, CodeTask, Limits, can_confine, is_test, usual_test
-from tithe.cli.agent_flags import NO_ANSWER, TIMEOUT_S, named_endpoint, positive, recorded, say, say_where
+from tithe.cli.agent_flags import (
+    NO_ANSWER,
+    SWITCH,
+    TIMEOUT_S,
+    Asking,
+    positive,
+    recorded,
+    say,
+    say_where,
+)
+from tithe.cli.agent_report import RunReport
 from tithe.cli.durations import seconds
 from tithe.cli.loop import run_command
 from tithe.cli.paper import show
@@ -26,38 +36,21 @@ from tithe.core.errors import UsageError
 from tithe.report.agent import print_changes, print_event, print_outcome
 from tithe.report.figures import counted
 
-_Switch = Parameter(negative=())
 _NONE = "none"
 _NAMED = 8
 
 
-class CodeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. Times in seconds.
+class CodeReport(RunReport, frozen=True, kw_only=True):
+    """What `--json` prints.
 
-    answer: the model's words; None: there was no answer in time. vouched: the tests passed, or two ways changed the same.
-    next: what would have been done with more time. changed: the files that the diff is of, and of them `tests`; left_out: files that
-    test runs made or changed besides. applied: the diff was written into the folder.
+    vouched: the tests passed, or two ways changed the same. changed: the files that the diff is of, and of them `tests`; left_out: files
+    that test runs made or changed besides. applied: the diff was written into the folder.
     """
 
-    goal: str
     folder: str
-    url: str
-    model: str
     test: str | None
-    answer: str | None
-    stopped: str
     vouched: bool
-    wall_s: float
-    budget_s: float
-    steps: int
-    calls: int
-    retries: int
-    hedges: int
     ways: int
-    tokens: int
-    faults: tuple[FaultSeen, ...]
-    decisions: tuple[Decided, ...]
-    next: str | None
     diff: str
     changed: tuple[str, ...]
     tests: tuple[str, ...]
@@ -81,10 +74,10 @@ class Commands:
     """
 
     test: str | None = None
-    allow_commands: Annotated[bool, _Switch] = False
+    allow_commands: Annotated[bool, SWITCH] = False
     command_timeout: str = "2m"
     command_memory: float = 4.0
-    unconfined: Annotated[bool, _Switch] = False
+    unconfined: Annotated[bool, SWITCH] = False
 
     def limits(self) -> Limits:
         """Raises `UsageError` for a time or a size that is none."""
@@ -118,15 +111,11 @@ def code(
     goal: str,
     *,
     dir_: Annotated[Path, Parameter(name="--dir")] = Path(),
-    url: str | None = None,
-    model: str | None = None,
-    api_key: str | None = None,
-    budget: str = "2m",
+    asking: Annotated[Asking, Parameter(name="*")] = Asking(),  # noqa: B008 - frozen
     commands: Annotated[Commands, Parameter(name="*")] = Commands(),
-    plain: Annotated[bool, _Switch] = False,
     yes: Annotated[bool, Parameter(alias="-y", negative=())] = False,
     db: Db = None,
-    json: Annotated[bool, _Switch] = False,
+    json: Annotated[bool, SWITCH] = False,
 ) -> None:
     """Let a model work on a project's files, and show what it would change.
 
@@ -139,17 +128,6 @@ def code(
         What to do, as in "fix the failing test".
     dir_
         The project's folder.
-    url
-        The endpoint's base URL, such as http://127.0.0.1:8383/v1, or the word embedded for the one that is
-        started for it. Also from OPENAI_BASE_URL.
-    model
-        The model to ask for. Without it, the endpoint's only one.
-    api_key
-        The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY.
-    budget
-        How long it may take: 30s, 2m. The better the time allows, the more is checked, tried and tried again.
-    plain
-        The minimal loop: one call a step, the first answer taken.
     yes
         Apply the changes of an answer without asking, where the tests pass or there are none.
     db
@@ -160,12 +138,12 @@ def code(
     asked = _Asked(
         goal=goal,
         folder=dir_,
-        budget_s=positive(seconds(budget, "--budget"), "--budget"),
+        budget_s=asking.budget_s(),
         commands=commands,
         limits=commands.limits(),
-        plain=plain,
+        plain=asking.plain,
     )
-    wanted = named_endpoint(url, model, api_key)
+    wanted = asking.endpoint()
     notes = Console(stderr=True)
     with contextlib.closing(_task(asked, notes)) as task, recorded(db):
         outcome, target = run_command(_run(asked, task, wanted, notes))
@@ -195,7 +173,7 @@ def _task(asked: _Asked, notes: Console) -> CodeTask:
 
 
 async def _run(asked: _Asked, task: CodeTask, wanted: Wanted, notes: Console) -> tuple[Outcome, Target]:
-    async with open_target(wanted, timeout_s=TIMEOUT_S) as target:
+    async with open_target(wanted, timeout_s=min(TIMEOUT_S, asked.budget_s)) as target:
         say(notes, f"Asking {target.endpoint.model} at {target.endpoint.url}, which gets to see the files.")
         for line in _conditions(asked, task):
             say(notes, line)
@@ -270,26 +248,14 @@ def _report(
     asked: _Asked, task: CodeTask, outcome: Outcome, changes: Changes, target: Target, *, applied: bool
 ) -> CodeReport:
     changed = tuple(change.path for change in changes.changes)
-    return CodeReport(
-        goal=asked.goal,
+    return CodeReport.of(
+        asked.goal,
+        target.endpoint,
+        outcome,
         folder=str(asked.folder.resolve()),
-        url=target.endpoint.url,
-        model=target.endpoint.model,
         test=task.test,
-        answer=None if outcome.answer is None else str(outcome.answer),
-        stopped=outcome.stopped,
         vouched=outcome.vouched,
-        wall_s=outcome.wall_s,
-        budget_s=outcome.budget_s,
-        steps=outcome.steps,
-        calls=outcome.calls,
-        retries=outcome.retries,
-        hedges=outcome.hedges,
         ways=outcome.ways,
-        tokens=outcome.tokens,
-        faults=outcome.faults,
-        decisions=outcome.decisions,
-        next=outcome.next,
         diff=changes.diff,
         changed=changed,
         tests=tuple(path for path in changed if is_test(path)),

@@ -1,14 +1,19 @@
-"""What the commands of `tithe agent` have in common: the endpoint, the record, and lines beside the output."""
+"""What the commands of `tithe agent` have in common: how a model is asked, the record, and lines beside the output."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 
+from tithe.cli.durations import seconds
+from tithe.cli.embedded import EMBEDDED
 from tithe.cli.store import record_path
-from tithe.cli.target import EMBEDDED, Wanted, endpoint_key
+from tithe.cli.target import Wanted, endpoint_key
 from tithe.core.errors import UsageError
 from tithe.report.agent import shown
 from tithe.trace import record_to
@@ -20,21 +25,50 @@ TIMEOUT_S = 120.0
 """Seconds that an endpoint may be silent."""
 
 
+SWITCH = Parameter(negative=())
+"""A flag that is given or not."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asking:
+    """Which model is asked, how long, and how. The flags and their help are made from this.
+
+    Attributes:
+        url: The endpoint's base URL, such as http://127.0.0.1:8383/v1, or the word embedded for the one that is
+            started for it. Also from OPENAI_BASE_URL.
+        model: The model to ask for. Without it, the endpoint's only one.
+        api_key: The key to send. Also from TITHE_API_KEY or OPENAI_API_KEY.
+        budget: How long it may take: 30s, 2m. The better the time allows, the more is checked, tried and tried again.
+        plain: The minimal loop: one call a step, the first answer taken.
+    """
+
+    url: str | None = None
+    model: str | None = None
+    api_key: str | None = None
+    budget: str = "2m"
+    plain: Annotated[bool, SWITCH] = False
+
+    def budget_s(self) -> float:
+        """Seconds. Raises `UsageError` for a budget that is none."""
+        return positive(seconds(self.budget, "--budget"), "--budget")
+
+    def endpoint(self, otherwise: str | None = None) -> Wanted:
+        """The endpoint that is named, by a flag or by the environment, else `otherwise`. Raises `UsageError` where there is none."""
+        place = self.url or os.environ.get("OPENAI_BASE_URL", "").strip() or otherwise
+        if place is None:
+            raise UsageError(
+                "No endpoint is named: give its base URL with --url, or set OPENAI_BASE_URL; --url embedded starts the bundled model's."
+            )
+        return Wanted(
+            url=None if place == EMBEDDED else place, model=self.model, key=self.api_key or endpoint_key()
+        )
+
+
 def positive(value: float, flag: str) -> float:
     """The value of a flag, if it is more than 0. Raises `UsageError` otherwise."""
     if not value > 0:
         raise UsageError(f"{flag} is {value:g}: give more than 0.")
     return value
-
-
-def named_endpoint(url: str | None, model: str | None, key: str | None) -> Wanted:
-    """The endpoint that was named, by a flag or by the environment. Raises `UsageError` where none was."""
-    place = url or os.environ.get("OPENAI_BASE_URL", "").strip() or None
-    if place is None:
-        raise UsageError(
-            "No endpoint is named: give its base URL with --url, or set OPENAI_BASE_URL; --url embedded starts the bundled model's."
-        )
-    return Wanted(url=None if place == EMBEDDED else place, model=model, key=key or endpoint_key())
 
 
 @contextlib.contextmanager

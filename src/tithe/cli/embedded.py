@@ -6,6 +6,9 @@ from collections.abc import AsyncGenerator
 from tithe.cli.child import Ready, child_server
 from tithe.cli.extras import require_engine
 
+EMBEDDED = "embedded"
+"""What stands for its URL on a command line, and for its address in a record: it has another port each time."""
+
 
 @contextlib.asynccontextmanager
 async def embedded_endpoint(*serve: str) -> AsyncGenerator[Ready, None]:

@@ -1,7 +1,8 @@
 """What the record has of the endpoints that tasks were made at: all calls of the same models there, not the tasks' own alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
+from tithe.core import Span
 from tithe.core import attributes as at
 from tithe.net.guard import is_loopback
 from tithe.trace import Store, TaskRecord
@@ -28,24 +29,30 @@ def _others(store: Store, graphs: Sequence[Graph]) -> Iterator[Graph]:
     }
     models = {call.model for call in calls if source_of(call) in sources}
     enough = _MOST_CALLS - len(calls)
-    for task in store.tasks(limit=_MOST_TASKS) if sources else ():
-        if enough <= 0:
-            return
-        if task.id in known:
-            continue
-        graph = _calling(store, task.id, models)
-        found = [] if graph is None else [call for call in graph.calls if source_of(call) in sources]
-        if graph is not None and found:
-            enough -= len(found)
+    if not sources or enough <= 0:
+        return
+
+    def calling(span: Span) -> bool:
+        return any(span.attributes.get(told) in models for told in _MODEL)
+
+    for graph in newest(store, calling, known):
+        found = sum(source_of(call) in sources for call in graph.calls)
+        if found:
             yield graph
+            enough -= found
+            if enough <= 0:
+                return
 
 
-def _calling(store: Store, task: str, models: set[str | None]) -> Graph | None:
-    """The graph of a task; None where it called none of the models."""
-    for record in store.task_records([task]):
-        if any(span.attributes.get(told) in models for span in record.spans for told in _MODEL):
-            return task_graph(record)
-    return None
+def newest(
+    store: Store, calling: Callable[[Span], bool], known: Container[str] = frozenset()
+) -> Iterator[Graph]:
+    """The newest tasks of the record with a span that is `calling`, but for those that are known by their ids."""
+    for task in store.tasks(limit=_MOST_TASKS):
+        if task.id not in known:
+            record = store.task(task.id)
+            if any(map(calling, record.spans)):
+                yield task_graph(record)
 
 
 def task_graph(record: TaskRecord) -> Graph:

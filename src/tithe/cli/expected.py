@@ -8,7 +8,8 @@ import msgspec
 
 from tithe.audit import Endpoint
 from tithe.cli.changes import optional_seconds
-from tithe.cli.evidence import endpoint_times, task_graph
+from tithe.cli.embedded import EMBEDDED
+from tithe.cli.evidence import endpoint_times, newest, task_graph
 from tithe.cli.profiles import read_profile
 from tithe.core import attributes as at
 from tithe.core.errors import UsageError
@@ -16,11 +17,7 @@ from tithe.net.client import endpoint_url
 from tithe.net.guard import is_loopback
 from tithe.report.figures import counted
 from tithe.trace import Store, TaskRecord
-from tithe.whatif import CallTimes, Change, Forecast, Graph, ReplayOptions, forecast, known_endpoint
-
-# The newest tasks that are looked through for calls to the endpoint.
-_MOST_TASKS = 500
-_EMBEDDED = "embedded"
+from tithe.whatif import CallTimes, Change, Forecast, ReplayOptions, forecast, known_endpoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,8 @@ def expectation(
         source = "what the flags say of the endpoint" + _scattering(own)
         return forecast(graph, given, options, source=source, own=own)
     try:
-        profile = known_endpoint(_earlier(store, options), options.model, _names(options))
+        calling = newest(store, lambda span: span.attributes.get(at.SERVER) == options.server)
+        profile = known_endpoint(calling, options.model, _names(options))
         calls = f"{_counted(profile.times)} that were recorded of it before"
         return forecast(graph, Change(profile=profile), options, source=calls, own=own)
     except UsageError as error:
@@ -83,7 +81,7 @@ def _counted(times: CallTimes) -> str:
 def named(options: ReplayOptions, endpoint: Endpoint) -> ReplayOptions:
     """The options with what the record is to call the endpoint. The embedded one has another port each time."""
     if endpoint.embedded:
-        return msgspec.structs.replace(options, server=_EMBEDDED)
+        return msgspec.structs.replace(options, server=EMBEDDED)
     url = endpoint_url(endpoint.url)
     return msgspec.structs.replace(options, server=url.host, port=url.port)
 
@@ -94,13 +92,3 @@ def _names(options: ReplayOptions) -> list[str]:
     if options.port is None:
         return [server]
     return [f"{server}:{options.port}", *(() if is_loopback(server) else (server,))]
-
-
-def _earlier(store: Store, options: ReplayOptions) -> list[Graph]:
-    """The newest tasks of the record with a call to the endpoint."""
-    ids = [task.id for task in store.tasks(limit=_MOST_TASKS)]
-    return [
-        task_graph(record)
-        for record in store.task_records(ids)
-        if any(span.attributes.get(at.SERVER) == options.server for span in record.spans)
-    ]

@@ -20,7 +20,7 @@ from yarl import URL
 
 from tithe.cli.attended import Attendant, NotStarted
 from tithe.cli.diagnosed import Diagnoser
-from tithe.cli.embedded import embedded_endpoint
+from tithe.cli.embedded import EMBEDDED, embedded_endpoint
 from tithe.cli.loop import run_command, watch_signals
 from tithe.cli.outputs import check_writable, write_file
 from tithe.cli.paper import show
@@ -34,7 +34,6 @@ from tithe.report.figures import counted
 from tithe.report.outcome import command_end
 from tithe.trace import Store, TaskSummary
 
-EMBEDDED = "embedded"
 LISTEN_PORT = 8384
 SHOWN = 200  # tasks at the end, the newest
 _MODULE = re.compile(r"[A-Za-z_][\w.]*")

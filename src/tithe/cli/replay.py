@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tithe.audit import Endpoint
 from tithe.cli.consent import is_loopback
+from tithe.cli.embedded import EMBEDDED
 from tithe.cli.evidence import task_graph
 from tithe.cli.expected import Expected, expectation, named
 from tithe.cli.loop import run_command
@@ -17,7 +18,7 @@ from tithe.cli.paper import show
 from tithe.cli.progress import CallProgress
 from tithe.cli.selection import meant
 from tithe.cli.store import Db, record_path
-from tithe.cli.target import EMBEDDED, Wanted, endpoint_key, open_target
+from tithe.cli.target import Wanted, endpoint_key, open_target
 from tithe.cli.waits import Waits, tell_waits
 from tithe.core import Anchor, Backend, SystemClock
 from tithe.core.errors import EndpointError, UsageError

@@ -8,13 +8,12 @@ import msgspec
 
 from tithe.audit import Endpoint
 from tithe.cli.child import child_server
-from tithe.cli.embedded import embedded_endpoint
+from tithe.cli.embedded import EMBEDDED, embedded_endpoint
 from tithe.core.errors import EndpointError, EndpointRefused, UsageError
 from tithe.net.client import endpoint_url
 from tithe.net.guard import is_loopback
 from tithe.net.remote import RemoteBackend
 
-EMBEDDED = "embedded"
 _MOST = 26
 _KEYS = ("TITHE_API_KEY", "OPENAI_API_KEY")
 _NO_SUCH_ROUTE = (404, 405, 501)

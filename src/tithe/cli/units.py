@@ -1,5 +1,6 @@
 """Figures with units, as they are typed: 200ms, 0.4s, 5min, x0.5, 5%."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,6 +10,8 @@ from cyclopts import Parameter, Token
 from tithe.core.errors import UsageError
 
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_MOST = 1000.0
 
 
 def seconds_of(typed: str, name: str) -> float:
@@ -17,7 +20,7 @@ def seconds_of(typed: str, name: str) -> float:
     Raises:
         UsageError: it has no unit, is no time, or is negative.
     """
-    found = re.fullmatch(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zµ]*)\s*", typed)
+    found = re.fullmatch(rf"\s*([+-]?{_NUMBER})\s*([a-zµ]*)\s*", typed)
     if found is None or found[2] not in ("", *_SECONDS):
         raise UsageError(f"{name} is {typed!r}: give a time with its unit, as in 200ms, 0.4s or 5min.")
     if not found[2]:
@@ -31,15 +34,16 @@ def seconds_of(typed: str, name: str) -> float:
 
 
 def factor_of(typed: str, name: str) -> float:
-    """What x0.5, 0.5 or zero multiply by. Raises `UsageError` for anything else."""
+    """What x0.5, 0.5 or zero multiply times by. Raises `UsageError` for anything else, and for more than x1000."""
     if typed.strip() == "zero":
         return 0.0
-    found = re.fullmatch(r"\s*[x×]?\s*(\d+\.?\d*|\.\d+)\s*", typed)
-    if found is None:
+    found = re.fullmatch(rf"\s*[x×]?\s*({_NUMBER})\s*", typed)
+    factor = math.inf if found is None else float(found[1])
+    if factor > _MOST:
         raise UsageError(
-            f"{name} is {typed!r}: give what the times are multiplied by, as in x0.5 for half of them, or zero."
+            f"{name} is {typed!r}; give a factor from x0 to x{_MOST:g}, as in x0.5 for half the time, or zero."
         )
-    return float(found[1])
+    return factor
 
 
 def joined(arguments: Sequence[str]) -> list[str]:

@@ -8,12 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tithe.cli import durations
-from tithe.core.errors import UsageError
+from tithe.cli.units import factor_of
 from tithe.report.figures import seconds
 from tithe.trace.buckets import Bucket
 from tithe.whatif import Graph, ReplayOptions, slept
 
-_MOST = 1000.0
 # Waits are told before a replay from here on.
 _TOLD_FROM_S = 5.0
 _NAMES: dict[Bucket, str] = {
@@ -45,25 +44,12 @@ class Waits:
         scaled = self.gaps == "zero" or self.gaps.startswith("x")
         return ReplayOptions(
             model="",
-            tools=_scale(self.tools, "--tools"),
-            people=_scale(self.people, "--people"),
-            gaps=_scale(self.gaps, "--gaps") if scaled else 1.0,
+            tools=factor_of(self.tools, "--tools"),
+            people=factor_of(self.people, "--people"),
+            gaps=factor_of(self.gaps, "--gaps") if scaled else 1.0,
             longest_gap_s=math.inf if scaled else durations.seconds(self.gaps, "--gaps"),
             retries=self.retries,
         )
-
-
-def _scale(text: str, flag: str) -> float:
-    """What x0.5, 0.5 or zero say."""
-    if text == "zero":
-        return 0.0
-    try:
-        scale = float(text.removeprefix("x"))
-    except ValueError:
-        scale = -1.0
-    if not 0 <= scale <= _MOST:
-        raise UsageError(f"{flag} is {text!r}; give a factor from x0 to x{_MOST:g}, such as x0.5, or zero.")
-    return scale
 
 
 def tell_waits(graph: Graph, options: ReplayOptions) -> None:

@@ -18,7 +18,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """One scripted answer.
 
     `ttft` seconds pass before the first delta and `gap` seconds before each further one; `deltas`
-    are given with any `at` (it is replaced). `error` is raised after the deltas in place of a finish.
+    are given with any `at` (it is replaced); a choice finishes with its last one. `error` is raised after the deltas in place of a finish.
     `unused` is what `Sent` says of the request's hints.
     """
 
@@ -64,14 +64,17 @@ class ScriptedBackend:
         whole = False
         try:
             yield Sent(at=self._clock.now(), unused=script.unused)
+            ends = {delta.index: i for i, delta in enumerate(script.deltas)}
             for i, delta in enumerate(script.deltas):
                 await self._clock.sleep(script.ttft if i == 0 else script.gap)
                 yield msgspec.structs.replace(delta, at=self._clock.now())
+                if ends[delta.index] == i and script.error is None:
+                    yield Finished(at=self._clock.now(), index=delta.index, reason=script.finish)
             if script.error is not None:
                 whole = True
                 raise script.error
-            for index in sorted({delta.index for delta in script.deltas} | {0}):
-                yield Finished(at=self._clock.now(), index=index, reason=script.finish)
+            if 0 not in ends:
+                yield Finished(at=self._clock.now(), index=0, reason=script.finish)
             yield Reported(at=self._clock.now(), usage=script.usage, facts=script.facts)
             whole = True
         finally:

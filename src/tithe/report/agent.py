@@ -1,5 +1,6 @@
 """An agent's run for the terminal: what it does while it does it, and what came of it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ from rich.text import Text
 from tithe.agent import Outcome
 from tithe.agent.code import Changes
 from tithe.agent.progress import Event, ToolUsed, WayBegun
+from tithe.agent.step_times import StepTime
 from tithe.report.figures import counted, seconds
+from tithe.report.tables import calm_table
 
 _SHOWN = 100
+_FAULTS = 5
 _COMMANDS = ("run_tests", "run_command")
 _WORDS = {
     "answered": "answered",
@@ -54,10 +58,28 @@ def print_outcome(outcome: Outcome, console: Console, notes: Sequence[str] = ())
         *((counted(len(outcome.faults), "fault"),) if outcome.faults else ()),
     ))  # fmt: skip
     _line(console, f"{_stopped(outcome)}; {seconds(outcome.wall_s)} of {seconds(outcome.budget_s)}, {counts}")
+    seen = Counter(f"{fault.kind}: {_first_line(fault.words)}" for fault in outcome.faults)
+    for words, count in seen.most_common(_FAULTS):
+        _line(console, f"  {count} x {words}", "yellow")
+    if outcome.error is not None and outcome.answer is not None:
+        _line(console, f"What ended it: {outcome.error.message}")
     if outcome.next is not None:
         _line(console, f"With more time: {outcome.next}.")
     for note in notes:
         _line(console, note)
+
+
+def print_steps(steps: Sequence[StepTime], console: Console) -> None:
+    """The page's and the model's part of each step, in seconds."""
+    if not steps:
+        return
+    table = calm_table("step", "page (s)", "model (s)", "in all (s)")
+    for each in steps:
+        name = str(each.step) if each.kind == "step" else f"{each.step} {each.kind}"
+        times = (f"{value:.2f}" for value in (each.page_s, each.model_s, each.wall_s))
+        table.add_row(Text(f"{name} {', '.join(each.tools)}".rstrip()), *times)
+    console.print()
+    console.print(table)
 
 
 def print_changes(changes: Changes, console: Console) -> None:

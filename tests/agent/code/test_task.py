@@ -1,8 +1,12 @@
 """The agent for code over a real socket: a scripted model, real files, real test runs."""
 
+import asyncio
+import contextlib
 import json
 import os
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,3 +218,39 @@ async def test_ways_that_change_the_same_agree(begin, ask) -> None:
     assert outcome.vouched
     assert outcome.ways == 2
     assert "+    return a + b" in task.changes(outcome).diff
+
+
+async def test_a_run_that_ends_before_its_copy_is_made_has_changed_nothing(begin, ask) -> None:
+    held = threading.Event()
+
+    def waiting(event: Event) -> None:
+        if isinstance(event, WayBegun):
+            held.wait(30)
+
+    task = begin(tell=waiting)
+    outcome = await ask(task, in_turn(calls(("run_tests", {}))), budget=0.3)
+    assert (outcome.stopped, outcome.answer, outcome.ways) == ("out of time", None, 0)
+    assert task.changes(outcome).changes == ()
+    closing = asyncio.create_task(asyncio.to_thread(task.close))
+    held.set()
+    await closing
+
+
+def test_after_its_end_no_copy_is_made(begin, tmp_path: Path, monkeypatch) -> None:
+    """A run does not wait for a copy that comes too late: it is not to stay behind."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    task = begin()
+    copying = [threading.Thread(target=_environment, args=(task,)) for _ in range(4)]
+    for each in copying:
+        each.start()
+    task.close()
+    for each in copying:
+        each.join()
+    assert not list(tmp_path.glob("tithe-*"))
+    with pytest.raises(UsageError, match="over"):
+        task.environment()
+
+
+def _environment(task: CodeTask) -> None:
+    with contextlib.suppress(UsageError):
+        task.environment()

@@ -1,5 +1,6 @@
 """A task on code: its workspaces, its tools, and what it would change."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,11 @@ from tithe.agent.agent import Agent
 from tithe.agent.code.sandbox import Limits, Sandbox
 from tithe.agent.code.tools import Bench
 from tithe.agent.code.workspace import Change, Workspace, Workspaces
-from tithe.agent.crafts import PLAIN, Crafts
 from tithe.agent.environment import Environment
 from tithe.agent.outcome import Outcome
-from tithe.agent.policy import budgeted, minimal
-from tithe.agent.progress import Tell, WayBegun, telling_policy, telling_tool
+from tithe.agent.progress import Tell, WayBegun, telling_loop, telling_tool
 from tithe.core import Backend
+from tithe.core.errors import UsageError
 
 _LISTED = 200
 _INSTRUCTIONS = """\
@@ -49,7 +49,7 @@ class CodeTask:
         folder: the project's. test: the command line that runs its tests, from there, or a function that finds it by the project's
             files; it also vouches for an answer. None: nothing does.
         commands: the model may run other commands too. limits: of each command. environment: theirs, less keys and tokens.
-        tell: hears what is done as it is done.
+        tell: hears what is done as it is done; that a way begins, in the thread that copies for it.
 
     Raises `UsageError` for a folder that is none or too large.
     """
@@ -71,6 +71,10 @@ class CodeTask:
         self._workspaces = Workspaces(folder)
         self.test = test(self._workspaces.files()) if callable(test) else test
         self._opened: list[tuple[Environment, Workspace, Sandbox]] = []
+        self._turn = (
+            threading.Lock()
+        )  # a run does not wait for a workspace that comes too late, and may be over by then
+        self._closed = False
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -79,19 +83,53 @@ class CodeTask:
 
     def agent(self, backend: Backend, model: str, *, plain: bool = False, max_steps: int = 100) -> Agent:
         """The agent for this task; `plain`: the minimal loop."""
+        loop = telling_loop(self._tell, plain=plain)
         return Agent(
             backend,
             model,
             tools=self.environment,
             instructions=self._instructions(),
-            crafts=PLAIN if plain else Crafts(),
-            policy=telling_policy(minimal if plain else budgeted, self._tell),
+            crafts=loop.crafts,
+            policy=loop.policy,
             max_steps=max_steps,
             name="code",
         )
 
     def environment(self) -> Environment:
-        """A fresh workspace, and its tools."""
+        """A fresh workspace, and its tools. Raises `UsageError` after `close`."""
+        with self._turn:
+            if self._closed:
+                raise UsageError("The task is over: its copies are removed.")
+            self._tell(WayBegun(number=len(self._opened) + 1))
+            self._opened.append(self._open())
+            return self._opened[-1][0]
+
+    async def settled(self) -> None:
+        """Wait until the commands that a run gave up have ended; on its event loop, after it."""
+        for _, _, sandbox in self._opened:
+            await sandbox.settled()
+
+    def changes(self, outcome: Outcome) -> Changes:
+        """What the way changed that the answer came from; or, without one, the last. Nothing, where none began in time."""
+        for environment, workspace, _ in self._opened:
+            if environment is outcome.environment:
+                return Changes(changes=workspace.changes(), left_out=workspace.left_out())
+        return Changes(changes=(), left_out=())
+
+    def apply(self, changes: Changes) -> None:
+        """Write changes into the folder itself, all of them or none.
+
+        Raises `Changed` when one of the files is not as it was when the work began, and `UsageError` when it cannot be written.
+        """
+        self._workspaces.apply(changes.changes)
+
+    def close(self) -> None:
+        """Remove all copies; one that is being made is waited for."""
+        with self._turn:
+            self._closed = True
+            self._workspaces.close()
+
+    def _open(self) -> tuple[Environment, Workspace, Sandbox]:
         workspace = self._workspaces.open()
         sandbox = Sandbox(
             workspace.root,
@@ -108,30 +146,7 @@ class CodeTask:
             check=bench.check if self.test is not None else None,
             same=lambda answer: _same(workspace, answer),
         )
-        self._opened.append((environment, workspace, sandbox))
-        self._tell(WayBegun(number=len(self._opened)))
-        return environment
-
-    async def settled(self) -> None:
-        """Wait until the commands that a run gave up have ended; on its event loop, after it."""
-        for _, _, sandbox in self._opened:
-            await sandbox.settled()
-
-    def changes(self, outcome: Outcome) -> Changes:
-        """What the way changed that the answer came from; or, without one, the last."""
-        workspace = next(one for environment, one, _ in self._opened if environment is outcome.environment)
-        return Changes(changes=workspace.changes(), left_out=workspace.left_out())
-
-    def apply(self, changes: Changes) -> None:
-        """Write changes into the folder itself, all of them or none.
-
-        Raises `Changed` when one of the files is not as it was when the work began, and `UsageError` when it cannot be written.
-        """
-        self._workspaces.apply(changes.changes)
-
-    def close(self) -> None:
-        """Remove all copies."""
-        self._workspaces.close()
+        return environment, workspace, sandbox
 
     def _instructions(self) -> str:
         files = self._workspaces.files()
