@@ -101,6 +101,8 @@ def test_strict_is_asked_for_where_the_schema_is_in_openai_s_subset():
 
     def closed(at: Closed, rest: list[Closed] = []) -> None: ...  # noqa: B006
 
+    def opened(at: Sea) -> None: ...
+
     def nested(place: Place) -> None: ...
 
     def anything(what: Any) -> None: ...
@@ -113,10 +115,12 @@ def test_strict_is_asked_for_where_the_schema_is_in_openai_s_subset():
 
     def mixed(level: Literal["low", 1]) -> None: ...
 
-    for inside in (every, nothing, unit, closed):
+    for inside in (every, nothing, unit, closed, opened):
         assert tool_of(inside).wire.strict is True, inside.__name__
     for outside in (nested, anything, short, pair, named, mixed):
         assert tool_of(outside).wire.strict is None, outside.__name__
+    told = tool_of(opened).wire.parameters
+    assert told["$defs"]["Sea"]["additionalProperties"] is False, "the subset has no others"
     assert tool_of(unit).wire.parameters["properties"]["kind"]["anyOf"] == [
         {"type": "string", "enum": ["C", "F"]},
         {"type": "null"},

@@ -93,6 +93,8 @@ def _part(given: Any) -> Schema:
         if len(kinds) != 1 or None in kinds:
             raise _Outside
         part["type"] = kinds.pop()
+    if "properties" in part and "additionalProperties" not in part:
+        part["additionalProperties"] = False  # to leave a field out that nobody reads is no loss
     if not _sayable(part):
         raise _Outside
     for key in ("properties", "$defs"):
