@@ -76,4 +76,5 @@ class StepTimes:
         )
 
     def _clocks(self) -> _Clocks:
-        return _Clocks(self.page.seconds, self.model.seconds, time.perf_counter())
+        now = time.perf_counter()
+        return _Clocks(self.page.until(now), self.model.until(now), now)

@@ -19,7 +19,11 @@ class Stopwatch:
     @property
     def seconds(self) -> float:
         """Until now."""
-        return self._counted + (time.perf_counter() - self._since if self._running else 0.0)
+        return self.until(time.perf_counter())
+
+    def until(self, now: float) -> float:
+        """Until an instant of `perf_counter` that is no earlier than the last thing that began or ended."""
+        return self._counted + (now - self._since if self._running else 0.0)
 
     @contextlib.contextmanager
     def running(self) -> Generator[None]:
