@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tithe.core.clock import WORK
+
 
 async def called(function: Callable[..., Any], *places: Any, **named: Any) -> Any:
     """What a function returns: a coroutine function's on this loop, any other's in a thread of its own.
@@ -38,6 +40,6 @@ async def called(function: Callable[..., Any], *places: Any, **named: Any) -> An
         with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
             loop.call_soon_threadsafe(settle, value, error)
 
-    threading.Thread(target=work, name=f"tool {getattr(function, '__name__', '')}", daemon=True).start()
+    threading.Thread(target=work, name=f"{WORK}{getattr(function, '__name__', '')}", daemon=True).start()
     value = await future
     return await value if inspect.isawaitable(value) else value

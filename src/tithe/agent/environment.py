@@ -15,6 +15,7 @@ import msgspec
 from tithe.agent.calling import called
 from tithe.agent.deadline import Deadline, OutOfTime
 from tithe.agent.tool import AgentTool
+from tithe.core.clock import WORK
 from tithe.core.errors import TitheError, UsageError
 
 AnswerCheck = Callable[[Any], str | Awaitable[str | None] | None]
@@ -101,7 +102,7 @@ class Opening:
 
     def _close(self, made: Environment) -> None:
         """In a thread of its own, as nobody waits for it."""
-        threading.Thread(target=_closed, args=(made, self._loop), name="close", daemon=True).start()
+        threading.Thread(target=_closed, args=(made, self._loop), name=f"{WORK}close", daemon=True).start()
 
 
 async def _told(close: Callable[[], Any]) -> None:

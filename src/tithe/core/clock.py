@@ -9,7 +9,10 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
-# Real seconds that a thread is waited for before a fake clock moves on without it.
+WORK = "work: "
+"""What the names of threads begin with that a `FakeClock` waits for."""
+
+# Real seconds that such a thread is waited for before a fake clock moves on without it.
 _THREAD_S = 2.0
 
 
@@ -36,8 +39,8 @@ class FakeClock:
 
     A sleeper is woken at exactly the instant it asked for. `run` drives a coroutine to its end and
     turns the clock to the next sleeper's instant whenever nothing else can run, so scripted timings
-    come out exactly and a test takes no time. It waits for threads that were started meanwhile, as what they do takes no time
-    on it: no longer than `_THREAD_S` real seconds each.
+    come out exactly and a test takes no time. It waits for threads that were started meanwhile and are named as `WORK` has it, as
+    what they do takes no time on it: no longer than `_THREAD_S` real seconds each.
     """
 
     def __init__(self, start: float = 0.0) -> None:
@@ -71,14 +74,14 @@ class FakeClock:
 
     async def run(self, work: "asyncio.Future[T]", idle_turns: int = 50) -> T:
         """Drive `work` to its end, turning the clock whenever `idle_turns` loop turns pass idle."""
-        known = set(threading.enumerate())
+        known = _workers()
         while not work.done():
-            running = set(threading.enumerate())
+            running = _workers()
             for _ in range(idle_turns):
                 await asyncio.sleep(0)
                 if work.done():
                     break
-            running = running.union(threading.enumerate()) - known
+            running = (running | _workers()) - known
             if running and not work.done():
                 await _ended(running)
                 known |= running
@@ -86,6 +89,10 @@ class FakeClock:
             if not work.done() and self._sleepers:
                 self._wake_next()
         return work.result()
+
+
+def _workers() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name.startswith(WORK)}
 
 
 async def _ended(threads: set[threading.Thread]) -> None:
