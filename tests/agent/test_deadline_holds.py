@@ -4,19 +4,16 @@ What they do is drawn by `benchmarks/agent_worst.py`, which also says what a run
 """
 
 import asyncio
-import importlib.util
 import random
-import sys
 import threading
 from collections.abc import Awaitable, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.agent.scripted import calls, run, says, seconds
+from tests.benchmark import load
 
 from tithe.agent import Agent, Crafts, Environment, Outcome
 from tithe.core import (
@@ -32,18 +29,7 @@ from tithe.core import (
     ToolCallDelta,
 )
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SLACK_S = 1e-6  # on a clock that only moves when everything waits
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 worst = load("agent_worst")

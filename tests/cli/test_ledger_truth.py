@@ -1,28 +1,15 @@
 """Agents whose every second is known, recorded as any agent is: no bucket may hold less than was waited, and every call,
 tool and retry is there. How much more it holds is a matter of the machine's, and benchmarks/ledger_truth.py's."""
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from tests.benchmark import load
 
 from tithe.ledger import Ledger
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # A sleep is never short; a stamp may be off by what a clock's tick is.
 TICK_S = 0.002
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 bench = load("ledger_truth")
